@@ -1,0 +1,81 @@
+# The book's commands. `make book` and `make test` are all that a fresh machine needs; each calls
+# `python -m poly.press`, which does the same without make in any environment that has the package.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PRESS := $(BIN)/python -m poly.press
+
+CHAPTER ?=
+PARAMS ?=
+CHAPTERS ?=
+PORT ?= 8000
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help book stored chapter record test serve notebook install clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+book: $(INSTALLED) ## set up, execute what changed, render the book into _build/html
+	@$(PRESS) build $(ARGS)
+
+stored: $(INSTALLED) ## render the stored outputs, executing nothing, into _build/stored/html
+	@$(PRESS) build --stored
+
+chapter: $(INSTALLED) ## one chapter with other parameters: CHAPTER=03 PARAMS="n=64 seeds=8"
+	@test -n "$(CHAPTER)" || { echo 'error: which chapter? make chapter CHAPTER=03 PARAMS="n=64 seeds=8"' >&2; exit 1; }
+	@$(PRESS) chapter "$(CHAPTER)" $(PARAMS)
+
+record: $(INSTALLED) ## refresh the stored outputs, showing what changes first: CHAPTERS="02 03", ARGS=--dry-run
+	@$(PRESS) record $(CHAPTERS) $(ARGS)
+
+test: $(INSTALLED) ## lint, types, unit tests, every chapter against its stored outputs, the pages in a browser
+	@$(PRESS) test $(ARGS)
+
+serve: $(INSTALLED) ## serve the finished book on this machine: PORT=8000
+	@$(PRESS) serve --port $(PORT)
+
+notebook: $(INSTALLED) ## open JupyterLab on the chapters
+	@$(PRESS) notebook $(ARGS)
+
+install: $(INSTALLED) ## only set up .venv
+
+clean: ## remove _build: the book and everything it was made from
+	rm -rf _build
+
+# The file .venv/.installing stands while packages are being installed: where it is found, an installation was cut
+# off, perhaps in the middle of a file, and all is done again. A pipe hides pip's exit status, so success is what
+# removes it.
+$(INSTALLED): requirements.txt pyproject.toml
+	@command -v git >/dev/null 2>&1 || { echo "error: git is not installed: this book needs it" >&2; exit 1; }
+	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
+	  echo "error: there is no $(PYTHON): install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "error: Python 3.11, 3.12 or 3.13 is needed, $(PYTHON) is `$(PYTHON) -c 'import platform; print(platform.python_version())'`: name another, for example make PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "error: $(PYTHON) lacks the venv module: install it, on Debian and Ubuntu with apt-get install python3-venv" >&2; exit 1; }
+	@rm -f $@
+	@if [ -e $(VENV)/.installing ]; then rm -rf $(VENV); fi
+	@echo "setting up $(VENV): about 170 packages, a few minutes the first time"
+	@"$(PYTHON)" -m venv $(VENV)
+	@touch $(VENV)/.installing
+	@{ PYTHONUNBUFFERED=1 $(BIN)/python -m pip install --disable-pip-version-check --requirement requirements.txt \
+	  && $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable . \
+	  && rm $(VENV)/.installing; } 2>&1 | tee $(VENV)/install.log \
+	  | while read -r line; do case "$$line" in \
+	      Collecting*) n=$$((n + 1)); [ $$((n % 20)) -ne 0 ] || echo "  $$n packages found" ;; \
+	      Installing\ collected*) echo "  installing" ;; Successfully*) echo "  installed" ;; ERROR*) echo "$$line" ;; \
+	    esac; done
+	@test ! -e $(VENV)/.installing || { tail -n 5 $(VENV)/install.log >&2; \
+	  echo "error: the packages could not be installed; pip's whole output is in $(VENV)/install.log" >&2; exit 1; }
+	@echo "$(CURDIR)" > $@
+
+# The environment holds the folder's path: one that was moved or copied is set up again.
+ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(CURDIR))
+.PHONY: moved
+moved:
+$(INSTALLED): moved
+endif

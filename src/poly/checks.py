@@ -1,0 +1,82 @@
+"""Bad input, refused in the caller's words: the argument, its value, what is allowed."""
+
+import math
+import operator
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def count(name: str, value: object, at_least: int = 1) -> int:
+    """A whole number of things, ``value ≥ at_least``; raises ValueError otherwise."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < at_least:
+        raise ValueError(f"{name}={value!r}: must be a whole number ≥ {at_least}")
+    return number
+
+
+def nonnegative(name: str, value: object) -> float:
+    """A finite number ``value ≥ 0``; raises ValueError otherwise."""
+    number = _number(value)
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"{name}={value!r}: must be a finite number ≥ 0")
+    return number
+
+
+def positive(name: str, value: object) -> float:
+    """A finite number ``value > 0``; raises ValueError otherwise."""
+    number = _number(value)
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"{name}={value!r}: must be a finite number > 0")
+    return number
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool | str | bytes):
+        return math.nan
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def one_of(name: str, value: object, allowed: Sequence[object]) -> None:
+    """Raises ValueError unless ``value`` is one of the ``allowed`` names."""
+    if value not in allowed:
+        choices = ", ".join(repr(choice) for choice in allowed)
+        raise ValueError(f"{name}={value!r}: must be one of {choices}")
+
+
+def increasing(name: str, values: Sequence[float], last: float | None = None) -> list[float]:
+    """Recording times: finite, ≥ 0, in increasing order, none beyond ``last``."""
+    times = [nonnegative(name, value) for value in values]
+    for before, after in zip(times, times[1:], strict=False):
+        if after <= before:
+            raise ValueError(f"{name}: must increase, but {after:g} follows {before:g}")
+    if last is not None and times and times[-1] > last:
+        raise ValueError(f"{name}: {times[-1]:g} lies beyond the end of the run at {last:g}")
+    return times
+
+
+def finite_tensor(name: str, value: object, at_least_dims: int, shape: str) -> Tensor:
+    """A nonempty real floating-point tensor without NaN or infinity, of the rank that ``shape`` describes."""
+    if not isinstance(value, Tensor):
+        raise ValueError(f"{name}: must be a torch.Tensor of shape {shape}, not {type(value).__name__}")
+    if value.ndim < at_least_dims:
+        raise ValueError(f"{name}: has shape {tuple(value.shape)}, must be {shape}")
+    if not value.is_floating_point():
+        raise ValueError(f"{name}: has dtype {value.dtype}, must be a floating-point dtype")
+    if value.numel() == 0:
+        raise ValueError(f"{name}: has shape {tuple(value.shape)}, every axis must have at least one entry")
+    if not bool(torch.isfinite(value).all()):
+        raise ValueError(f"{name}: holds NaN or infinity, every entry must be finite")
+    return value
+
+
+def weights(W: object) -> Tensor:
+    """Encodings ``W`` of shape (*instances, n, m), finite; raises ValueError otherwise."""
+    return finite_tensor("W", W, 2, "(*instances, n, m)")

@@ -1,0 +1,120 @@
+"""Numbers measured on a weight matrix W of shape (*instances, n, m)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from poly import checks
+
+
+class Collisions(NamedTuple):
+    """Pairs of features on one neuron, (*instances,) each: opposite signs (benign), same sign (malign)."""
+
+    benign: Tensor
+    malign: Tensor
+
+
+def _near(W: Tensor, near: tuple[float, float]) -> Tensor:
+    low, high = near
+    if not 0 <= low <= high:
+        raise ValueError(f"near={near!r}: must be a pair 0 ≤ low ≤ high")
+    size = checks.weights(W).abs()
+    return (low <= size) & (size <= high)
+
+
+def polysemantic_neurons(W: Tensor, near: tuple[float, float] = (0.8, 1.2)) -> Tensor:
+    """The number of neurons that carry at least two features.
+
+    ``#{k : #{i : low ≤ |W_ik| ≤ high} ≥ 2}``
+
+    Args:
+        W: encodings, (*instances, n, m).
+        near: the window (low, high) in which a weight's size counts as 1; the paper's is [0.8, 1.2].
+
+    Returns:
+        int64, (*instances,).
+
+    Raises:
+        ValueError: non-finite W, or a window that is not 0 ≤ low ≤ high.
+
+    Source: figure 2 of the paper.
+    """
+    return (_near(W, near).sum(-2) >= 2).sum(-1)
+
+
+def collisions(W: Tensor, near: tuple[float, float] = (0.8, 1.2)) -> Collisions:
+    """The pairs of features that share a neuron, by sign (claim C2).
+
+    With p_k positive and q_k negative weights of size in the window on neuron k:
+    benign ``Σ_k p_k q_k``, malign ``Σ_k p_k (p_k − 1)/2 + q_k (q_k − 1)/2``.
+
+    Args:
+        W: encodings, (*instances, n, m).
+        near: the window (low, high), as in ``polysemantic_neurons``.
+
+    Returns:
+        Collisions of two int64 tensors (*instances,).
+
+    Raises:
+        ValueError: non-finite W, or a window that is not 0 ≤ low ≤ high.
+    """
+    counted = _near(W, near)
+    p = (counted & (W > 0)).sum(-2)
+    q = (counted & (W < 0)).sum(-2)
+    malign = (p * (p - 1) + q * (q - 1)).sum(-1) // 2
+    return Collisions(benign=(p * q).sum(-1), malign=malign)
+
+
+def winners(W: Tensor) -> Tensor:
+    """Each feature's largest weight: the neuron ``argmax_k |W_ik|``, the first one of a tie.
+
+    Args:
+        W: encodings, (*instances, n, m).
+
+    Returns:
+        int64, (*instances, n).
+
+    Raises:
+        ValueError: non-finite W.
+    """
+    return checks.weights(W).abs().argmax(-1)
+
+
+def survivors(W: Tensor) -> Tensor:
+    """The number of nonzero weights in each feature's row, m′ in the paper.
+
+    Args:
+        W: encodings, (*instances, n, m).
+
+    Returns:
+        int64, (*instances, n).
+
+    Raises:
+        ValueError: non-finite W.
+    """
+    return (checks.weights(W) != 0).sum(-1)
+
+
+def feature_dimensionality(W: Tensor) -> Tensor:
+    """The share of a hidden dimension that each feature has to itself.
+
+    ``D_i = ‖W_i‖² / Σ_j (Ŵ_i·W_j)²`` with ``Ŵ_i = W_i/‖W_i‖``; 1 for a feature with a direction of
+    its own, 1/2 for each of an antipodal pair, 0 for a feature that is not represented.
+
+    Args:
+        W: encodings, (*instances, n, m).
+
+    Returns:
+        (*instances, n), each in [0, 1].
+
+    Raises:
+        ValueError: non-finite W.
+
+    Source: Elhage et al. 2022, "Toy Models of Superposition".
+    """
+    gram = checks.weights(W) @ W.mT
+    norm2 = gram.diagonal(dim1=-2, dim2=-1)
+    crowding = gram.square().sum(-1)
+    # D_i = ‖W_i‖⁴ / Σ_j (W_i·W_j)²: the same number without dividing by a norm that may be 0.
+    return torch.where(crowding > 0, norm2.square() / crowding, torch.zeros_like(norm2))

@@ -1,0 +1,156 @@
+"""The paper's network: one matrix of encodings, its loss, and the three forces of training.
+
+``y = ReLU(W Wᵀ x)`` without bias; n features, m hidden neurons, W of shape (*instances, n, m),
+row ``W_i`` the encoding of feature i. Inputs are the n basis vectors, full batch.
+
+**Units, said once for the whole package.** λ (``l1``) is the λ of the code's loss, here and in
+``flow`` and ``training``. The paper's theory, ``sparsify`` and the row formulas of ``theory``
+drop the factor 4 of the force, ``ẇ = (1 − ‖w‖²) w − λ``, so λ_theory = λ_code / 4, and for plain
+gradient descent t_theory = 4 · t_code = 4 · lr · steps.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from poly import checks
+
+
+class Forces(NamedTuple):
+    """The three forces on every weight, each (*instances, n, m), each with its own sign; their sum is −∂L/∂W."""
+
+    benefit: Tensor
+    interference: Tensor
+    regularization: Tensor
+
+
+class Trajectory(NamedTuple):
+    """A run: final weights W (*instances, n, m), recording times ``at`` (k,), and ``values`` (k, …) seen there."""
+
+    W: Tensor
+    at: Tensor
+    values: Tensor
+
+
+def init(
+    n: int,
+    m: int,
+    *,
+    instances: int = 1,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float64,
+    device: str | torch.device = "cpu",
+) -> Float[Tensor, "instances n m"]:
+    """Initial weights of independent networks.
+
+    ``W_ik ~ N(0, 1/m)``, always drawn in float64 and then cast: float32 normal draws differ
+    between instruction sets, float64 draws do not.
+
+    Args:
+        n: features, ≥ 1.
+        m: hidden neurons, ≥ 1.
+        instances: networks, the leading axis of the result, ≥ 1.
+        generator: source of randomness.
+        dtype, device: of the result.
+
+    Raises:
+        ValueError: a size below 1.
+
+    Source: section 3 of the paper.
+    """
+    shape = (checks.count("instances", instances), checks.count("n", n), checks.count("m", m))
+    W = torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device) / m**0.5
+    return W.to(dtype=dtype, device=device)
+
+
+def reconstruct(W: Tensor, x: Tensor, xi: Tensor | float = 0.0) -> Tensor:
+    """The network's output, ``y = ReLU((x W + ξ) Wᵀ)``.
+
+    Args:
+        W: encodings, (*instances, n, m).
+        x: inputs, (n,) or (*instances, inputs, n).
+        xi: hidden noise, 0 or broadcastable to (*instances, inputs, m): a vector (m,) is shared
+            by all inputs and instances, (*instances, 1, m) by the inputs of each instance.
+
+    Returns:
+        (*instances, n) for one input vector, else (*instances, inputs, n).
+
+    Raises:
+        ValueError: non-finite entries or shapes that do not fit.
+    """
+    checks.weights(W)
+    checks.finite_tensor("x", x, 1, "(n,) or (*instances, inputs, n)")
+    if x.shape[-1] != W.shape[-2]:
+        raise ValueError(f"x: has shape {tuple(x.shape)}, its last axis must have W's n = {W.shape[-2]} entries")
+    if x.ndim == 1:
+        return reconstruct(W, x[None], xi).squeeze(-2)
+    hidden = x @ W
+    if isinstance(xi, Tensor):
+        checks.finite_tensor("xi", xi, 0, "broadcastable to (*instances, inputs, m)")
+        try:
+            xi = xi.expand_as(hidden)
+        except RuntimeError:
+            raise ValueError(
+                f"xi: has shape {tuple(xi.shape)}, must broadcast to (*instances, inputs, m) = {tuple(hidden.shape)}"
+            ) from None
+    else:
+        checks.nonnegative("abs(xi)", abs(xi))
+    return torch.relu((hidden + xi) @ W.mT)
+
+
+def loss(W: Tensor, l1: float = 0.0, xi: Tensor | float = 0.0) -> Tensor:
+    """The training loss, summed over inputs and outputs.
+
+    ``L(W) = Σ_i ‖ReLU(W (W_i + ξ)) − e_i‖² + λ ‖W‖₁``
+
+    Args:
+        W: encodings, (*instances, n, m).
+        l1: λ ≥ 0, in the units of this loss.
+        xi: hidden noise as in ``reconstruct``.
+
+    Returns:
+        (*instances,).
+
+    Raises:
+        ValueError: negative λ, non-finite entries or shapes that do not fit.
+
+    Source: section 2 of the paper.
+    """
+    checks.weights(W)
+    l1 = checks.nonnegative("l1", l1)
+    basis = torch.eye(W.shape[-2], dtype=W.dtype, device=W.device)
+    error = reconstruct(W, basis, xi) - basis
+    return error.square().sum((-2, -1)) + l1 * W.abs().sum((-2, -1))
+
+
+def forces(W: Tensor, l1: float = 0.0) -> Forces:
+    """The three forces of noiseless training; their sum is −∂L/∂W (claim C3).
+
+    ``−∂L/∂W_i = 4 (1 − ‖W_i‖²) W_i − 4 Σ_{j≠i} ReLU(W_i·W_j) W_j − λ sign(W_i)``
+
+    in the order feature benefit, interference, regularization; sign(0) = 0.
+
+    Args:
+        W: encodings, (*instances, n, m).
+        l1: λ ≥ 0, in the units of ``loss``.
+
+    Returns:
+        Forces of three tensors (*instances, n, m).
+
+    Raises:
+        ValueError: negative λ or non-finite W.
+
+    Source: section 3 of the paper, with the factor 4 that its theory drops.
+    """
+    checks.weights(W)
+    l1 = checks.nonnegative("l1", l1)
+    overlap = torch.relu(W @ W.mT)
+    norm2 = overlap.diagonal(dim1=-2, dim2=-1)
+    crosstalk = overlap - torch.diag_embed(norm2)
+    return Forces(
+        benefit=4 * (1 - norm2).unsqueeze(-1) * W,
+        interference=-4 * (crosstalk @ W),
+        regularization=-l1 * W.sign(),
+    )

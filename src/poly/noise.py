@@ -1,0 +1,41 @@
+"""Unit-variance noise families for the hidden layer."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from poly import checks
+
+Family = Literal["bipolar", "gaussian"]
+EXCESS_KURTOSIS: dict[Family, float] = {"bipolar": -2.0, "gaussian": 0.0}
+
+
+def draw(
+    family: Family,
+    shape: tuple[int, ...],
+    *,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float64,
+    device: str | torch.device = "cpu",
+) -> Tensor:
+    """Independent draws with mean 0 and variance 1.
+
+    ``bipolar``: ±1 with equal probability (excess kurtosis −2); ``gaussian``: N(0, 1) (0).
+
+    Args:
+        family: name of the distribution.
+        shape: of the result.
+        generator: source of randomness; drawn in float64 and then cast.
+        dtype, device: of the result.
+
+    Raises:
+        ValueError: an unknown family.
+    """
+    checks.one_of("family", family, list(EXCESS_KURTOSIS))
+    where = generator.device
+    if family == "bipolar":
+        draws = torch.randint(2, shape, generator=generator, device=where, dtype=torch.float64) * 2 - 1
+    else:
+        draws = torch.randn(shape, generator=generator, device=where, dtype=torch.float64)
+    return draws.to(dtype=dtype, device=device)

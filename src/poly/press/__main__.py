@@ -1,0 +1,100 @@
+"""`python -m poly.press`: build, check and serve the book, with or without make."""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+EPILOG = "make only calls these commands; without make, run them in any environment that has the package installed."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit status: 0, 1 for one clear line of what is wrong, 130 for Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    # Windows consoles may not know every character that a chapter or a tool prints.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    from poly.press.chapters import PressError, find_root  # noqa: PLC0415  # --help and bad usage answer at once
+
+    try:
+        return _run(options, find_root(Path.cwd()))
+    except PressError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; the next build goes on from the chapters that are finished", file=sys.stderr)
+        return 130
+
+
+def _run(options: argparse.Namespace, root: Path) -> int:
+    # Each command imports what it needs: papermill alone takes a second.
+    from poly.press import build, check, serve  # noqa: PLC0415
+
+    match options.command:
+        case "build" if options.stored:
+            build.build_stored(root)
+        case "build":
+            build.build(root, options.jobs)
+        case "chapter":
+            build.build_chapter(root, options.chapter, options.parameters)
+        case "record":
+            build.record_chapters(root, options.chapters, dry_run=options.dry_run, workers=options.jobs)
+        case "test":
+            check.run(root, fast=options.fast)
+        case "serve":
+            serve.serve(root, options.port)
+        case "notebook":
+            return serve.notebook(root, options.options)
+        case "clean":
+            shutil.rmtree(root / "_build", ignore_errors=True)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m poly.press", description=__doc__, epilog=EPILOG)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    build = commands.add_parser("build", help="execute what changed and render the book into _build/html")
+    build.add_argument("--stored", action="store_true", help="render the stored outputs, execute nothing")
+    _add_jobs(build)
+
+    chapter = commands.add_parser("chapter", help="execute one chapter with other parameters")
+    chapter.add_argument("chapter", help="its number or name: 3, 03 or 03-race-inside-a-row")
+    chapter.add_argument("parameters", nargs="*", metavar="name=value", help="parameters to change, for example n=64")
+
+    record = commands.add_parser("record", help="refresh the outputs stored in the chapters, showing what changes")
+    record.add_argument("chapters", nargs="*", metavar="chapter", help="only these chapters")
+    record.add_argument("--dry-run", action="store_true", help="show what would change, write nothing")
+    _add_jobs(record)
+
+    test = commands.add_parser("test", help="run every check")
+    test.add_argument("--fast", action="store_true", help="only lint, format, types and unit tests")
+
+    serve = commands.add_parser("serve", help="serve the finished book on this machine")
+    serve.add_argument("--port", type=_port, default=8000, help="the first port to try (default 8000)")
+
+    notebook = commands.add_parser("notebook", help="open JupyterLab on the chapters")
+    notebook.add_argument("options", nargs=argparse.REMAINDER, help="further options for JupyterLab")
+
+    commands.add_parser("clean", help="remove _build: the book and everything it was made from")
+    return parser
+
+
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--jobs", type=_positive, metavar="N", help="chapters at a time (default: one per core)")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number, 1 or more, got {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a port, 1 to 65535, got {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

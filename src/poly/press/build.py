@@ -1,0 +1,115 @@
+"""The press' main jobs, from the pages to the book."""
+
+import hashlib
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+from rich.console import Console
+from rich.table import Table
+
+from poly.press import execute, parameters, record, stage
+from poly.press.chapters import (
+    Page,
+    PressError,
+    code_cells,
+    find_chapters,
+    only_one,
+    read_notebook,
+    read_pages,
+)
+from poly.press.keys import chapter_key
+from poly.press.progress import duration
+
+
+def build(root: Path, workers: int | None = None) -> None:
+    """Execute what changed, render, and print the table and the path to open."""
+    out = root / "_build"
+    with only_one(out):
+        pages = read_pages(root)
+        stage.repair(out)
+        results = execute.up_to_date(root, find_chapters(pages, []), workers)
+        _render(root, out, pages, {result.page: result.notebook for result in results})
+    _table(results)
+    print(f"open {_front_page(out)}")
+
+
+def build_stored(root: Path) -> None:
+    """Render the outputs stored in the chapters, executing nothing, into `_build/stored/html`."""
+    out = root / "_build" / "stored"
+    with only_one(out):
+        pages = read_pages(root)
+        _render(root, out, pages, record.stored(find_chapters(pages, [])))
+    print(f"open {_front_page(out)}")
+
+
+def record_chapters(root: Path, wanted: Sequence[str], *, dry_run: bool, workers: int | None = None) -> None:
+    """Execute what changed, show how the outputs differ from the stored ones, and store them."""
+    with only_one(root / "_build"):
+        results = execute.up_to_date(root, find_chapters(read_pages(root), wanted), workers)
+        record.record(root, results, dry_run=dry_run)
+
+
+def build_chapter(root: Path, wanted: str, words: Sequence[str]) -> None:
+    """Execute one chapter with other parameters, and render it, in a folder of its own."""
+    pages = read_pages(root)
+    page = find_chapters(pages, [wanted])[0]
+    source = read_notebook(page.path)
+    values = parameters.read_parameters(words, parameters.known_parameters(source), page.name)
+    out = root / "_build" / "chapter" / page.name / _slug(values)
+    target = out / f"{Path(page.name).name}.ipynb"
+    with only_one(out):
+        execute.execute(root, [execute.Job(page, source, target, chapter_key(root, source, values), values)])
+        notebooks = {other: _latest(root, other) for other in find_chapters(pages, [])}
+        _render(root, out, pages, {**notebooks, page: read_notebook(target)}, strict=False)
+    print(f"executed {target}")
+    print(f"open {out / 'html' / f'{page.docname}.html'}")
+
+
+def _slug(values: dict[str, Any]) -> str:
+    """A folder name for parameter values: readable, and distinct for distinct values."""
+    text = ",".join(f"{name}={value}" for name, value in sorted(values.items())) or "defaults"
+    plain = re.sub(r"[^\w=,.+-]+", "_", text)
+    if plain == text and len(text) <= 80:
+        return text
+    return f"{plain[:60]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _latest(root: Path, page: Page) -> NotebookNode:
+    """The newest outputs of a chapter that is not itself at issue: the build's, else the stored ones, if any."""
+    try:
+        return read_notebook(execute.executed_path(root, page))
+    except (OSError, PressError):
+        return read_notebook(page.path)
+
+
+def _render(
+    root: Path, out: Path, pages: list[Page], notebooks: dict[Page, NotebookNode], *, strict: bool = True
+) -> None:
+    started = time.monotonic()
+    with Console(stderr=True).status("rendering the pages"):
+        done = stage.render(root, out, pages, notebooks, strict=strict)
+    print(f"rendered in {duration(time.monotonic() - started)}" if done else "the rendered book is up to date")
+
+
+def _table(results: Sequence[execute.Result]) -> None:
+    table = Table("chapter", box=None, header_style="bold")
+    for heading in ("seconds", "cells", "figures"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for result in results:
+        table.add_row(
+            result.page.name,
+            f"{result.seconds:.1f}",
+            str(len(code_cells(result.notebook))),
+            str(stage.count_figures(result.notebook)),
+            "unchanged, not executed again" if result.cached else "",
+        )
+    Console().print(table)
+
+
+def _front_page(out: Path) -> Path:
+    return out / "html" / "index.html"

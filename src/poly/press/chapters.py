@@ -1,0 +1,161 @@
+"""The pages that `_toc.yml` names, and how to read, find and write a chapter."""
+
+import copy
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nbformat
+import yaml
+from filelock import FileLock, Timeout
+from nbformat import NotebookNode
+from sphinx_external_toc.parsing import MalformedError, parse_toc_data
+
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+class PressError(Exception):
+    """What went wrong, in one line for the reader of the terminal; it is shown without a traceback."""
+
+
+class Page(NamedTuple):
+    """One page of the book: `docname` as `_toc.yml` writes it, without suffix, and its file."""
+
+    docname: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The short name, 'book/03-race' being '03-race'."""
+        return self.docname.removeprefix("book/")
+
+    @property
+    def is_chapter(self) -> bool:
+        """Whether the page is executed."""
+        return self.path.suffix == ".ipynb"
+
+
+def find_root(start: Path) -> Path:
+    """The book's root: the first folder from `start` upward with a `_toc.yml`, else the one this package lies in."""
+    for folder in (start, *start.parents, Path(__file__).resolve().parents[3]):
+        if (folder / "_toc.yml").is_file():
+            return folder
+    raise PressError(f"no _toc.yml in {start} or above it: change into the book's folder")
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file; a syntax error becomes one line with the place."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise PressError(f"{path.name}{place}: not valid YAML: {reason}") from None
+
+
+def read_pages(root: Path) -> list[Page]:
+    """Every page that `_toc.yml` names, in its order; one line for a file that is not there."""
+    data = read_yaml(root / "_toc.yml")
+    try:
+        docnames = list(parse_toc_data(data))
+    except MalformedError as error:
+        raise PressError(f"_toc.yml: {str(error).splitlines()[0]}") from None
+    return [_page(root, docname) for docname in docnames]
+
+
+def _page(root: Path, docname: str) -> Page:
+    stem = re.sub(r"\.(md|ipynb)$", "", docname)
+    for suffix in (".ipynb", ".md"):
+        path = root / f"{stem}{suffix}"
+        if path.is_file():
+            return Page(stem, path)
+    raise PressError(f"_toc.yml names {docname}, but there is no {stem}.ipynb and no {stem}.md")
+
+
+def find_chapters(pages: Iterable[Page], wanted: Iterable[str]) -> list[Page]:
+    """The chapters called `wanted` by number ('3', '03'), name or path; all of them when nothing is wanted."""
+    chapters = [page for page in pages if page.is_chapter]
+    names = list(wanted)
+    return [_find(chapters, name) for name in names] if names else chapters
+
+
+def _find(chapters: list[Page], wanted: str) -> Page:
+    name = wanted.replace("\\", "/").removeprefix("./").removeprefix("book/").removesuffix(".ipynb")
+    for page in chapters:
+        number = re.match(r"\d+", page.name)
+        same_number = name.isdecimal() and number is not None and int(number[0]) == int(name)
+        if name == page.name or same_number:
+            return page
+    known = ", ".join(page.name for page in chapters) or "none"
+    raise PressError(f"no chapter {wanted!r} in _toc.yml; there are: {known}")
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """The notebook in `path`; one line when it is no notebook."""
+    try:
+        notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
+        raise PressError(f"{path.name} is not a valid notebook: {str(error).splitlines()[0]}") from None
+    return notebook
+
+
+def notebook_text(notebook: NotebookNode) -> str:
+    """The notebook as it is written to disk: one stable form, so that git shows small changes."""
+    text: str = nbformat.writes(notebook, version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
+    return text.rstrip("\n") + "\n"
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """The cells that a kernel executes: code cells that are not empty."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def with_outputs(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
+    """`source` with the outputs and execution counts of `executed`, cell by cell; the rest is as in `source`."""
+    if [cell.source for cell in source.cells] != [cell.source for cell in executed.cells]:
+        raise PressError("the executed copy has other cells than the chapter: run the build again")
+    merged = copy.deepcopy(source)
+    for cell, done in zip(merged.cells, executed.cells, strict=True):
+        if cell.cell_type == "code":
+            cell.outputs = done.outputs
+            cell.execution_count = done.execution_count
+    return merged
+
+
+def write_whole(path: Path, text: str, scratch: Path) -> None:
+    """Write `text` to `path` in one step; half a file can only ever lie in `scratch`, on the same disk."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=scratch, suffix=".tmp")
+    try:
+        # The mode of a new file follows the umask, and mkstemp's 0600 would stick.
+        if hasattr(os, "fchmod"):
+            mask = os.umask(0)
+            os.umask(mask)
+            os.fchmod(handle, 0o666 & ~mask)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process; the operating system drops the lock when the process dies, however it dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise PressError(f"another build is at work in {folder}: wait for it, or stop it") from None
+    try:
+        yield
+    finally:
+        lock.release()

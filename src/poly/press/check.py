@@ -1,0 +1,87 @@
+"""Everything that `make test` checks, stage by stage; the first that fails ends it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from poly.press import record
+from poly.press.chapters import PressError, find_chapters, read_pages
+from poly.press.execute import THREAD_VARIABLES, cores
+from poly.press.progress import duration
+
+
+class Stage(NamedTuple):
+    """One check: what it is called, and what runs it and says whether all is well."""
+
+    name: str
+    run: Callable[[], bool]
+
+
+def run(root: Path, *, fast: bool) -> None:
+    """Run the stages in order, with the time of each; `fast` leaves out those that execute or render chapters."""
+    times: list[tuple[str, float]] = []
+    stages = _stages(root)[: 4 if fast else None]
+    for number, stage in enumerate(stages, 1):
+        print(f"── {number}/{len(stages)} {stage.name}", flush=True)
+        started = time.monotonic()
+        passed = stage.run()
+        times.append((stage.name, time.monotonic() - started))
+        if not passed:
+            _table(times, failed=True)
+            raise PressError(f"{stage.name} failed; the stages after it did not run")
+    _table(times, failed=False)
+
+
+def _stages(root: Path) -> list[Stage]:
+    workers = str(cores())
+    pytest = ["pytest"]
+    browser = root / "tests" / "browser"
+    stages = [
+        Stage("lint", lambda: _python(root, "ruff", "check", ".")),
+        Stage("format", lambda: _python(root, "ruff", "format", "--check", ".")),
+        Stage("types", lambda: _python(root, "mypy")),
+        Stage("unit tests", lambda: _python(root, *pytest, "tests", "--ignore=tests/browser", "-q", "-n", workers)),
+        Stage("stored outputs", lambda: stored_outputs(root)),
+        Stage("chapters", lambda: _chapters(root, pytest, workers)),
+        Stage("rendering", lambda: _python(root, "poly.press", "build", "--stored")),
+    ]
+    if browser.is_dir():
+        stages.append(Stage("browser", lambda: _python(root, *pytest, "tests/browser", "-q")))
+    return stages
+
+
+def _chapters(root: Path, pytest: list[str], workers: str) -> bool:
+    # Each worker has a kernel: together they use the cores once.
+    threads = dict.fromkeys(THREAD_VARIABLES, "1")
+    options = ["--nbval", "book", "-q", "-n", workers, "--dist", "loadscope"]
+    return _python(root, *pytest, *options, variables=threads)
+
+
+def stored_outputs(root: Path) -> bool:
+    """Whether every chapter has complete and fresh stored outputs; each fault is one line."""
+    faults = record.faults(root, find_chapters(read_pages(root), []))
+    for fault in faults:
+        print(f"{fault} — `make record` refreshes it")
+    return not faults
+
+
+def _python(root: Path, module: str, *arguments: str, variables: dict[str, str] | None = None) -> bool:
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, cwd=root, env={**(variables or {}), **os.environ}, check=False)
+    return done.returncode == 0
+
+
+def _table(times: list[tuple[str, float]], *, failed: bool) -> None:
+    table = Table("stage", box=None, header_style="bold")
+    table.add_column("time", justify="right")
+    table.add_column("")
+    for number, (name, seconds) in enumerate(times, 1):
+        table.add_row(name, duration(seconds), "failed" if failed and number == len(times) else "passed")
+    Console().print(table)

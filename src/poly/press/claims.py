@@ -1,0 +1,184 @@
+"""The ledger of claims: predictions registered before numbers, verdicts computed and not typed.
+
+``book/claims.yml`` maps an id to its entry: statement, prediction (a number), tolerance, test, chapter,
+expected verdict, blind (were the numbers unknown when it was registered?), registered (date), and, where
+there is one, an ``alternative`` prediction with its own tolerance.
+"""
+
+import html
+import math
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+import yaml
+from IPython.display import display
+
+Verdict = Literal["confirmed", "refined", "refuted", "open"]
+
+
+class Prediction(NamedTuple):
+    """A number with the tolerance within which a measurement agrees, and a few words saying what it is."""
+
+    value: float
+    tolerance: float
+    says: str
+
+
+class Claim(NamedTuple):
+    """One entry of the ledger; ``digits`` is the number of decimals that are shown and compared."""
+
+    id: str
+    statement: str
+    prediction: Prediction
+    alternative: Prediction | None
+    test: str
+    chapter: str
+    expected: Verdict
+    blind: bool
+    registered: str
+    digits: int
+
+
+def load(path: Path | str = "claims.yml") -> dict[str, Claim]:
+    """All registered claims by id; chapters run in ``book/``, where the file lies.
+
+    Raises:
+        ValueError: a missing file, or an entry with a missing, unknown or unfit field.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such ledger; chapters run in the folder book/")
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {str(name): _claim(str(name), entry) for name, entry in entries.items()}
+
+
+def verdict(claim: Claim, low: float, high: float) -> Verdict:
+    """What the interval [low, high] says of the claim.
+
+    confirmed: it lies inside prediction ± tolerance; refuted: wholly outside; refined: refuted, while
+    the registered alternative is confirmed; open: anything else.
+
+    Raises:
+        ValueError: an interval that is not finite with low ≤ high.
+    """
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise ValueError(f"claim {claim.id}: interval [{low}, {high}] must be finite with low ≤ high")
+    if _inside(claim.prediction, low, high):
+        return "confirmed"
+    value, tolerance, _ = claim.prediction
+    if value - tolerance <= high and low <= value + tolerance:
+        return "open"
+    return "refined" if claim.alternative and _inside(claim.alternative, low, high) else "refuted"
+
+
+def predict(*ids: str) -> None:
+    """Show the cards of claims before they are measured: statement, prediction, test.
+
+    Raises:
+        ValueError: an unknown id.
+    """
+    for name in ids:
+        _show(_find(name), "prediction", [])
+
+
+def check(name: str, measured: float, low: float, high: float, *, seeds: int) -> None:
+    """Hold a measurement with its interval against the claim, and show the verdict.
+
+    The card's output carries the record (id, statement, chapter, predicted, measured, low, high,
+    verdict, seeds, blind) for the press, rounded to the claim's digits.
+
+    Args:
+        name: id in the ledger.
+        measured: the point estimate.
+        low, high: its interval.
+        seeds: the number of independent starts behind it.
+
+    Raises:
+        ValueError: an unknown id, or an interval that is not finite with low ≤ measured ≤ high.
+    """
+    claim = _find(name)
+    if not low <= measured <= high:
+        raise ValueError(f"claim {name}: measured {measured} must lie in its interval [{low}, {high}]")
+    outcome = verdict(claim, low, high)
+    measured, low, high = (round(value, claim.digits) + 0.0 for value in (measured, low, high))
+    shown = _number(measured, claim.digits)
+    if low != high:
+        shown += f"   (interval {_number(low, claim.digits)} to {_number(high, claim.digits)})"
+    record = {
+        "id": claim.id,
+        "statement": claim.statement,
+        "chapter": claim.chapter,
+        "predicted": claim.prediction.value,
+        "measured": measured,
+        "low": low,
+        "high": high,
+        "verdict": outcome,
+        "seeds": seeds,
+        "blind": claim.blind,
+    }
+    _show(claim, outcome, [("measured", shown), ("starts", f"{seeds:,}")], record)
+
+
+def _claim(name: str, entry: Any) -> Claim:
+    if not isinstance(entry, dict):
+        raise ValueError(f"claims.yml, {name}: must be a mapping of fields")
+    known = {*Claim._fields} - {"id"}
+    for field in sorted(entry.keys() - known):
+        raise ValueError(f"claims.yml, {name}: unknown field {field!r}, allowed are {', '.join(sorted(known))}")
+    for field in sorted(known - {"alternative"} - entry.keys()):
+        raise ValueError(f"claims.yml, {name}: field {field!r} is missing")
+    if entry["expected"] not in get_args(Verdict):
+        raise ValueError(f"claims.yml, {name}: expected={entry['expected']!r}, must be one of {get_args(Verdict)}")
+    fields = dict(entry)
+    for field in ("prediction", "alternative"):
+        fields[field] = _prediction(name, field, entry.get(field))
+    if fields["prediction"] is None:
+        raise ValueError(f"claims.yml, {name}: prediction is empty")
+    return Claim(id=name, **(fields | {"registered": str(entry["registered"])}))
+
+
+def _prediction(name: str, field: str, entry: Any) -> Prediction | None:
+    if entry is None:
+        return None
+    try:
+        found = Prediction(float(entry["value"]), float(entry["tolerance"]), str(entry["says"]))
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(
+            f"claims.yml, {name}: {field} must have a number value, a number tolerance, and says"
+        ) from None
+    if not (math.isfinite(found.value) and math.isfinite(found.tolerance) and found.tolerance > 0):
+        raise ValueError(f"claims.yml, {name}: {field} must be finite, with tolerance > 0")
+    return found
+
+
+def _find(name: str) -> Claim:
+    ledger = load()
+    if name not in ledger:
+        raise ValueError(f"claim {name!r}: not in claims.yml, which has {', '.join(ledger)}")
+    return ledger[name]
+
+
+def _inside(prediction: Prediction, low: float, high: float) -> bool:
+    return prediction.value - prediction.tolerance <= low and high <= prediction.value + prediction.tolerance
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def _show(claim: Claim, state: str, rows: list[tuple[str, str]], record: dict[str, Any] | None = None) -> None:
+    predicted = f"{claim.prediction.says} (tolerance ±{claim.prediction.tolerance:g})"
+    table = [("predicted", predicted)]
+    if claim.alternative:
+        table.append(("alternative", f"{claim.alternative.says} (tolerance ±{claim.alternative.tolerance:g})"))
+    table += [("test", claim.test), *rows] if record is None else rows
+    anchor = f"{'predict' if record is None else 'claim'}-{claim.id}"
+    cells = "".join(f'<tr><th scope="row">{key}</th><td>{html.escape(value)}</td></tr>' for key, value in table)
+    page = (
+        f'<div class="claim claim-{state}" id="{anchor}"><p class="claim-head"><b>{claim.id}</b> '
+        f'<span class="claim-verdict">{state}</span></p><p>{html.escape(claim.statement)}</p>'
+        f"<table>{cells}</table></div>"
+    )
+    plain = "\n".join([f"{claim.id}: {state}", claim.statement, *(f"{key}: {value}" for key, value in table)])
+    metadata = {} if record is None else {"poly": {"claim": record}}
+    display({"text/html": page, "text/plain": plain}, raw=True, metadata=metadata)

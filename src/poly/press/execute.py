@@ -1,0 +1,243 @@
+"""Execute chapters with papermill, several at a time, one kernel each; keep what is finished."""
+
+import contextlib
+import logging
+import os
+import platform
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import papermill
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
+from nbformat import NotebookNode
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+
+from poly.press import progress
+from poly.press.chapters import Page, PressError, code_cells, notebook_text, read_notebook, with_outputs, write_whole
+from poly.press.keys import chapter_key
+
+PYTHON = ".".join(platform.python_version_tuple()[:2])
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+class Job(NamedTuple):
+    """A chapter to execute: where its executed copy goes, and the key to stamp on it."""
+
+    page: Page
+    notebook: NotebookNode
+    target: Path
+    key: str
+    parameters: Mapping[str, Any] = {}
+
+
+class Result(NamedTuple):
+    """A chapter with its outputs; `cached` when they are from an earlier build."""
+
+    page: Page
+    notebook: NotebookNode
+    key: str
+    seconds: float
+    cached: bool
+
+
+class _Run(NamedTuple):
+    """What the executing threads share."""
+
+    root: Path
+    environment: dict[str, str]
+    stop: threading.Event
+    kernels: list[AsyncKernelManager]
+
+
+class _StoppedError(Exception):
+    """Another chapter failed, or the reader pressed Ctrl-C."""
+
+
+class _WatchedEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
+    """papermill's own engine, with the kernel of this interpreter and a watch on the cells."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, *, run: _Run, watch: progress.Watch, **_: Any
+    ) -> None:
+        start = nb_man.cell_start
+
+        def cell_start(cell: NotebookNode, cell_index: int | None = None, **kwargs: Any) -> None:
+            if run.stop.is_set():
+                raise _StoppedError
+            if cell.cell_type == "code" and cell.source.strip():
+                watch.cell, watch.source = watch.cell + 1, cell.source
+            start(cell, cell_index, **kwargs)
+
+        nb_man.cell_start = cell_start
+        client = PapermillNotebookClient(nb_man, km=_kernel(run), timeout=None, kernel_name=kernel_name)
+        # What the kernel's process itself says, such as a crash in C, is kept apart from the progress lines.
+        with _kernel_log(run.root, watch.name).open("wb") as log:
+            client.execute(cwd=str(run.root / "book"), env=run.environment, stdout=log, stderr=log, cleanup_kc=True)
+
+
+papermill_engines.register("poly-press", _WatchedEngine)
+
+
+def _kernel(run: _Run) -> AsyncKernelManager:
+    """A kernel of this very interpreter: without folders to search, the one kernel left is the native one."""
+    connection = run.root / "_build" / "jupyter" / f"kernel-{uuid4().hex}.json"
+    specs = KernelSpecManager(kernel_dirs=[])
+    kernel = AsyncKernelManager(
+        kernel_name="python3", kernel_spec_manager=specs, connection_file=str(connection), shutdown_wait_time=2.0
+    )
+    run.kernels.append(kernel)
+    return kernel
+
+
+def _kernel_log(root: Path, name: str) -> Path:
+    return root / "_build" / "jupyter" / f"{name.replace('/', '-')}.log"
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def environment(root: Path, workers: int) -> dict[str, str]:
+    """The environment of a kernel: cores shared, this root's `poly` first, nothing from the reader's own set-up."""
+    threads = dict.fromkeys(THREAD_VARIABLES, str(max(1, cores() // workers)))
+    variables = {**threads, **os.environ}
+    variables.pop("MPLBACKEND", None)  # the kernel chooses its inline one
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root / "src"), os.environ.get("PYTHONPATH", "")]))
+    variables["IPYTHONDIR"] = str(root / "_build" / "jupyter" / "ipython")
+    return variables
+
+
+def executed_path(root: Path, page: Page) -> Path:
+    """Where a chapter's executed copy is kept between builds."""
+    return root / "_build" / "executed" / f"{page.name}.ipynb"
+
+
+def up_to_date(root: Path, pages: Sequence[Page], workers: int | None = None) -> list[Result]:
+    """Every chapter with its outputs, executing those whose key changed."""
+    sources = {page: read_notebook(page.path) for page in pages}
+    keys = {page: chapter_key(root, source) for page, source in sources.items()}
+    targets = {page: executed_path(root, page) for page in pages}
+    jobs = [
+        Job(page, sources[page], targets[page], keys[page])
+        for page in pages
+        if stamp_of(targets[page]) != (keys[page], PYTHON)
+    ]
+    execute(root, jobs, workers)
+    todo = {job.page for job in jobs}
+    results = []
+    for page in pages:
+        done = read_notebook(targets[page])
+        seconds = float(done.metadata.get("papermill", {}).get("duration") or 0.0)
+        results.append(Result(page, with_outputs(sources[page], done), keys[page], seconds, page not in todo))
+    return results
+
+
+def stamp_of(path: Path) -> tuple[str, str] | None:
+    """The key and the Python version stamped on an executed notebook; None when there is no usable one."""
+    try:
+        stamp = read_notebook(path).metadata.get("poly", {})
+    except (OSError, PressError):
+        return None
+    return stamp.get("key", ""), stamp.get("python", "")
+
+
+def execute(root: Path, jobs: Sequence[Job], workers: int | None = None) -> None:
+    """Execute the jobs side by side; the first that fails stops all, and what was finished stays."""
+    if not jobs:
+        return
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the press speaks for it
+    _forget_the_dead(root)
+    (root / "_build" / "jupyter").mkdir(parents=True, exist_ok=True)
+    workers = min(workers or cores(), len(jobs))
+    run = _Run(root, environment(root, workers), threading.Event(), [])
+    # papermill injects given parameters as a cell of their own.
+    cells = [len(code_cells(job.notebook)) + bool(job.parameters) for job in jobs]
+    watches = [progress.Watch(job.page.name, count) for job, count in zip(jobs, cells, strict=True)]
+    with ThreadPoolExecutor(workers) as pool, progress.display(watches) as tick:
+        running: set[Future[None]] = {
+            pool.submit(_one, job, watch, run) for job, watch in zip(jobs, watches, strict=True)
+        }
+        try:
+            while running:
+                done, running = wait(running, timeout=0.2, return_when=FIRST_EXCEPTION)
+                tick()
+                for future in done:
+                    future.result()
+        except BaseException:
+            run.stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            _kill(run.kernels)
+            raise
+
+
+def _one(job: Job, watch: progress.Watch, run: _Run) -> None:
+    watch.started = time.monotonic()
+    try:
+        done: NotebookNode = papermill.execute_notebook(
+            job.notebook,
+            None,
+            parameters=dict(job.parameters),
+            engine_name="poly-press",
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            run=run,
+            watch=watch,
+        )
+    except PapermillExecutionError as error:
+        text = "\n".join(error.traceback) or f"{error.ename}: {error.evalue}"
+        raise PressError(_failure(watch, text)) from None
+    except DeadKernelError:
+        log = _kernel_log(run.root, watch.name)
+        text = f"Its kernel died: killed, or out of memory. What it said last is in {log}"
+        raise PressError(_failure(watch, text)) from None
+    except (RuntimeError, OSError) as error:
+        raise PressError(f"{watch.name}: its kernel did not start: {error}") from None
+    # A source that changed while the chapter ran must not pass for executed.
+    unchanged = chapter_key(run.root, read_notebook(job.page.path), job.parameters) == job.key
+    del done.metadata["papermill"]["input_path"]  # papermill keeps the whole source there
+    done.metadata["poly"] = {"key": job.key if unchanged else "changed while it ran", "python": PYTHON}
+    write_whole(job.target, notebook_text(done), job.target.parent)
+    watch.ended = time.monotonic()
+
+
+def _failure(watch: progress.Watch, text: str) -> str:
+    if not sys.stderr.isatty():
+        text = ANSI.sub("", text)
+    indented = "\n".join(f"    {line}" for line in watch.source.splitlines())
+    return f"{watch.name} failed in code cell {watch.cell} of {watch.cells}:\n\n{indented}\n\n{text}"
+
+
+def _kill(kernels: Sequence[AsyncKernelManager]) -> None:
+    """End the kernels at once, with the processes that they started."""
+    for kernel in kernels:
+        process = getattr(kernel.provisioner, "process", None)
+        if process is None or process.poll() is not None:
+            continue
+        with contextlib.suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)  # each kernel leads a group of its own
+            else:
+                process.kill()
+
+
+def _forget_the_dead(root: Path) -> None:
+    """Remove what a killed build left: half-written copies and the connection files of its kernels."""
+    build = root / "_build"
+    for path in [*build.glob("executed/**/*.tmp"), *build.glob("jupyter/kernel-*.json")]:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,82 @@
+"""Figures as the book shows them: one style, fixed colors for fixed things, alt text and caption always.
+
+``show`` leaves alt text, caption and name in the output's metadata; staging turns them into a numbered
+figure of the page. A reader of the live notebook sees the caption below the picture.
+"""
+
+import io
+from typing import Any
+
+import matplotlib.pyplot as plt
+from IPython.display import display
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, told apart by color-blind readers; one thing, one color, in every chapter.
+COLORS = {
+    "theory": "#222222",
+    "paper": "#D55E00",
+    "flow": "#0072B2",
+    "run": "#0072B2",
+    "adamw": "#E69F00",
+    "benign": "#009E73",
+    "malign": "#CC79A7",
+    "null": "#8C8C8C",
+    "positive": "#D55E00",
+    "negative": "#0072B2",
+}
+
+# Retina-sharp on a screen, and sharp on paper at the book's column width.
+_DPI = 220
+_CSS_DPI = 96
+
+plt.rcParams.update(
+    {
+        "figure.figsize": (7.2, 4.0),
+        "figure.constrained_layout.use": True,
+        "font.size": 10.5,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": "#E4E4E4",
+        "grid.linewidth": 0.6,
+        "lines.linewidth": 1.8,
+        "legend.frameon": False,
+        "image.interpolation": "nearest",
+    }
+)
+
+
+def show(fig: Figure, name: str, *, alt: str, caption: str, keep_colors: bool = False) -> None:
+    """Show a finished matplotlib figure in the chapter and close it.
+
+    Args:
+        fig: the figure.
+        name: label for cross-references, unique in the book, such as "fig-row-race".
+        alt: what the figure shows, for a reader who cannot see it.
+        caption: understandable without the text around it; markdown, may hold ``$math$``.
+        keep_colors: True where the dark theme must not invert the picture, as for heat maps.
+
+    Raises:
+        ValueError: an empty name, alt text or caption.
+    """
+    for field, value in (("name", name), ("alt", alt), ("caption", caption)):
+        if not value.strip():
+            raise ValueError(f"figure {name!r}: {field} is empty, every figure has one")
+    picture = io.BytesIO()
+    fig.savefig(picture, format="png", dpi=_DPI)
+    width = round(fig.get_figwidth() * _CSS_DPI)
+    plt.close(fig)
+    about: dict[str, Any] = {
+        "name": name,
+        "alt": alt,
+        "caption": caption,
+        "theme": "keep" if keep_colors else "invert",
+        "width": width,
+    }
+    display(
+        {"image/png": picture.getvalue(), "text/plain": f"<figure {name}>"},
+        raw=True,
+        metadata={"poly": {"figure": about}, "image/png": {"width": width}},
+    )
+    display({"text/markdown": f"*{caption}*", "text/plain": caption}, raw=True, metadata={"poly": {"caption": True}})

@@ -1,0 +1,110 @@
+"""Refresh the outputs stored in the chapters, showing first what changes; and tell stale outputs from fresh ones."""
+
+import copy
+import hashlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbdime
+from nbdime.prettyprint import PrettyPrintConfig, pretty_print_diff
+from nbformat import NotebookNode
+
+from poly.press.chapters import KERNELSPEC, Page, PressError, code_cells, notebook_text, read_notebook, write_whole
+from poly.press.execute import Result
+from poly.press.keys import chapter_key
+
+
+def record(root: Path, results: Sequence[Result], *, dry_run: bool = False) -> int:
+    """Show how the new outputs differ from the stored ones, then store them; return how many files changed.
+
+    Sources, ids and cell metadata stay as they are. A chapter whose outputs and key are as stored is not touched.
+    """
+    changed = 0
+    for result in results:
+        stored = read_notebook(result.page.path)
+        text = notebook_text(to_store(result))
+        if text == notebook_text(stored):
+            print(f"{result.page.name}: nothing changed")
+            continue
+        changed += 1
+        show_changes(result.page.name, stored, result.notebook)
+        if dry_run:
+            print(f"{result.page.name}: would be written")
+        else:
+            write_whole(result.page.path, text, root / "_build" / "record")
+            print(f"{result.page.name}: written")
+    return changed
+
+
+def to_store(result: Result) -> NotebookNode:
+    """The chapter with its new outputs, its key, and no more notebook metadata than that."""
+    notebook = copy.deepcopy(result.notebook)
+    # A version of Python here would change with whoever records last.
+    notebook.metadata.update(kernelspec=dict(KERNELSPEC), language_info={"name": "python"})
+    notebook.metadata["poly"] = {**notebook.metadata.get("poly", {}), "key": result.key}
+    notebook.metadata.pop("papermill", None)
+    return notebook
+
+
+def show_changes(name: str, stored: NotebookNode, new: NotebookNode) -> None:
+    """Print the difference of the outputs, as text; an image shows as its size and hash."""
+    if not any(cell.outputs for cell in code_cells(stored)):
+        print(f"{name}: no outputs are stored yet; {len(code_cells(new))} cells have them now")
+        return
+    before, after = _outputs_only(stored), _outputs_only(new)
+    difference = nbdime.diff_notebooks(before, after)
+    if not difference:
+        print(f"{name}: the outputs are the same, the key is new")
+        return
+    print(f"{name}: the outputs change")
+    color = sys.stdout.isatty()
+    config = PrettyPrintConfig(out=sys.stdout, use_git=False, use_diff=False, use_color=color)
+    pretty_print_diff(before, difference, "", config)
+
+
+def _outputs_only(notebook: NotebookNode) -> NotebookNode:
+    reduced = copy.deepcopy(notebook)
+    reduced.metadata.clear()
+    for cell in reduced.cells:
+        cell.metadata.clear()
+        for output in cell.get("outputs", []):
+            if "execution_count" in output:
+                output.execution_count = None
+            for kind, data in output.get("data", {}).items():
+                if kind.startswith("image/"):
+                    digest = hashlib.sha256(str(data).encode()).hexdigest()[:12]
+                    output.data[kind] = f"image of {len(data)} characters, sha256 {digest}"
+        if cell.cell_type == "code":
+            cell.execution_count = None
+    return reduced
+
+
+def faults(root: Path, pages: Sequence[Page]) -> list[str]:
+    """What is wrong with the stored outputs, one line each; empty when all are complete and fresh.
+
+    nbval compares nothing in a cell that was never executed, so a chapter stripped of its outputs would pass it.
+    """
+    found = []
+    for page in pages:
+        notebook = read_notebook(page.path)
+        cells = code_cells(notebook)
+        counts = [cell.execution_count for cell in cells]
+        if not any(counts) and cells:
+            found.append(f"{page.name}: no stored outputs")
+        elif counts != list(range(1, len(cells) + 1)):
+            found.append(f"{page.name}: its cells were not executed once each, in order: {counts}")
+        elif any(output.output_type == "error" for cell in cells for output in cell.outputs):
+            found.append(f"{page.name}: the stored output of a cell is an error")
+        elif notebook.metadata.get("poly", {}).get("key") != chapter_key(root, notebook):
+            found.append(f"{page.name}: its stored outputs are stale: source, modules, data or claims changed since")
+    return found
+
+
+def stored(pages: Sequence[Page]) -> dict[Page, NotebookNode]:
+    """The chapters as they are stored, outputs included; one line when some have none."""
+    notebooks = {page: read_notebook(page.path) for page in pages}
+    for page, notebook in notebooks.items():
+        if any(cell.execution_count is None for cell in code_cells(notebook)):
+            raise PressError(f"{page.name} has no stored outputs: `make record` makes them")
+    return notebooks

@@ -1,0 +1,55 @@
+"""Serve the finished book on this machine, or open its notebooks."""
+
+import functools
+import subprocess
+import sys
+from collections.abc import Sequence
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from poly.press.chapters import PressError
+
+HOST = "127.0.0.1"
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    """Serves files; says nothing about the requests that went well."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        pass
+
+
+class _Server(ThreadingHTTPServer):
+    # On Windows an address in use would be shared, not refused.
+    allow_reuse_address = sys.platform != "win32"
+    daemon_threads = True
+
+
+def serve(root: Path, port: int) -> None:
+    """Serve `_build/html` until Ctrl-C, on `port` or the next free one."""
+    html = root / "_build" / "html"
+    if not (html / "index.html").is_file():
+        raise PressError("there is no book in _build/html yet: `make book` makes it")
+    with free_server(html, port) as server:
+        print(f"the book is at http://{HOST}:{server.server_port}/ (Ctrl-C stops)", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+
+
+def free_server(html: Path, port: int) -> _Server:
+    """A server of the folder on the first free port from `port` on."""
+    handler = functools.partial(_Quiet, directory=str(html))
+    for candidate in range(port, min(port + 100, 65536)):
+        try:
+            return _Server((HOST, candidate), handler)
+        except OSError:  # taken
+            continue
+    raise PressError(f"no free port from {port} on")
+
+
+def notebook(root: Path, options: Sequence[str]) -> int:
+    """Open JupyterLab on `book/`, with any further options for it; return its exit status."""
+    command = [sys.executable, "-m", "jupyterlab", *options]
+    return subprocess.run(command, cwd=root / "book", check=False).returncode

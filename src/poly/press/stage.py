@@ -1,0 +1,200 @@
+"""Lay out the book as jupyter-book wants it, render it, and swap the result in whole."""
+
+import copy
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+
+from poly.press.chapters import KERNELSPEC, Page, PressError, notebook_text, write_whole
+
+STRICT = ("-W", "-n", "--keep-going")
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+SKIPPED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.ipynb", "*.pyc", ".DS_Store")
+
+
+def render(
+    root: Path, out: Path, pages: Iterable[Page], notebooks: Mapping[Page, NotebookNode], *, strict: bool = True
+) -> bool:
+    """Render the pages into `out`/html, with these notebooks for the chapters; say whether anything had to be done.
+
+    `out`/html is replaced at the very end, by renames, and only by a complete book. Nothing is rendered when what is
+    staged, and the press itself, are as they were for the book that is there. With `strict`, every warning of
+    jupyter-book is an error.
+    """
+    pages = list(pages)
+    repair(out)
+    _gate(notebooks)
+    stage = out / "stage"
+    shutil.rmtree(stage, ignore_errors=True)
+    _lay_out(root, stage, notebooks)
+    stamp, stamp_file = _stamp(root, stage, strict), out / "html.stamp"
+    expected = [f"{page.docname}.html" for page in pages]
+    current = stamp_file.is_file() and stamp_file.read_text(encoding="utf-8") == stamp
+    if current and all((out / "html" / name).is_file() for name in expected):
+        return False
+    html = _jupyter_book(stage, out, strict)
+    missing = [name for name in expected if not (html / name).is_file()]
+    if missing:
+        raise PressError(f"jupyter-book finished without an error but did not make {', '.join(missing)}")
+    (html / "claims.json").write_text(json.dumps(claims(notebooks), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    stamp_file.unlink(missing_ok=True)
+    _swap(html, out)
+    write_whole(stamp_file, stamp, out)
+    return True
+
+
+def _gate(notebooks: Mapping[Page, NotebookNode]) -> None:
+    """jupyter-book renders error outputs without a word; no such notebook gets that far."""
+    for page, notebook in notebooks.items():
+        if any(output.output_type == "error" for _, output in _outputs(notebook)):
+            raise PressError(f"{page.name} holds the output of a failed cell")
+
+
+def _outputs(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
+    return [(cell, output) for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def _poly(output: NotebookNode) -> dict[str, Any]:
+    """What the laboratory's displays left in an output's metadata for the press."""
+    return dict(output.get("metadata", {}).get("poly", {}))
+
+
+def _lay_out(root: Path, stage: Path, notebooks: Mapping[Page, NotebookNode]) -> None:
+    shutil.copytree(root / "book", stage / "book", ignore=SKIPPED)
+    for name in ("_config.yml", "_toc.yml", "references.bib"):
+        if (root / name).is_file():
+            shutil.copyfile(root / name, stage / name)
+    for page, notebook in notebooks.items():
+        path = stage / f"{page.docname}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(notebook_text(for_the_page(notebook, page.name)), encoding="utf-8", newline="\n")
+
+
+def for_the_page(notebook: NotebookNode, name: str) -> NotebookNode:
+    """A copy of the notebook as the page shows it.
+
+    A figure's output says its name, alt text and caption; here they become what myst-nb reads, so that the figure is
+    numbered and can be referred to. Its caption in the live notebook is dropped. Traces of the execution, such as
+    times, are dropped too: two builds give the same page.
+    """
+    page = copy.deepcopy(notebook)
+    page.metadata.update(kernelspec=dict(KERNELSPEC), language_info={"name": "python"})
+    for trace in ("papermill", "poly"):
+        page.metadata.pop(trace, None)
+    for cell in page.cells:
+        for trace in ("papermill", "execution", "ExecuteTime"):
+            cell.metadata.pop(trace, None)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if "caption" not in _poly(output)]
+            _mark_figure(cell, name)
+    return page
+
+
+def _mark_figure(cell: NotebookNode, name: str) -> None:
+    figures = [_poly(output)["figure"] for output in cell.outputs if "figure" in _poly(output)]
+    if not figures:
+        return
+    if len(figures) > 1:
+        names = ", ".join(str(figure.get("name")) for figure in figures)
+        raise PressError(f"{name}: one cell shows the figures {names}: give each a cell of its own")
+    figure = figures[0]
+    image = {"alt": figure.get("alt", "")}
+    if figure.get("theme") == "keep":  # colors that mean something are not inverted in the dark theme
+        image["classes"] = "no-invert"
+    settings = cell.metadata.setdefault("mystnb", {})
+    settings["image"] = {**image, **settings.get("image", {})}
+    settings["figure"] = {"name": figure["name"], "caption": figure["caption"], **settings.get("figure", {})}
+
+
+def count_figures(notebook: NotebookNode) -> int:
+    """How many figures the notebook shows."""
+    return sum("figure" in _poly(output) for _, output in _outputs(notebook))
+
+
+def claims(notebooks: Mapping[Page, NotebookNode]) -> list[dict[str, Any]]:
+    """Every claim that the notebooks checked, with its chapter, sorted by id."""
+    found = [
+        {**_poly(output)["claim"], "chapter": page.name}
+        for page, notebook in notebooks.items()
+        for _, output in _outputs(notebook)
+        if "claim" in _poly(output)
+    ]
+    return sorted(found, key=lambda claim: str(claim.get("id")))
+
+
+def _stamp(root: Path, stage: Path, strict: bool) -> str:
+    """A hash over all that the rendered book depends on: what is staged, the tools and the press itself."""
+    staged = [path for path in sorted(stage.rglob("*")) if path.is_file()]
+    press = sorted(Path(__file__).parent.glob("*.py"))
+    requirements = [root / "requirements.txt"] if (root / "requirements.txt").is_file() else []
+    whole = hashlib.sha256(f"{sys.version_info[:2]} {strict}".encode())
+    for path in [*staged, *press, *requirements]:
+        name = path.relative_to(stage).as_posix() if path.is_relative_to(stage) else path.name
+        whole.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return whole.hexdigest()
+
+
+def _jupyter_book(stage: Path, out: Path, strict: bool) -> Path:
+    """Render the stage from nothing into a folder of its own; show jupyter-book's words only when it fails."""
+    work = out / "render"
+    shutil.rmtree(work, ignore_errors=True)
+    flags = STRICT if strict else ()
+    tool = "from jupyter_book.cli.main import main; main()"  # it has no __main__, and its script may not be on PATH
+    command = [sys.executable, "-c", tool, "build", str(stage), "--path-output", str(work), *flags]
+    # UTF-8 for Windows; no color, so that the log reads everywhere.
+    variables = {**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"}
+    done = subprocess.run(
+        command,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    log = ANSI.sub("", done.stdout)
+    write_whole(out / "render.log", log, out)
+    html = work / "_build" / "html"
+    if done.returncode or not (html / "index.html").is_file():
+        raise PressError(f"jupyter-book failed; its whole output is in {out / 'render.log'}\n\n{_gist(log, stage)}")
+    return html
+
+
+def _gist(log: str, stage: Path) -> str:
+    """The warnings and errors in jupyter-book's output, with the book's own paths; its last lines if there are none."""
+    lines = [line.replace(f"{stage}{os.sep}", "") for line in log.splitlines() if line.strip()]
+    wrong = [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL|\w+Error|\w+Exception):", line)]
+    shown = list(dict.fromkeys(wrong)) or lines[-15:]
+    more = [f"… and {len(shown) - 30} more"] if len(shown) > 30 else []
+    return "\n".join([*shown[:30], *more])
+
+
+def repair(out: Path) -> None:
+    """Finish or undo a swap that was cut off between its two renames."""
+    html, old = out / "html", out / "html.old"
+    if old.exists() and not html.exists():
+        old.rename(html)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _swap(new: Path, out: Path) -> None:
+    """Put `new` in the place of `out`/html; between the two renames the old book lies in html.old."""
+    html, old = out / "html", out / "html.old"
+    try:
+        if html.exists():
+            html.rename(old)
+        new.rename(html)
+    except OSError as error:
+        repair(out)
+        raise PressError(f"cannot replace {html}: {error.strerror}; is it open in another program?") from None
+    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(out / "render", ignore_errors=True)

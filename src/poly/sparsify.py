@@ -1,0 +1,182 @@
+"""One row without interference, run exactly on two numbers (claims C5, C6; figure F1).
+
+The row obeys ``ẇ_k = (1 − ‖w‖²) w_k − λ`` (theory units, see ``model``), stepped by explicit Euler,
+and a weight that reaches 0 stays there. Growth is common to all weights and so is the pull, so the
+difference of two survivors is only ever multiplied: with M(t) the largest weight and A(t) the product
+of all growth factors, every survivor is
+
+    w_k(t) = M(t) − A(t) g_k,    g_k = max_j w_j(0) − w_k(0).
+
+The row is two numbers, whatever m is. ‖w‖² and ‖w‖₁ follow from prefix sums of the sorted gaps g,
+weights die from the large-gap end, and a step costs O(1). Measuring gaps from the *largest* weight
+keeps the end of the race free of cancellation: the last survivors are told apart by the gaps
+themselves, not by the difference of two large numbers.
+"""
+
+import math
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from poly import checks
+
+Array = NDArray[np.float64]
+Alive = NDArray[np.int64]
+_MOST_RECORDS = 1 << 20
+_MOST_STEPS = 10**10
+
+
+class Path(NamedTuple):
+    """A race: times t (k,), surviving weights (k,) int64, ‖w‖₁ (k,) and ‖w‖₂ (k,)."""
+
+    t: Array
+    survivors: Alive
+    l1_norm: Array
+    l2_norm: Array
+
+
+def sparsify(w0: ArrayLike, shrink: float, *, step: float = 0.5, t_end: float | None = None) -> Path:
+    """The race inside one row, until one weight survives or until ``t_end``.
+
+    ``w ← w + η ((1 − ‖w‖²) w − λ)`` on |w|, absorbed at 0; equal to that simulation step by step, in
+    O(m log m) for the sort and O(1) a step. Exactly tied leaders never resolve: the race then ends
+    when only they are left.
+
+    Args:
+        w0: initial row, (m,), any signs.
+        shrink: λ ≥ 0 in theory units (l1 / 4); > 0 unless ``t_end`` is given.
+        step: Euler step η > 0 in theory units.
+        t_end: the path ends at the first step at or beyond it; None: at the end of the race.
+
+    Returns:
+        Path, from t = 0 to the end; every step, or every 2nd, 4th, … of a path that is longer than
+        a million steps (the last step is always there).
+
+    Raises:
+        ValueError: bad input; a race that would take more than 10¹⁰ steps; or a step at which Euler
+            does not keep the order of the weights, ``‖w‖² ≥ 1 + 1/η``.
+
+    Source: section 3.3 of the paper for the equation and F1 for the settings; the reduction is ours.
+    """
+    gaps, top, steps = _prepare(w0, shrink, step, t_end)
+    record, _ = _run(gaps, top, shrink, step, steps)
+    return Path(*record)
+
+
+def weights_at(w0: ArrayLike, shrink: float, t: float, *, step: float = 0.5) -> Array:
+    """The row itself at the first step at or beyond time t, signs and order restored.
+
+    ``w_k = sign(w_k(0)) (M − A g_k)₊``
+
+    Args, raises: as ``sparsify``, with ``t`` for ``t_end``.
+
+    Returns:
+        (m,).
+    """
+    start = np.asarray(w0, dtype=np.float64)
+    gaps, top, steps = _prepare(start, shrink, step, t)
+    _, (M, A) = _run(gaps, top, shrink, step, steps)
+    size = np.abs(start)
+    return np.where(size > 0, np.copysign(np.maximum(M - A * (top - size), 0.0), start), 0.0)
+
+
+def _prepare(w0: ArrayLike, shrink: float, step: float, t_end: float | None) -> tuple[Array, float, int]:
+    """Sorted gaps to the largest weight, that weight, and the number of steps (−1: to the end of the race)."""
+    start = np.asarray(w0, dtype=np.float64)
+    if start.ndim != 1 or start.size == 0:
+        raise ValueError(f"w0: has shape {start.shape}, must be one row of shape (m,), m ≥ 1")
+    shrink, step = checks.nonnegative("shrink", shrink), checks.positive("step", step)
+    if t_end is None:
+        if shrink * step * _MOST_STEPS < 1:
+            raise ValueError(
+                f"shrink={shrink!r}: at step={step!r} the race lasts over 1e10 steps; "
+                "must be larger, or t_end must be given"
+            )
+        steps = -1
+    else:
+        # A whole multiple of the step must not become one step more by rounding.
+        exact = checks.nonnegative("t_end", t_end) / step
+        if exact > _MOST_STEPS:
+            raise ValueError(f"t_end={t_end!r}: is over 1e10 steps of step={step!r}, must be nearer")
+        steps = math.ceil(exact * (1 - 1e-15))
+    # In place: at m = 1e8 every copy is 0.8 GB.
+    gaps = -np.abs(start)
+    gaps.sort()
+    top = -float(gaps[0])
+    if not math.isfinite(top) or not math.isfinite(float(gaps[-1])):
+        raise ValueError("w0: holds NaN or infinity, every entry must be finite")
+    gaps += top
+    return gaps, top, steps
+
+
+def _run(
+    gaps: Array, top: float, shrink: float, step: float, steps: int
+) -> tuple[tuple[Array, Alive, Array, Array], tuple[float, float]]:
+    sums, squares = _prefix_sums(gaps)
+    record, state, lost_at, norm2 = _race(gaps, sums, squares, top, float(shrink), float(step), steps, _MOST_RECORDS)
+    if lost_at >= 0:
+        raise ValueError(
+            f"step={step!r}: at t={lost_at:g} the row has ‖w‖²={norm2:.6g}; the Euler step keeps the "
+            f"order of the weights only while ‖w‖² < 1 + 1/step = {1 + 1 / step:.6g}, so it must be smaller"
+        )
+    return record, state
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _prefix_sums(gaps: Array) -> tuple[Array, Array]:
+    """Σ g and Σ g² over the first k gaps, k = 0 … m, compensated: plain sums of 1e8 terms lose six digits."""
+    sums, squares = np.empty(gaps.size + 1), np.empty(gaps.size + 1)
+    sums[0] = squares[0] = 0.0
+    sum_lost = square_lost = 0.0
+    for k in range(gaps.size):
+        term = gaps[k] - sum_lost
+        sums[k + 1] = sums[k] + term
+        sum_lost = (sums[k + 1] - sums[k]) - term
+        term = gaps[k] * gaps[k] - square_lost
+        squares[k + 1] = squares[k] + term
+        square_lost = (squares[k + 1] - squares[k]) - term
+    return sums, squares
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _race(
+    gaps: Array, sums: Array, squares: Array, top: float, shrink: float, step: float, steps: int, most: int
+) -> tuple[tuple[Array, Alive, Array, Array], tuple[float, float], float, float]:
+    """The loop: record, final (M, A), and when and at what ‖w‖² order was lost (−1: never)."""
+    t, survivors = np.empty(most), np.empty(most, np.int64)
+    l1, l2 = np.empty(most), np.empty(most)
+    records, stride, until_record, i = 0, 1, 0, 0
+    M, A, alive = top, 1.0, gaps.size
+    lost_at = -1.0
+    while True:
+        while alive > 0 and A * gaps[alive - 1] >= M:
+            alive -= 1
+        if alive == 0 or gaps[alive - 1] == 0.0:
+            A = 1.0  # no gap is left to scale, and A would overflow in a long run
+            over = i == steps or steps < 0
+        else:
+            over = i == steps or (steps < 0 and alive == 1)
+        norm2 = max(alive * M * M - 2 * M * A * sums[alive] + A * A * squares[alive], 0.0)
+        if until_record == 0 or over:
+            t[records], survivors[records] = i * step, alive
+            l1[records], l2[records] = alive * M - A * sums[alive], math.sqrt(norm2)
+            records += 1
+            until_record = stride
+            if records == most and not over:
+                # Keep every second record; the next one is due where the doubled stride says.
+                for r in range(0, records, 2):
+                    t[r // 2], survivors[r // 2], l1[r // 2], l2[r // 2] = t[r], survivors[r], l1[r], l2[r]
+                records, stride = most // 2, stride * 2
+        if over:
+            break
+        growth = 1 + step * (1 - norm2)
+        if growth <= 0.0:
+            lost_at = i * step
+            break
+        M = max(growth * M - step * shrink, 0.0)
+        A *= growth
+        i += 1
+        until_record -= 1
+    return (t[:records], survivors[:records], l1[:records], l2[:records]), (M, A), lost_at, norm2

@@ -1,0 +1,259 @@
+"""Every page of the built book, opened in a real browser.
+
+The book under test is the folder in POLY_HTML, or else the stored notebooks as `python -m poly.press build --stored`
+renders them. Each page is visited once in light, once in dark and once from the file system; the tests ask what was
+seen. Where there is no browser, the module is skipped.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"no browser on this machine ({', '.join(NAMES)})")
+
+ROOT = Path(__file__).resolve().parents[2]
+QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+
+# What a loaded page can say about itself. Math nodes are the containers that Sphinx writes for MathJax to fill.
+FACTS = """async () => {
+  const math = [...document.querySelectorAll('.math')];
+  if (math.length && window.MathJax?.startup) await MathJax.startup.promise;
+  for (const image of document.images) image.loading = 'eager';
+  await Promise.all([...document.images].map(image =>
+    image.complete || new Promise(done => { image.onload = image.onerror = done; })));
+  const withIds = [...document.querySelectorAll('[id]')];
+  const where = (nodes, wrong, say) => [...nodes].filter(wrong).map(say);
+  return {
+    title: document.title,
+    description: document.querySelector('meta[name=description]')?.content ?? '',
+    math: math.length,
+    untypeset: where(math, node => !node.querySelector('mjx-container'), node => node.textContent.trim().slice(0, 80)),
+    merrors: [...document.querySelectorAll('mjx-merror')].map(node => node.title || node.textContent.slice(0, 80)),
+    broken: where(document.images, image => image.naturalWidth === 0, image => image.src),
+    unnamed: where(document.images, image => !image.alt.trim(), image => image.src),
+    links: [...document.querySelectorAll('a[href]')].map(link => link.href),
+    ids: withIds.map(node => node.id),
+    twice: where(withIds, node => document.getElementById(node.id) !== node, node => node.id),
+  };
+}"""
+
+# What sticks out of the text column on the right of the window and lies in no box that scrolls.
+WIDE = """() => {
+  const boxed = ['auto', 'scroll', 'hidden', 'clip'];
+  const scrolls = node =>
+    node && node !== document.body && (boxed.includes(getComputedStyle(node).overflowX) || scrolls(node.parentElement));
+  const out = [...document.querySelectorAll('.bd-article-container *')]
+    .filter(node => node.getBoundingClientRect().right > innerWidth + 1 && !scrolls(node.parentElement));
+  const page = document.documentElement.scrollWidth;
+  return (page > innerWidth ? [`the page is ${page} px wide`] : [])
+    .concat(out.slice(0, 3).map(node => node.outerHTML.slice(0, 100)));
+}"""
+
+# The theme in force, and texts of the article that stand out from their ground by less than 4.5 : 1 (WCAG 2.1, 1.4.3).
+SHADES = """() => {
+  const rgba = color => color.match(/[\\d.]+/g).map(Number);
+  const linear = v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => .2126 * linear(r / 255) + .7152 * linear(g / 255) + .0722 * linear(b / 255);
+  const ground = node => {
+    if (!node) return [255, 255, 255];
+    const color = rgba(getComputedStyle(node).backgroundColor);
+    return (color[3] ?? 1) === 1 ? color : ground(node.parentElement);
+  };
+  const contrast = node => {
+    const pair = [light(rgba(getComputedStyle(node).color)), light(ground(node))];
+    return (Math.max(...pair) + .05) / (Math.min(...pair) + .05);
+  };
+  const texts = ['p', 'a:not(.headerlink)', 'h1', 'h2', 'dt', 'td', 'th', 'code', '.claim-verdict', '.eqno'];
+  const faint = [...document.querySelectorAll(`.bd-article :is(${texts})`)]
+    .filter(node => node.textContent.trim() && node.checkVisibility() && contrast(node) < 4.5)
+    .map(node => `${contrast(node).toFixed(1)} : 1 ${node.outerHTML.slice(0, 90)}`);
+  const {theme} = document.documentElement.dataset;
+  return {theme, ground: light(ground(document.body)), faint: faint.slice(0, 3)};
+}"""
+
+
+@dataclass
+class Visit:
+    """One page, opened once: what it asked for, what it complained about, what it looked like."""
+
+    foreign: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    shades: dict[str, Any] = field(default_factory=dict)
+    wide: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Book:
+    html: Path
+    address: str
+    browser: Browser
+
+    def pages(self) -> list[str]:
+        """Paths of all pages, without the theme's own fragments and the redirect at the root."""
+        found = (path.relative_to(self.html) for path in sorted(self.html.rglob("*.html")))
+        return [path.as_posix() for path in found if path.parts[0] != "_static" and path.as_posix() != "index.html"]
+
+    def visit_all(self, base: str, scheme: Literal["light", "dark"]) -> dict[str, Visit]:
+        with self.browser.new_context(color_scheme=scheme) as context:
+            return {page: visit(context, base, page) for page in self.pages()}
+
+
+def visit(context: BrowserContext, base: str, page: str) -> Visit:
+    seen = Visit()
+    tab = context.new_page()
+    tab.set_viewport_size({"width": 1280, "height": 900})
+    tab.on("request", lambda r: seen.foreign.append(r.url) if not r.url.startswith((base, "data:", "blob:")) else None)
+    tab.on("requestfailed", lambda r: seen.failed.append(f"{r.url}: {r.failure}"))
+    tab.on("response", lambda r: seen.failed.append(f"{r.url}: {r.status}") if r.status >= 400 else None)
+    tab.on("console", lambda m: seen.complaints.append(m.text) if m.type in ("error", "warning") else None)
+    tab.on("pageerror", lambda e: seen.complaints.append(str(e)))
+    tab.goto(base + page, wait_until="load")
+    seen.facts = tab.evaluate(FACTS)
+    seen.shades = tab.evaluate(SHADES)
+    tab.set_viewport_size({"width": 360, "height": 740})
+    seen.wide = tab.evaluate(WIDE)
+    tab.close()
+    return seen
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def book() -> Iterator[Book]:
+    given = os.environ.get("POLY_HTML")
+    html = Path(given) if given else ROOT / "_build" / "stored" / "html"
+    if not given:
+        command = [sys.executable, "-m", "poly.press", "build", "--stored"]
+        made = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+        assert made.returncode == 0, f"the stored book does not build:\n{made.stdout}\n{made.stderr}"
+    assert (html / "book" / "index.html").is_file(), f"there is no book in {html}"
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(html)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield Book(html, f"http://127.0.0.1:{server.server_port}/", browser)
+        browser.close()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def light(book: Book) -> dict[str, Visit]:
+    return book.visit_all(book.address, "light")
+
+
+@pytest.fixture(scope="module")
+def dark(book: Book) -> dict[str, Visit]:
+    return book.visit_all(book.address, "dark")
+
+
+def named(visits: dict[str, Visit], attribute: str, fact: str = "") -> list[str]:
+    """All faults of one kind, each with its page."""
+    faults = {page: getattr(seen, attribute) for page, seen in visits.items()}
+    return [f"{page}: {fault}" for page, found in faults.items() for fault in (found[fact] if fact else found)]
+
+
+def assert_none(faults: list[str]) -> None:
+    assert not faults, "\n" + "\n".join(faults)
+
+
+def test_there_is_a_book_to_look_at(light: dict[str, Visit]) -> None:
+    assert len(light) >= 5
+    assert sum(seen.facts["math"] for seen in light.values()) > 0
+    assert_none([f"{page}: no title" for page, seen in light.items() if not seen.facts["title"].strip()])
+    chapters = {page: seen.facts for page, seen in light.items() if page.startswith("book/")}
+    assert_none([f"{page}: no description" for page, facts in chapters.items() if not facts["description"].strip()])
+
+
+@pytest.mark.parametrize("fault", ["foreign", "failed", "complaints"])
+def test_pages_load_from_their_own_host_without_complaint(
+    light: dict[str, Visit], dark: dict[str, Visit], fault: str
+) -> None:
+    assert_none(named(light, fault) + named(dark, fault))
+
+
+@pytest.mark.parametrize("fault", ["untypeset", "merrors", "broken", "unnamed", "twice"])
+def test_equations_images_and_ids_are_whole(light: dict[str, Visit], fault: str) -> None:
+    assert_none(named(light, "facts", fault))
+
+
+def test_links_and_anchors_resolve(book: Book, light: dict[str, Visit]) -> None:
+    faults = []
+    for page, seen in light.items():
+        for link in seen.facts["links"]:
+            if not link.startswith(book.address):
+                if urlsplit(link).scheme not in ("https", "http", "mailto", "javascript"):
+                    faults.append(f"{page}: {link}")
+                continue
+            address, anchor = urldefrag(link.removeprefix(book.address))
+            target = unquote(urlsplit(address).path) or "index.html"
+            if not (book.html / target).is_file():
+                faults.append(f"{page}: {target} does not exist")
+            elif anchor and target in light and unquote(anchor) not in light[target].facts["ids"]:
+                faults.append(f"{page}: {target} has no #{anchor}")
+    assert_none(faults)
+
+
+def test_nothing_sticks_out_on_a_phone(light: dict[str, Visit]) -> None:
+    assert_none(named(light, "wide"))
+
+
+def test_light_and_dark_both_render(light: dict[str, Visit], dark: dict[str, Visit]) -> None:
+    assert {(seen.shades["theme"], seen.shades["ground"] > 0.8) for seen in light.values()} == {("light", True)}
+    assert {(seen.shades["theme"], seen.shades["ground"] < 0.1) for seen in dark.values()} == {("dark", True)}
+    assert_none(named(light, "shades", "faint") + named(dark, "shades", "faint"))
+
+
+def test_the_root_leads_to_the_front_page(book: Book) -> None:
+    with book.browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(book.address)
+        tab.wait_for_url("**/book/index.html", timeout=5000)
+
+
+def test_search_finds_a_word(book: Book) -> None:
+    with book.browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(book.address + "search.html?q=superposition")
+        tab.wait_for_selector("#search-results li a", timeout=10000)
+
+
+def test_hidden_code_opens_from_the_keyboard(book: Book) -> None:
+    with book.browser.new_context() as context:
+        tab = context.new_page()
+        for page in book.pages():
+            if 'class="admonition hide' in (book.html / page).read_text(encoding="utf-8"):
+                tab.goto(book.address + page)
+                summary = tab.locator("details.hide > summary").first
+                summary.focus()
+                tab.keyboard.press("Enter")
+                assert summary.evaluate("node => node.parentElement.open"), page
+
+
+def test_the_book_opens_from_the_file_system(book: Book) -> None:
+    visits = book.visit_all(book.html.resolve().as_uri() + "/", "light")
+    for fault in ("foreign", "failed", "complaints"):
+        assert_none(named(visits, fault))
+    for fault in ("untypeset", "merrors", "broken"):
+        assert_none(named(visits, "facts", fault))

@@ -1,0 +1,556 @@
+"""The press, tried for real on a tiny book of two chapters: execute, cache, fail, kill, resume, record, check."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from poly.press import build, chapters, check, execute, keys, parameters, record, serve, stage
+from poly.press.chapters import PressError
+
+PARAMETERS = "n = 3\nrate = 0.5\nname = 'x'\nwidths = [1, 2]\nflag = True\nlarge = 10**3"
+FIGURE = """
+from IPython.display import Image, display
+import base64
+png = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+figure = {"name": "fig-dot", "alt": "one dot", "caption": "One *dot*, $x^2$.", "theme": "keep"}
+display(Image(png), metadata={"poly": {"figure": figure}})
+display({"text/plain": "LIVE " + "CAPTION"}, raw=True, metadata={"poly": {"caption": True}})
+"""
+RATE = """
+if not rate > 0:
+    raise ValueError(f"rate must be positive, got {rate}")
+print("one over rate:", 1 / rate, "C1")
+"""
+CLAIM = """
+from IPython.display import display
+from poly import far
+print(far.double(n), open("data/points.csv").read())
+display({"text/plain": "card"}, raw=True, metadata={"poly": {"claim": {"id": "C2", "verdict": "open"}}})
+"""
+# Waits when the test says so, without a change of its source; says which process the kernel is.
+WAIT = """
+import os, time
+from pathlib import Path
+if "KERNEL_PID" in os.environ:
+    Path(os.environ["KERNEL_PID"]).write_text(str(os.getpid()))
+    time.sleep(120)
+"""
+# Fails when the other chapter is under way.
+FAIL = """
+import os, time
+while not os.path.exists(os.environ["KERNEL_PID"]):
+    time.sleep(0.1)
+1 / 0  # no
+"""
+FILES = {
+    "_toc.yml": "format: jb-book\nroot: book/index\nchapters:\n- file: book/01-one\n- file: book/02-two\n",
+    "_config.yml": "title: Tiny\nonly_build_toc_files: true\nexecute: {execute_notebooks: 'off'}\n"
+    "parse: {myst_enable_extensions: [dollarmath]}\n",
+    "requirements.txt": "papermill\n",
+    "book/index.md": "# Tiny\n\nSee {numref}`fig-dot` in [one](01-one).\n",
+    "book/claims.yml": "C1: {statement: first}\nC2: {statement: second}\n",
+    "book/data/points.csv": "1,2\n",
+    "book/data/other.csv": "3,4\n",
+    "src/poly/__init__.py": "",
+    "src/poly/near.py": "def triple(n):\n    return 3 * n\n",
+    "src/poly/far.py": "def double(n):\n    from . import near\n    return near.triple(n) - n\n",
+    "src/poly/unused.py": "",
+}
+
+
+def chapter(title: str, *sources: str) -> NotebookNode:
+    """A chapter with a title, a parameters cell and these code cells."""
+    cells: list[dict[str, Any]] = [{"cell_type": "markdown", "source": f"# {title}", "metadata": {}}]
+    for number, source in enumerate([PARAMETERS, *sources]):
+        metadata = {} if number else {"tags": ["parameters"]}
+        code = textwrap.dedent(source).strip()
+        cells.append(
+            {"cell_type": "code", "source": code, "metadata": metadata, "outputs": [], "execution_count": None}
+        )
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    whole = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    notebook: NotebookNode = nbformat.from_dict(whole)  # type: ignore[no-untyped-call]
+    return notebook
+
+
+def write(path: Path, notebook: NotebookNode) -> None:
+    """Store a notebook as an editor would."""
+    path.write_text(chapters.notebook_text(notebook), encoding="utf-8")
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace a text that must be in the file."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def make_book(root: Path) -> Path:
+    """A book of a front page and two chapters, with a `poly` of its own."""
+    for name, text in FILES.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    write(root / "book/01-one.ipynb", chapter("One", FIGURE, RATE))
+    write(root / "book/02-two.ipynb", chapter("Two", CLAIM, WAIT))
+    return root
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below the folder except `_build`."""
+    paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    ignored = {"_build", "__pycache__"}
+    return {path.as_posix(): (folder / path).read_bytes() for path in paths if not ignored & set(path.parts)}
+
+
+def times(root: Path) -> dict[str, int]:
+    """When each chapter was executed."""
+    return {path.stem: path.stat().st_mtime_ns for path in (root / "_build/executed").glob("*.ipynb")}
+
+
+def press(root: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+    """The command line on this book, in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "poly.press", *arguments],
+        cwd=root,
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def eventually(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait until the condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.1)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; a zombie that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A book that was built once; tests read it or copy it, and leave it as it is."""
+    root = make_book(tmp_path_factory.mktemp("finished"))
+    build.build(root)
+    return root
+
+
+@pytest.fixture
+def built(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the built book, for changing."""
+    return Path(shutil.copytree(finished, tmp_path / "book", copy_function=shutil.copy2))
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """The book before any build."""
+    return make_book(tmp_path)
+
+
+# Building
+
+
+def test_a_build_leaves_the_sources_alone(finished: Path, tmp_path: Path) -> None:
+    assert contents(finished) == contents(make_book(tmp_path))
+
+
+def test_the_pages_hold_figures_captions_numbers_and_no_live_caption(finished: Path) -> None:
+    html = finished / "_build/html"
+    one = (html / "book/01-one.html").read_text(encoding="utf-8")
+    assert 'alt="one dot" class="no-invert"' in one
+    assert "One <em>dot</em>" in one
+    assert "math" in one.partition("One <em>dot</em>")[2].partition("</figcaption>")[0]
+    assert "LIVE CAPTION" not in one
+    assert "one over rate: 2.0" in one
+    assert "6 1,2" in (html / "book/02-two.html").read_text(encoding="utf-8")
+    assert 'href="01-one.html#fig-dot"' in (html / "book/index.html").read_text(encoding="utf-8")
+    claims = json.loads((html / "claims.json").read_text(encoding="utf-8"))
+    assert claims == [{"id": "C2", "verdict": "open", "chapter": "02-two"}]
+
+
+def test_a_second_build_executes_and_renders_nothing(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before, page = times(built), (built / "_build/html/index.html").stat().st_mtime_ns
+    build.build(built)
+    assert times(built) == before
+    assert (built / "_build/html/index.html").stat().st_mtime_ns == page
+    shown = capsys.readouterr().out
+    assert shown.count("unchanged") == 2
+    assert str(built / "_build/html/index.html") in shown
+
+
+def test_one_change_executes_one_chapter_and_changes_its_page_only(built: Path) -> None:
+    before = times(built)
+    html = built / "_build/html"
+    other, claims = (html / "book/01-one.html").read_bytes(), (html / "claims.json").read_bytes()
+    edit(built / "src/poly/near.py", "3 * n", "5 * n")
+    build.build(built)
+    after = times(built)
+    assert after["01-one"] == before["01-one"]
+    assert after["02-two"] != before["02-two"]
+    assert "12 1,2" in (html / "book/02-two.html").read_text(encoding="utf-8")
+    assert (html / "book/01-one.html").read_bytes() == other
+    assert (html / "claims.json").read_bytes() == claims
+
+
+def test_a_failing_cell_is_shown_and_the_last_book_stays(built: Path, tmp_path: Path) -> None:
+    write(built / "book/01-one.ipynb", chapter("One", FIGURE, FAIL))
+    write(built / "book/02-two.ipynb", chapter("Two", CLAIM, WAIT + "\nchanged = 1"))
+    last = contents(built / "_build/html")
+    pid = tmp_path / "pid"
+    started = time.monotonic()
+    process = press(built, "build", KERNEL_PID=str(pid))
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 1
+    assert time.monotonic() - started < 60
+    for part in ("01-one failed in code cell 3 of 3", "1 / 0  # no", "ZeroDivisionError"):
+        assert part in errors
+    assert "\x1b" not in errors
+    assert "poly/press" not in errors  # no traceback of the press itself
+    assert contents(built / "_build/html") == last
+    eventually(lambda: not is_alive(int(pid.read_text())), 10)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_build_leaves_no_kernel_and_the_next_one_resumes(book: Path, how: signal.Signals) -> None:
+    pid = book / "_build" / "pid"
+    process = press(book, "build", "--jobs", "2", KERNEL_PID=str(pid))
+    eventually(lambda: pid.exists() and "01-one" in times(book))
+    process.send_signal(how)
+    _, errors = process.communicate(timeout=30)
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        assert errors.strip().startswith("interrupted")
+        assert len(errors.strip().splitlines()) == 1
+    eventually(lambda: not is_alive(int(pid.read_text())), 10)
+    before = times(book)
+    assert list(before) == ["01-one"]
+    assert not (book / "_build/html").exists()
+    pages = chapters.read_pages(book)
+    results = execute.up_to_date(book, chapters.find_chapters(pages, []))
+    assert [result.cached for result in results] == [True, False]
+    assert times(book)["01-one"] == before["01-one"]
+    assert not list((book / "_build/executed").glob("*.tmp"))
+
+
+def test_two_builds_at_once_are_refused(book: Path) -> None:
+    with chapters.only_one(book / "_build"), pytest.raises(PressError, match="another build is at work"):
+        build.build(book)
+
+
+def test_a_warning_of_the_renderer_fails_the_build_and_the_last_book_stays(built: Path) -> None:
+    last = contents(built / "_build/html")
+    edit(built / "book/index.md", "fig-dot", "fig-gone")
+    with pytest.raises(PressError) as caught:
+        build.build(built)
+    assert "fig-gone" in str(caught.value)
+    assert "book/index.md" in str(caught.value)
+    assert contents(built / "_build/html") == last
+
+
+def test_a_swap_that_was_cut_off_is_repaired(tmp_path: Path) -> None:
+    old, html = tmp_path / "html.old", tmp_path / "html"
+    old.mkdir()
+    (old / "index.html").write_text("last good book")
+    stage.repair(tmp_path)
+    assert (html / "index.html").read_text() == "last good book"
+    old.mkdir()
+    stage.repair(tmp_path)
+    assert (html / "index.html").is_file()
+    assert not old.exists()
+
+
+def test_a_cell_with_two_figures_and_an_error_output_never_reach_the_page(book: Path) -> None:
+    page = chapters.read_pages(book)[1]
+    notebook = chapter("One", "two figures")
+    output = {"output_type": "display_data", "data": {}, "metadata": {"poly": {"figure": {"name": "fig-a"}}}}
+    outputs = [output, {**output, "metadata": {"poly": {"figure": {"name": "fig-b"}}}}]
+    notebook.cells[2].outputs = [nbformat.from_dict(one) for one in outputs]  # type: ignore[no-untyped-call]
+    with pytest.raises(PressError, match="fig-a, fig-b"):
+        stage.for_the_page(notebook, "01-one")
+    error = {"output_type": "error", "ename": "E", "evalue": "", "traceback": []}
+    notebook.cells[2].outputs = [nbformat.from_dict(error)]  # type: ignore[no-untyped-call]
+    with pytest.raises(PressError, match="01-one holds the output of a failed cell"):
+        stage.render(book, book / "_build", [page], {page: notebook})
+
+
+# Keys
+
+
+def key_of(root: Path, name: str = "02-two") -> str:
+    """The key of a chapter as it is on disk."""
+    return keys.chapter_key(root, chapters.read_notebook(root / f"book/{name}.ipynb"))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("book/02-two.ipynb", "# Two", "# Second"),
+        ("book/02-two.ipynb", '"parameters"', '"hide-input"'),
+        ("src/poly/far.py", "- n", "- 1 * n"),
+        ("src/poly/near.py", "3 * n", "4 * n"),  # imported by far, inside a function
+        ("src/poly/__init__.py", "", "x = 1"),
+        ("book/data/points.csv", "1", "2"),
+        ("book/claims.yml", "second", "2nd"),
+        ("requirements.txt", "papermill", "papermill==2"),
+    ],
+)
+def test_the_key_changes_with(book: Path, file: str, old: str, new: str) -> None:
+    before = key_of(book)
+    edit(book / file, old, new)
+    assert key_of(book) != before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("book/02-two.ipynb", '"execution_count": null', '"execution_count": 1'),
+        ("book/02-two.ipynb", '"id": "cell-0"', '"id": "other"'),
+        ("book/01-one.ipynb", "# One", "# First"),
+        ("src/poly/unused.py", "", "x = 1"),
+        ("book/data/other.csv", "3", "4"),
+        ("book/claims.yml", "first", "1st"),
+        ("_config.yml", "Tiny", "Small"),
+    ],
+)
+def test_the_key_does_not_change_with(book: Path, file: str, old: str, new: str) -> None:
+    before = key_of(book)
+    edit(book / file, old, new)
+    assert key_of(book) == before
+
+
+def test_the_key_depends_on_parameters_and_sees_imports_beside_magics(book: Path) -> None:
+    source = chapters.read_notebook(book / "book/02-two.ipynb")
+    assert keys.chapter_key(book, source, {"n": 4}) != keys.chapter_key(book, source)
+    path = book / "book/02-two.ipynb"
+    write(path, chapter("Two", "%matplotlib inline\nimport poly.unused", "not python ("))
+    before = key_of(book)
+    edit(book / "src/poly/unused.py", "", "x = 1")
+    assert key_of(book) != before
+    edit(book / "src/poly/unused.py", "x = 1", "x = (")
+    assert key_of(book) != before  # the kernel will say what is wrong
+
+
+# Parameters
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("n=64", 64),
+        ("n=1e3", 1000),
+        ("n=-2", -2),
+        ("rate=2", 2.0),
+        ("rate=1e-5", 1e-5),
+        ("rate=.inf", float("inf")),
+        ("name=abc", "abc"),
+        ("name=a=b", "a=b"),
+        ("flag=false", False),
+        ("widths=[3]", [3]),
+        ("large=5", 5),
+    ],
+)
+def test_parameters_are_read(word: str, value: object) -> None:
+    known = parameters.known_parameters(chapter("One"))
+    values = parameters.read_parameters([word], known, "01-one")
+    (got,) = values.values()
+    assert got == value
+    assert type(got) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nn=1"], r"01-one has no parameter 'nn'; it has: n = 3, rate = 0.5, name = 'x', widths = \[1, 2\], flag"),
+        (["n=abc"], "n=abc: expected a whole number, like its default 3"),
+        (["n=1.5"], "n=1.5: expected a whole number"),
+        (["n=.inf"], "n=.inf: expected a whole number"),
+        (["n=true"], "n=true: expected a whole number"),
+        (["n="], "n=: expected a whole number"),
+        (["rate=abc"], "rate=abc: expected a number"),
+        (["flag=1"], "flag=1: expected true or false"),
+        (["name=5"], "name=5: expected a word"),
+        (["widths=5"], r"widths=5: expected a list, each a whole number, like its default \[1, 2\]"),
+        (["widths=[1, x]"], "expected a list, each a whole number"),
+        (["widths=[1"], "not valid YAML"),
+        (["n"], "'n' is no parameter: write name=value"),
+        (["n=1", "n=2"], "n is given twice"),
+    ],
+)
+def test_parameters_are_refused_in_one_line(words: list[str], message: str) -> None:
+    known = parameters.known_parameters(chapter("One"))
+    with pytest.raises(PressError, match=message) as caught:
+        parameters.read_parameters(words, known, "01-one")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_chapter_with_other_parameters_has_a_folder_of_its_own(
+    built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, last = times(built), contents(built / "_build/html")
+    build.build_chapter(built, "1", ["rate=0.25"])
+    out = built / "_build/chapter/01-one/rate=0.25"
+    page = out / "html/book/01-one.html"
+    assert "one over rate: 4.0" in (out / "01-one.ipynb").read_text(encoding="utf-8")
+    assert "one over rate: 4.0" in page.read_text(encoding="utf-8")
+    assert str(page) in capsys.readouterr().out
+    assert (times(built), contents(built / "_build/html")) == (before, last)
+    with pytest.raises(PressError, match=r"(?s)01-one failed in code cell 4 of 4.*rate must be positive, got nan"):
+        build.build_chapter(built, "01-one", ["rate=.nan"])
+
+
+# Stored outputs
+
+
+def test_record_shows_what_changes_stores_it_and_then_finds_nothing_new(
+    built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = built / "book/02-two.ipynb"
+    source = chapters.read_notebook(path)
+    pages = chapters.find_chapters(chapters.read_pages(built), [])
+    assert [fault.partition(": ")[2] for fault in record.faults(built, pages)] == ["no stored outputs"] * 2
+    with pytest.raises(PressError, match="01-one has no stored outputs"):
+        build.build_stored(built)
+    build.record_chapters(built, [], dry_run=True)
+    assert chapters.read_notebook(path) == source
+    build.record_chapters(built, [], dry_run=False)
+    assert record.faults(built, pages) == []
+    stored = chapters.read_notebook(path)
+    assert [cell.source for cell in stored.cells] == [cell.source for cell in source.cells]
+    assert [cell.id for cell in stored.cells] == [cell.id for cell in source.cells]
+    assert [cell.metadata for cell in stored.cells] == [cell.metadata for cell in source.cells]
+    assert set(stored.metadata) == {"kernelspec", "language_info", "poly"}
+
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    capsys.readouterr()
+    build.record_chapters(built, ["2"], dry_run=False)
+    assert capsys.readouterr().out == "02-two: nothing changed\n"
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+    edit(built / "book/data/points.csv", "1,2", "8,9")
+    assert record.faults(built, pages)[0].startswith("02-two: its stored outputs are stale")
+    build.record_chapters(built, [], dry_run=False)
+    shown = capsys.readouterr().out
+    assert "-  6 1,2" in shown
+    assert "+  6 8,9" in shown
+    assert "01-one: nothing changed" in shown
+    assert "6 8,9" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("counts", "fault"),
+    [([2, 1, 3], "not executed once each, in order"), ([1, 2, None], "not executed once each"), ([1, 2, 3], "stale")],
+)
+def test_unfit_stored_outputs_are_named(book: Path, counts: list[int | None], fault: str) -> None:
+    notebook = chapter("One", FIGURE, RATE)
+    for cell, count in zip(notebook.cells[1:], counts, strict=True):
+        cell.execution_count = count
+    write(book / "book/01-one.ipynb", notebook)
+    found = record.faults(book, chapters.read_pages(book)[1:2])
+    assert len(found) == 1
+    assert found[0].startswith("01-one: ")
+    assert fault in found[0]
+
+
+# One clear line
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("_toc.yml", FILES["_toc.yml"] + "- file: book/03-three\n", "_toc.yml names book/03-three, but there is no"),
+        ("_toc.yml", "format: jb-book\nroot: [book\n", "_toc.yml, line .*: not valid YAML"),
+        ("_toc.yml", "format: jb-book\n", "_toc.yml: "),
+        ("_toc.yml", "", "_toc.yml: "),
+        ("book/01-one.ipynb", "{", "01-one.ipynb is not a valid notebook"),
+        ("book/claims.yml", "C1: {id: C1\n", "claims.yml, line .*: not valid YAML"),
+        ("book/claims.yml", "- C1\n", "claims.yml: expected a mapping"),
+    ],
+)
+def test_a_broken_book_gets_one_line(book: Path, file: str, text: str, message: str) -> None:
+    (book / file).write_text(text, encoding="utf-8")
+    with pytest.raises(PressError, match=message) as caught:
+        build.build(book)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_command_line_prints_one_line_and_no_traceback(
+    book: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    process = press(book / "book", "chapter", "9")  # the root is found from a folder below it
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors == "error: no chapter '9' in _toc.yml; there are: 01-one, 02-two\n"
+    assert output == ""
+
+
+def test_serving_takes_the_next_free_port_and_asks_for_a_book(book: Path) -> None:
+    with pytest.raises(PressError, match="there is no book"):
+        serve.serve(book, 8000)
+    with socket.socket() as taken:
+        taken.bind((serve.HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with serve.free_server(book, port) as server:
+            assert port < server.server_port < port + 100
+            assert server.server_address[0] == "127.0.0.1"
+
+
+def test_the_first_stage_that_fails_ends_the_tests(book: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (book / "wrong.py").write_text("import os\nprint(undefined)\n")
+    with pytest.raises(PressError, match="lint failed; the stages after it did not run"):
+        check.run(book, fast=True)
+    shown = capfd.readouterr().out
+    assert "undefined" in shown
+    assert "types" not in shown
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("sys.version_info = (3, 10, 1)", "error: Python 3.11, 3.12 or 3.13 is needed"),
+        ("sys.version_info = (3, 14, 0)", "error: Python 3.11, 3.12 or 3.13 is needed"),
+        ("sys.modules['venv'] = None", "lacks the venv module"),
+    ],
+)
+def test_make_refuses_an_unfit_python_in_one_line(tmp_path: Path, code: str, line: str) -> None:
+    home = Path(__file__).resolve().parents[1]
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(home / name, tmp_path)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "import sys; {code}; exec(sys.argv.pop(2))" "$@"\n')
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["make", "book", "PYTHON=./python"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    errors = [one for one in done.stderr.splitlines() if not one.startswith("make")]
+    assert len(errors) == 1
+    assert line in errors[0]
+    assert not (tmp_path / ".venv").exists()
