@@ -46,8 +46,7 @@ install: $(INSTALLED) ## only set up .venv
 clean: ## remove _build: the book and everything it was made from
 	rm -rf _build
 
-# The file .venv/.installing stands while packages are being installed: where it is found, an installation was cut
-# off, perhaps in the middle of a file, and all is done again. A pipe hides pip's exit status, so success is what
+# The file .venv/.installing holds the process that installs packages: where that is gone, it was cut off, perhaps in the middle of a file, and all is done again. A pipe hides pip's exit status, so success is what
 # removes it.
 $(INSTALLED): requirements.txt pyproject.toml
 	@command -v git >/dev/null 2>&1 || { echo "error: git is not installed: this book needs it" >&2; exit 1; }
@@ -58,16 +57,18 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "error: $(PYTHON) lacks the venv module: install it, on Debian and Ubuntu with apt-get install python3-venv" >&2; exit 1; }
 	@rm -f $@
+	@if kill -0 "`cat $(VENV)/.installing 2>/dev/null`" 2>/dev/null; then \
+	  echo "error: process `cat $(VENV)/.installing` is already setting up $(VENV): wait for it" >&2; exit 1; fi
 	@if [ -e $(VENV)/.installing ]; then rm -rf $(VENV); fi
 	@echo "setting up $(VENV): about 170 packages, a few minutes the first time"
 	@"$(PYTHON)" -m venv $(VENV)
-	@touch $(VENV)/.installing
+	@echo $$PPID > $(VENV)/.installing
 	@{ PYTHONUNBUFFERED=1 $(BIN)/python -m pip install --disable-pip-version-check --requirement requirements.txt \
 	  && $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable . \
 	  && rm $(VENV)/.installing; } 2>&1 | tee $(VENV)/install.log \
 	  | while read -r line; do case "$$line" in \
 	      Collecting*) n=$$((n + 1)); [ $$((n % 20)) -ne 0 ] || echo "  $$n packages found" ;; \
-	      Installing\ collected*) echo "  installing" ;; Successfully*) echo "  installed" ;; ERROR*) echo "$$line" ;; \
+	      Installing\ collected*) echo "  installing" ;; Successfully\ installed*) echo "  installed" ;; ERROR*) echo "$$line" ;; \
 	    esac; done
 	@test ! -e $(VENV)/.installing || { tail -n 5 $(VENV)/install.log >&2; \
 	  echo "error: the packages could not be installed; pip's whole output is in $(VENV)/install.log" >&2; exit 1; }

@@ -16,8 +16,9 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat import NotebookNode
+from rich.console import Console
 
-from poly.press import build, chapters, check, execute, keys, parameters, record, serve, stage
+from poly.press import build, chapters, check, execute, keys, parameters, progress, record, serve, stage
 from poly.press.chapters import PressError
 
 PARAMETERS = "n = 3\nrate = 0.5\nname = 'x'\nwidths = [1, 2]\nflag = True\nlarge = 10**3"
@@ -224,8 +225,9 @@ def test_a_failing_cell_is_shown_and_the_last_book_stays(built: Path, tmp_path: 
     pid = tmp_path / "pid"
     started = time.monotonic()
     process = press(built, "build", KERNEL_PID=str(pid))
-    _, errors = process.communicate(timeout=100)
+    output, errors = process.communicate(timeout=100)
     assert process.returncode == 1
+    assert "01-one: started, 3 cells" in output.splitlines()
     assert time.monotonic() - started < 60
     for part in ("01-one failed in code cell 3 of 3", "1 / 0  # no", "ZeroDivisionError"):
         assert part in errors
@@ -285,18 +287,67 @@ def test_a_swap_that_was_cut_off_is_repaired(tmp_path: Path) -> None:
     assert not old.exists()
 
 
-def test_a_cell_with_two_figures_and_an_error_output_never_reach_the_page(book: Path) -> None:
+def outputs_of(*metadata: dict[str, Any], kind: str = "text/plain") -> NotebookNode:
+    """A chapter whose second code cell has one display for each metadata."""
+    notebook = chapter("One", "draw()")
+    outputs = [{"output_type": "display_data", "data": {kind: "x"}, "metadata": one} for one in metadata]
+    notebook.cells[2].outputs = [nbformat.from_dict(output) for output in outputs]  # type: ignore[no-untyped-call]
+    return notebook
+
+
+def test_each_figure_gets_a_cell_of_its_own() -> None:
+    figures = [{"poly": {"figure": {"name": name, "alt": "seen", "caption": "C"}}} for name in ("fig-a", "fig-b")]
+    notebook = outputs_of({}, figures[0], {"poly": {"caption": True}}, figures[1], {}, {})
+    cells = stage.for_the_page(notebook, "01-one").cells[2:]
+    assert [cell.source for cell in cells] == ["draw()", "", "", ""]
+    assert [len(cell.outputs) for cell in cells] == [1, 1, 1, 2]
+    names = [cell.metadata.get("mystnb", {}).get("figure", {}).get("name") for cell in cells]
+    assert names == [None, "fig-a", "fig-b", None]
+    assert [cell.metadata.get("tags") for cell in cells] == [None, *([["remove-input"]] * 3)]
+    assert len({cell.id for cell in cells}) == 4
+    alone = stage.for_the_page(outputs_of(figures[0], {"poly": {"caption": True}}), "01-one").cells[2:]
+    assert [cell.source for cell in alone] == ["draw()"]
+    assert alone[0].metadata["mystnb"]["image"] == {"alt": "seen"}
+
+
+def test_a_picture_without_alt_text_and_an_error_output_never_reach_the_page(book: Path) -> None:
+    with pytest.raises(PressError, match="01-one: the cell that begins 'draw\\(\\)' shows a picture without alt text"):
+        stage.for_the_page(outputs_of({}, kind="image/png"), "01-one")
     page = chapters.read_pages(book)[1]
-    notebook = chapter("One", "two figures")
-    output = {"output_type": "display_data", "data": {}, "metadata": {"poly": {"figure": {"name": "fig-a"}}}}
-    outputs = [output, {**output, "metadata": {"poly": {"figure": {"name": "fig-b"}}}}]
-    notebook.cells[2].outputs = [nbformat.from_dict(one) for one in outputs]  # type: ignore[no-untyped-call]
-    with pytest.raises(PressError, match="fig-a, fig-b"):
-        stage.for_the_page(notebook, "01-one")
+    notebook = chapter("One", "fail()")
     error = {"output_type": "error", "ename": "E", "evalue": "", "traceback": []}
     notebook.cells[2].outputs = [nbformat.from_dict(error)]  # type: ignore[no-untyped-call]
     with pytest.raises(PressError, match="01-one holds the output of a failed cell"):
         stage.render(book, book / "_build", [page], {page: notebook})
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_display_tells_chapter_cell_and_time(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "Console", lambda: Console(force_terminal=terminal, width=100))
+    watches = [progress.Watch("01-one", cells=7), progress.Watch("02-two", cells=5)]
+    with progress.display(watches) as tick:
+        tick()
+        watches[0].started, watches[0].cell = time.monotonic() - 65, 3
+        tick()
+        watches[0].told -= progress.PLAIN_INTERVAL
+        tick()
+        tick()
+        watches[0].ended = time.monotonic()
+        tick()
+        tick()
+    shown = capsys.readouterr().out
+    if terminal:
+        assert "cell  3/7" in shown
+        assert "1 min 05 s" in shown
+        assert "waiting" in shown
+    else:
+        assert shown.splitlines() == [
+            "01-one: started, 7 cells",
+            "01-one: cell 3/7 after 1 min 05 s",
+            "01-one: finished after 1 min 05 s",
+        ]
 
 
 # Keys

@@ -3,8 +3,12 @@
 import math
 import operator
 from collections.abc import Sequence
+from itertools import pairwise
 
+import numpy as np
 import torch
+from jaxtyping import Float
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 
@@ -35,12 +39,20 @@ def positive(name: str, value: object) -> float:
     return number
 
 
+def finite(name: str, value: object) -> float:
+    """A finite number; raises ValueError otherwise."""
+    number = _number(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name}={value!r}: must be a finite number")
+    return number
+
+
 def _number(value: object) -> float:
     if isinstance(value, bool | str | bytes):
         return math.nan
     try:
         return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan
 
 
@@ -54,7 +66,7 @@ def one_of(name: str, value: object, allowed: Sequence[object]) -> None:
 def increasing(name: str, values: Sequence[float], last: float | None = None) -> list[float]:
     """Recording times: finite, ≥ 0, in increasing order, none beyond ``last``."""
     times = [nonnegative(name, value) for value in values]
-    for before, after in zip(times, times[1:], strict=False):
+    for before, after in pairwise(times):
         if after <= before:
             raise ValueError(f"{name}: must increase, but {after:g} follows {before:g}")
     if last is not None and times and times[-1] > last:
@@ -62,7 +74,15 @@ def increasing(name: str, values: Sequence[float], last: float | None = None) ->
     return times
 
 
-def finite_tensor(name: str, value: object, at_least_dims: int, shape: str) -> Tensor:
+def array(name: str, values: ArrayLike) -> Float[NDArray[np.float64], "..."]:
+    """Real numbers as a float64 array, which may share memory with ``values``; raises ValueError for anything else."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}={values!r}: must be an array of real numbers ({error})") from None
+
+
+def finite_tensor(name: str, value: object, at_least_dims: int, shape: str) -> Float[Tensor, "..."]:
     """A nonempty real floating-point tensor without NaN or infinity, of the rank that ``shape`` describes."""
     if not isinstance(value, Tensor):
         raise ValueError(f"{name}: must be a torch.Tensor of shape {shape}, not {type(value).__name__}")
@@ -77,6 +97,6 @@ def finite_tensor(name: str, value: object, at_least_dims: int, shape: str) -> T
     return value
 
 
-def weights(W: object) -> Tensor:
+def weights(W: object) -> Float[Tensor, "*instances n m"]:
     """Encodings ``W`` of shape (*instances, n, m), finite; raises ValueError otherwise."""
     return finite_tensor("W", W, 2, "(*instances, n, m)")

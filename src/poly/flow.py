@@ -7,6 +7,7 @@ Time is that of the loss: one unit of t is 1/lr steps of plain gradient descent.
 from collections.abc import Callable, Sequence
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from poly import checks
@@ -17,12 +18,12 @@ _AT_REST = 1e-12
 
 
 def flow(
-    W: Tensor,
+    W: Float[Tensor, "*instances n m"],
     l1: float,
     *,
     t_end: float | None = None,
     at: Sequence[float] = (),
-    observe: Callable[[Tensor], Tensor] | None = None,
+    observe: Callable[[Float[Tensor, "*instances n m"]], Shaped[Tensor, "..."]] | None = None,
     tol: float = 1e-4,
 ) -> Trajectory:
     """Integrate the gradient flow of ``model.loss`` from W.
@@ -52,11 +53,11 @@ def flow(
     end = float("inf") if t_end is None else checks.nonnegative("t_end", t_end)
     times = checks.increasing("at", at, last=end)
 
-    *instances, n, m = W.shape
+    n, m = W.shape[-2:]
     now = W.detach().to(torch.float64).reshape(-1, n, m).clone()
     t = torch.zeros(len(now), dtype=torch.float64, device=W.device)
     h = torch.full_like(t, 1e-2)
-    values = []
+    values: list[Tensor] = []
     for stop in [*times, end]:
         _advance(now, t, h, stop, l1, tol, until_settled=t_end is None)
         if len(values) < len(times):
@@ -66,7 +67,16 @@ def flow(
     return Trajectory(now.reshape(W.shape), recorded, torch.stack(values) if values else torch.empty(0))
 
 
-def _advance(now: Tensor, t: Tensor, h: Tensor, stop: float, l1: float, tol: float, *, until_settled: bool) -> None:
+def _advance(
+    now: Float[Tensor, "instances n m"],
+    t: Float[Tensor, " instances"],
+    h: Float[Tensor, " instances"],
+    stop: float,
+    l1: float,
+    tol: float,
+    *,
+    until_settled: bool,
+) -> None:
     """Bring every instance to time ``stop`` in place, or to its end."""
     running = torch.arange(len(now), device=now.device)
     while True:
@@ -106,11 +116,11 @@ def _advance(now: Tensor, t: Tensor, h: Tensor, stop: float, l1: float, tol: flo
         h[running] = torch.where(accepted, torch.maximum(grown, h[running]), grown)
 
 
-def _pull(W: Tensor) -> tuple[Tensor, Tensor]:
+def _pull(W: Float[Tensor, "running n m"]) -> tuple[Float[Tensor, "running n m"], Float[Tensor, " running"]]:
     """Feature benefit plus interference, ``4 (I − ReLU(W Wᵀ)) W``, and a bound on the norm of ReLU(W Wᵀ)."""
     overlap = torch.relu(W @ W.mT)
     return 4 * (W - overlap @ W), overlap.sum(-1).amax(-1)
 
 
-def _keep_sign(W: Tensor, heading: Tensor) -> Tensor:
+def _keep_sign(W: Float[Tensor, "running n m"], heading: Float[Tensor, "running n m"]) -> Float[Tensor, "running n m"]:
     return torch.where(W * heading > 0, W, 0.0)

@@ -1,8 +1,10 @@
 """Numbers measured on a weight matrix W of shape (*instances, n, m)."""
 
+import math
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from poly import checks
@@ -11,19 +13,24 @@ from poly import checks
 class Collisions(NamedTuple):
     """Pairs of features on one neuron, (*instances,) each: opposite signs (benign), same sign (malign)."""
 
-    benign: Tensor
-    malign: Tensor
+    benign: Int[Tensor, "*instances"]
+    malign: Int[Tensor, "*instances"]
 
 
-def _near(W: Tensor, near: tuple[float, float]) -> Tensor:
-    low, high = near
+def _near(W: Float[Tensor, "*instances n m"], near: tuple[float, float]) -> Bool[Tensor, "*instances n m"]:
+    try:
+        low, high = (float(edge) for edge in near)
+    except (TypeError, ValueError):
+        low = high = math.nan
     if not 0 <= low <= high:
         raise ValueError(f"near={near!r}: must be a pair 0 ≤ low ≤ high")
     size = checks.weights(W).abs()
     return (low <= size) & (size <= high)
 
 
-def polysemantic_neurons(W: Tensor, near: tuple[float, float] = (0.8, 1.2)) -> Tensor:
+def polysemantic_neurons(
+    W: Float[Tensor, "*instances n m"], near: tuple[float, float] = (0.8, 1.2)
+) -> Int[Tensor, "*instances"]:
     """The number of neurons that carry at least two features.
 
     ``#{k : #{i : low ≤ |W_ik| ≤ high} ≥ 2}``
@@ -43,7 +50,7 @@ def polysemantic_neurons(W: Tensor, near: tuple[float, float] = (0.8, 1.2)) -> T
     return (_near(W, near).sum(-2) >= 2).sum(-1)
 
 
-def collisions(W: Tensor, near: tuple[float, float] = (0.8, 1.2)) -> Collisions:
+def collisions(W: Float[Tensor, "*instances n m"], near: tuple[float, float] = (0.8, 1.2)) -> Collisions:
     """The pairs of features that share a neuron, by sign (claim C2).
 
     With p_k positive and q_k negative weights of size in the window on neuron k:
@@ -66,7 +73,7 @@ def collisions(W: Tensor, near: tuple[float, float] = (0.8, 1.2)) -> Collisions:
     return Collisions(benign=(p * q).sum(-1), malign=malign)
 
 
-def winners(W: Tensor) -> Tensor:
+def winners(W: Float[Tensor, "*instances n m"]) -> Int[Tensor, "*instances n"]:
     """Each feature's largest weight: the neuron ``argmax_k |W_ik|``, the first one of a tie.
 
     Args:
@@ -81,7 +88,7 @@ def winners(W: Tensor) -> Tensor:
     return checks.weights(W).abs().argmax(-1)
 
 
-def survivors(W: Tensor) -> Tensor:
+def survivors(W: Float[Tensor, "*instances n m"]) -> Int[Tensor, "*instances n"]:
     """The number of nonzero weights in each feature's row, m′ in the paper.
 
     Args:
@@ -96,7 +103,7 @@ def survivors(W: Tensor) -> Tensor:
     return (checks.weights(W) != 0).sum(-1)
 
 
-def feature_dimensionality(W: Tensor) -> Tensor:
+def feature_dimensionality(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances n"]:
     """The share of a hidden dimension that each feature has to itself.
 
     ``D_i = ‖W_i‖² / Σ_j (Ŵ_i·W_j)²`` with ``Ŵ_i = W_i/‖W_i‖``; 1 for a feature with a direction of

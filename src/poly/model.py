@@ -12,7 +12,7 @@ gradient descent t_theory = 4 · t_code = 4 · lr · steps.
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real, Shaped
 from torch import Tensor
 
 from poly import checks
@@ -21,17 +21,17 @@ from poly import checks
 class Forces(NamedTuple):
     """The three forces on every weight, each (*instances, n, m), each with its own sign; their sum is −∂L/∂W."""
 
-    benefit: Tensor
-    interference: Tensor
-    regularization: Tensor
+    benefit: Float[Tensor, "*instances n m"]
+    interference: Float[Tensor, "*instances n m"]
+    regularization: Float[Tensor, "*instances n m"]
 
 
 class Trajectory(NamedTuple):
     """A run: final weights W (*instances, n, m), recording times ``at`` (k,), and ``values`` (k, …) seen there."""
 
-    W: Tensor
-    at: Tensor
-    values: Tensor
+    W: Float[Tensor, "*instances n m"]
+    at: Real[Tensor, " k"]
+    values: Shaped[Tensor, "k ..."]
 
 
 def init(
@@ -61,11 +61,15 @@ def init(
     Source: section 3 of the paper.
     """
     shape = (checks.count("instances", instances), checks.count("n", n), checks.count("m", m))
-    W = torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device) / m**0.5
+    W: Tensor = torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device) / m**0.5
     return W.to(dtype=dtype, device=device)
 
 
-def reconstruct(W: Tensor, x: Tensor, xi: Tensor | float = 0.0) -> Tensor:
+def reconstruct(
+    W: Float[Tensor, "*#instances n m"],
+    x: Float[Tensor, " n"] | Float[Tensor, "*#instances inputs n"],
+    xi: Float[Tensor, "..."] | float = 0.0,
+) -> Float[Tensor, "*shape n"]:
     """The network's output, ``y = ReLU((x W + ξ) Wᵀ)``.
 
     Args:
@@ -78,7 +82,7 @@ def reconstruct(W: Tensor, x: Tensor, xi: Tensor | float = 0.0) -> Tensor:
         (*instances, n) for one input vector, else (*instances, inputs, n).
 
     Raises:
-        ValueError: non-finite entries or shapes that do not fit.
+        ValueError: non-finite entries, or shapes or dtypes that do not fit.
     """
     checks.weights(W)
     checks.finite_tensor("x", x, 1, "(n,) or (*instances, inputs, n)")
@@ -86,9 +90,18 @@ def reconstruct(W: Tensor, x: Tensor, xi: Tensor | float = 0.0) -> Tensor:
         raise ValueError(f"x: has shape {tuple(x.shape)}, its last axis must have W's n = {W.shape[-2]} entries")
     if x.ndim == 1:
         return reconstruct(W, x[None], xi).squeeze(-2)
-    hidden = x @ W
+    if x.dtype != W.dtype:
+        raise ValueError(f"x: has dtype {x.dtype}, must be W's {W.dtype}")
+    try:
+        hidden = x @ W
+    except RuntimeError:
+        raise ValueError(
+            f"x: has shape {tuple(x.shape)}, its leading axes must broadcast with W's {tuple(W.shape[:-2])}"
+        ) from None
     if isinstance(xi, Tensor):
         checks.finite_tensor("xi", xi, 0, "broadcastable to (*instances, inputs, m)")
+        if xi.dtype != W.dtype:
+            raise ValueError(f"xi: has dtype {xi.dtype}, must be W's {W.dtype}")
         try:
             xi = xi.expand_as(hidden)
         except RuntimeError:
@@ -96,11 +109,13 @@ def reconstruct(W: Tensor, x: Tensor, xi: Tensor | float = 0.0) -> Tensor:
                 f"xi: has shape {tuple(xi.shape)}, must broadcast to (*instances, inputs, m) = {tuple(hidden.shape)}"
             ) from None
     else:
-        checks.nonnegative("abs(xi)", abs(xi))
+        checks.finite("xi", xi)
     return torch.relu((hidden + xi) @ W.mT)
 
 
-def loss(W: Tensor, l1: float = 0.0, xi: Tensor | float = 0.0) -> Tensor:
+def loss(
+    W: Float[Tensor, "*instances n m"], l1: float = 0.0, xi: Float[Tensor, "..."] | float = 0.0
+) -> Float[Tensor, "*instances"]:
     """The training loss, summed over inputs and outputs.
 
     ``L(W) = Σ_i ‖ReLU(W (W_i + ξ)) − e_i‖² + λ ‖W‖₁``
@@ -114,7 +129,7 @@ def loss(W: Tensor, l1: float = 0.0, xi: Tensor | float = 0.0) -> Tensor:
         (*instances,).
 
     Raises:
-        ValueError: negative λ, non-finite entries or shapes that do not fit.
+        ValueError: negative λ, non-finite entries, or shapes or dtypes that do not fit.
 
     Source: section 2 of the paper.
     """
@@ -125,7 +140,7 @@ def loss(W: Tensor, l1: float = 0.0, xi: Tensor | float = 0.0) -> Tensor:
     return error.square().sum((-2, -1)) + l1 * W.abs().sum((-2, -1))
 
 
-def forces(W: Tensor, l1: float = 0.0) -> Forces:
+def forces(W: Float[Tensor, "*instances n m"], l1: float = 0.0) -> Forces:
     """The three forces of noiseless training; their sum is −∂L/∂W (claim C3).
 
     ``−∂L/∂W_i = 4 (1 − ‖W_i‖²) W_i − 4 Σ_{j≠i} ReLU(W_i·W_j) W_j − λ sign(W_i)``

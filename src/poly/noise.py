@@ -3,6 +3,7 @@
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from poly import checks
@@ -18,7 +19,7 @@ def draw(
     generator: torch.Generator,
     dtype: torch.dtype = torch.float64,
     device: str | torch.device = "cpu",
-) -> Tensor:
+) -> Float[Tensor, "..."]:
     """Independent draws with mean 0 and variance 1.
 
     ``bipolar``: ±1 with equal probability (excess kurtosis −2); ``gaussian``: N(0, 1) (0).
@@ -30,9 +31,10 @@ def draw(
         dtype, device: of the result.
 
     Raises:
-        ValueError: an unknown family.
+        ValueError: an unknown family, or an axis without entries.
     """
     checks.one_of("family", family, list(EXCESS_KURTOSIS))
+    shape = tuple(checks.count("shape", size) for size in shape)
     where = generator.device
     if family == "bipolar":
         draws = torch.randint(2, shape, generator=generator, device=where, dtype=torch.float64) * 2 - 1

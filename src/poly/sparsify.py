@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike, NDArray
 
 from poly import checks
@@ -31,10 +32,10 @@ _MOST_STEPS = 10**10
 class Path(NamedTuple):
     """A race: times t (k,), surviving weights (k,) int64, ‖w‖₁ (k,) and ‖w‖₂ (k,)."""
 
-    t: Array
-    survivors: Alive
-    l1_norm: Array
-    l2_norm: Array
+    t: Float[Array, " k"]
+    survivors: Int[Alive, " k"]
+    l1_norm: Float[Array, " k"]
+    l2_norm: Float[Array, " k"]
 
 
 def sparsify(w0: ArrayLike, shrink: float, *, step: float = 0.5, t_end: float | None = None) -> Path:
@@ -65,7 +66,7 @@ def sparsify(w0: ArrayLike, shrink: float, *, step: float = 0.5, t_end: float | 
     return Path(*record)
 
 
-def weights_at(w0: ArrayLike, shrink: float, t: float, *, step: float = 0.5) -> Array:
+def weights_at(w0: ArrayLike, shrink: float, t: float, *, step: float = 0.5) -> Float[Array, " m"]:
     """The row itself at the first step at or beyond time t, signs and order restored.
 
     ``w_k = sign(w_k(0)) (M − A g_k)₊``
@@ -75,16 +76,19 @@ def weights_at(w0: ArrayLike, shrink: float, t: float, *, step: float = 0.5) -> 
     Returns:
         (m,).
     """
-    start = np.asarray(w0, dtype=np.float64)
+    start = checks.array("w0", w0)
+    checks.nonnegative("t", t)
     gaps, top, steps = _prepare(start, shrink, step, t)
-    _, (M, A) = _run(gaps, top, shrink, step, steps)
-    size = np.abs(start)
-    return np.where(size > 0, np.copysign(np.maximum(M - A * (top - size), 0.0), start), 0.0)
+    _, (M, A, alive) = _run(gaps, top, shrink, step, steps)
+    # What has died is told by its rank: A restarts when only tied leaders are left.
+    gap = top - np.abs(start)
+    living = gap <= gaps[alive - 1] if alive else np.zeros(gap.shape, dtype=bool)
+    return np.where(living, np.copysign(M - A * gap, start), 0.0)
 
 
 def _prepare(w0: ArrayLike, shrink: float, step: float, t_end: float | None) -> tuple[Array, float, int]:
     """Sorted gaps to the largest weight, that weight, and the number of steps (−1: to the end of the race)."""
-    start = np.asarray(w0, dtype=np.float64)
+    start = checks.array("w0", w0)
     if start.ndim != 1 or start.size == 0:
         raise ValueError(f"w0: has shape {start.shape}, must be one row of shape (m,), m ≥ 1")
     shrink, step = checks.nonnegative("shrink", shrink), checks.positive("step", step)
@@ -113,7 +117,7 @@ def _prepare(w0: ArrayLike, shrink: float, step: float, t_end: float | None) -> 
 
 def _run(
     gaps: Array, top: float, shrink: float, step: float, steps: int
-) -> tuple[tuple[Array, Alive, Array, Array], tuple[float, float]]:
+) -> tuple[tuple[Array, Alive, Array, Array], tuple[float, float, int]]:
     sums, squares = _prefix_sums(gaps)
     record, state, lost_at, norm2 = _race(gaps, sums, squares, top, float(shrink), float(step), steps, _MOST_RECORDS)
     if lost_at >= 0:
@@ -124,7 +128,7 @@ def _run(
     return record, state
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _prefix_sums(gaps: Array) -> tuple[Array, Array]:
     """Σ g and Σ g² over the first k gaps, k = 0 … m, compensated: plain sums of 1e8 terms lose six digits."""
     sums, squares = np.empty(gaps.size + 1), np.empty(gaps.size + 1)
@@ -140,11 +144,11 @@ def _prefix_sums(gaps: Array) -> tuple[Array, Array]:
     return sums, squares
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _race(
     gaps: Array, sums: Array, squares: Array, top: float, shrink: float, step: float, steps: int, most: int
-) -> tuple[tuple[Array, Alive, Array, Array], tuple[float, float], float, float]:
-    """The loop: record, final (M, A), and when and at what ‖w‖² order was lost (−1: never)."""
+) -> tuple[tuple[Array, Alive, Array, Array], tuple[float, float, int], float, float]:
+    """The loop: record, final (M, A, survivors), and when and at what ‖w‖² order was lost (−1: never)."""
     t, survivors = np.empty(most), np.empty(most, np.int64)
     l1, l2 = np.empty(most), np.empty(most)
     records, stride, until_record, i = 0, 1, 0, 0
@@ -179,4 +183,4 @@ def _race(
         A *= growth
         i += 1
         until_record -= 1
-    return (t[:records], survivors[:records], l1[:records], l2[:records]), (M, A), lost_at, norm2
+    return (t[:records], survivors[:records], l1[:records], l2[:records]), (M, A, alive), lost_at, norm2

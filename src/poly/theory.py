@@ -7,6 +7,7 @@ their ``shrink`` is λ_theory = l1 / 4 and their t is t_theory = 4 · t_code.
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 from scipy import integrate, special, stats
 
@@ -20,10 +21,10 @@ _EXTINCT = 1e-9
 class RowLaw(NamedTuple):
     """A predicted race inside one row, at times t (k,): surviving weights, ‖w‖₁ and ‖w‖₂, each (k,)."""
 
-    t: Array
-    survivors: Array
-    l1_norm: Array
-    l2_norm: Array
+    t: Float[Array, " k"]
+    survivors: Float[Array, " k"]
+    l1_norm: Float[Array, " k"]
+    l2_norm: Float[Array, " k"]
 
 
 def polysemantic_neurons(n: int, m: int) -> float:
@@ -90,7 +91,7 @@ def balls_in_bins(n: int, m: int) -> float:
     return float(m * (both_free - 2 * one_free))
 
 
-def threshold(norm2: ArrayLike, shrink: float) -> Array:
+def threshold(norm2: ArrayLike, shrink: float) -> Float[Array, "..."]:
     """The size above which a weight of the row grows, and below which it shrinks (claim C4).
 
     ``θ = λ / (1 − ‖w‖²)``, infinite where ``‖w‖² ≥ 1``: there every weight shrinks.
@@ -113,7 +114,7 @@ def threshold(norm2: ArrayLike, shrink: float) -> Array:
     return np.where(room > 0, shrink / np.where(room > 0, room, 1.0), np.inf)
 
 
-def l1_norm(t: ArrayLike, m: int, shrink: float) -> Array:
+def l1_norm(t: ArrayLike, m: int, shrink: float) -> Float[Array, "..."]:
     """The paper's law for the norm of a row that competes with itself alone (claim C5).
 
     ``‖w‖₁ ≈ 1 / (1/√m + λ t)``
@@ -132,17 +133,17 @@ def l1_norm(t: ArrayLike, m: int, shrink: float) -> Array:
     Source: section 3.3 of the paper.
     """
     m, shrink = checks.count("m", m), checks.nonnegative("shrink", shrink)
-    return 1 / (m**-0.5 + shrink * _nonnegative_array("t", t))
+    return np.asarray(1 / (m**-0.5 + shrink * _nonnegative_array("t", t)))
 
 
-def survivors(t: ArrayLike, m: int, shrink: float) -> Array:
+def survivors(t: ArrayLike, m: int, shrink: float) -> Float[Array, "..."]:
     """The paper's law for the number of weights that are still nonzero (claim C5).
 
     ``m′ ≈ 1 / (1/√m + λ t)² = ‖w‖₁²``, as if all survivors were equal.
 
     Args, returns, raises, source: as ``l1_norm``.
     """
-    return l1_norm(t, m, shrink) ** 2
+    return np.asarray(l1_norm(t, m, shrink) ** 2)
 
 
 def gaussian_row(t: ArrayLike, m: int, shrink: float, scale: float = 1.0) -> RowLaw:
@@ -166,7 +167,7 @@ def gaussian_row(t: ArrayLike, m: int, shrink: float, scale: float = 1.0) -> Row
         ValueError: a negative or non-finite input, or times that do not increase.
     """
     m, shrink, scale = checks.count("m", m), checks.nonnegative("shrink", shrink), checks.positive("scale", scale)
-    times = np.asarray(checks.increasing("t", np.atleast_1d(np.asarray(t, dtype=np.float64)).tolist()))
+    times = np.asarray(checks.increasing("t", np.atleast_1d(checks.array("t", t)).tolist()))
     if times.size == 0:
         raise ValueError("t: is empty, must hold at least one time")
     s = scale / m**0.5
@@ -181,9 +182,9 @@ def gaussian_row(t: ArrayLike, m: int, shrink: float, scale: float = 1.0) -> Row
 
     extinct.terminal = True  # type: ignore[attr-defined]
     solution = integrate.solve_ivp(
-        field, (0, times[-1] or 1.0), [0.0, 0.0], method="LSODA", t_eval=times, events=extinct, rtol=1e-10, atol=1e-12
+        field, (0, times[-1] or 1.0), np.zeros(2), method="LSODA", t_eval=times, events=extinct, rtol=1e-10, atol=1e-12
     )
-    z, a = solution.y
+    z, a = np.reshape(solution.y, (2, -1))  # scipy gives [] where all is extinct before the first time
     A = np.exp(a)
     law = np.zeros((3, len(times)))  # what is extinct stays at 0
     law[:, : len(z)] = (
@@ -194,23 +195,23 @@ def gaussian_row(t: ArrayLike, m: int, shrink: float, scale: float = 1.0) -> Row
     return RowLaw(times, *law)
 
 
-def _truncated_moment(p: int, z: ArrayLike) -> Array:
+def _truncated_moment(p: int, z: ArrayLike) -> Float[Array, "..."]:
     """``E[(|x| − z)₊ᵖ]`` for x ~ N(0, 1), p = 0, 1, 2, without cancellation in the tail."""
     z = np.asarray(z, dtype=np.float64)
     if p == 0:
-        return special.erfc(z / np.sqrt(2))
+        return np.asarray(special.erfc(z / np.sqrt(2)))
     # 2 p! e^{−z²/4} D_{−p−1}(z) / √(2π), with the parabolic cylinder function D (DLMF 12.5.1).
     cylinder = special.pbdv(-p - 1.0, z)[0]
-    return 2 * special.factorial(p) * np.exp(-(z**2) / 4) / np.sqrt(2 * np.pi) * cylinder
+    return np.asarray(2 * special.factorial(p) * np.exp(-(z**2) / 4) / np.sqrt(2 * np.pi) * cylinder)
 
 
-def _log_choose(n: ArrayLike, k: ArrayLike) -> Array:
+def _log_choose(n: ArrayLike, k: ArrayLike) -> Float[Array, "..."]:
     n, k = np.asarray(n, dtype=np.float64), np.asarray(k, dtype=np.float64)
-    return special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+    return np.asarray(special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1))
 
 
-def _nonnegative_array(name: str, values: ArrayLike) -> Array:
-    array = np.asarray(values, dtype=np.float64)
+def _nonnegative_array(name: str, values: ArrayLike) -> Float[Array, "..."]:
+    array = checks.array(name, values)
     if not (np.isfinite(array).all() and (array >= 0).all()):
         raise ValueError(f"{name}={values!r}: must be finite numbers ≥ 0")
     return array

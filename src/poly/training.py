@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from poly import checks, noise
@@ -57,12 +58,12 @@ class TrainConfig:
 
 
 def train(
-    W: Tensor,
+    W: Float[Tensor, "*instances n m"],
     config: TrainConfig,
     *,
     generator: torch.Generator,
     at: Sequence[int] = (),
-    observe: Callable[[Tensor], Tensor] | None = None,
+    observe: Callable[[Float[Tensor, "*instances n m"]], Shaped[Tensor, "..."]] | None = None,
 ) -> Trajectory:
     """Train the model from W by the optimizer of ``config``.
 
@@ -110,7 +111,9 @@ def train(
     return Trajectory(W, torch.tensor(record), torch.stack(values) if values else torch.empty(0))
 
 
-def _gradient(W: Tensor, config: TrainConfig, generator: torch.Generator) -> Tensor:
+def _gradient(
+    W: Float[Tensor, "*instances n m"], config: TrainConfig, generator: torch.Generator
+) -> Float[Tensor, "*instances n m"]:
     """∂L/∂W of the noisy loss, all instances at once."""
     hidden = W
     if config.noise is not None:

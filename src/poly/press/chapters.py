@@ -1,13 +1,12 @@
 """The pages that `_toc.yml` names, and how to read, find and write a chapter."""
 
 import copy
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import nbformat
 import yaml
@@ -131,19 +130,12 @@ def write_whole(path: Path, text: str, scratch: Path) -> None:
     """Write `text` to `path` in one step; half a file can only ever lie in `scratch`, on the same disk."""
     scratch.mkdir(parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=scratch, suffix=".tmp")
+    temporary = scratch / f"{path.name}.{uuid4().hex}.tmp"
     try:
-        # The mode of a new file follows the umask, and mkstemp's 0600 would stick.
-        if hasattr(os, "fchmod"):
-            mask = os.umask(0)
-            os.umask(mask)
-            os.fchmod(handle, 0o666 & ~mask)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

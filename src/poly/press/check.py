@@ -1,6 +1,5 @@
 """Everything that `make test` checks, stage by stage; the first that fails ends it."""
 
-import os
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from rich.table import Table
 
 from poly.press import record
 from poly.press.chapters import PressError, find_chapters, read_pages
-from poly.press.execute import THREAD_VARIABLES, cores
+from poly.press.execute import cores, environment
 from poly.press.progress import duration
 
 
@@ -27,7 +26,7 @@ class Stage(NamedTuple):
 def run(root: Path, *, fast: bool) -> None:
     """Run the stages in order, with the time of each; `fast` leaves out those that execute or render chapters."""
     times: list[tuple[str, float]] = []
-    stages = _stages(root)[: 4 if fast else None]
+    stages = _stages(root)[: 5 if fast else None]
     for number, stage in enumerate(stages, 1):
         print(f"── {number}/{len(stages)} {stage.name}", flush=True)
         started = time.monotonic()
@@ -41,27 +40,24 @@ def run(root: Path, *, fast: bool) -> None:
 
 def _stages(root: Path) -> list[Stage]:
     workers = str(cores())
-    pytest = ["pytest"]
     browser = root / "tests" / "browser"
     stages = [
         Stage("lint", lambda: _python(root, "ruff", "check", ".")),
         Stage("format", lambda: _python(root, "ruff", "format", "--check", ".")),
-        Stage("types", lambda: _python(root, "mypy")),
-        Stage("unit tests", lambda: _python(root, *pytest, "tests", "--ignore=tests/browser", "-q", "-n", workers)),
         Stage("stored outputs", lambda: stored_outputs(root)),
-        Stage("chapters", lambda: _chapters(root, pytest, workers)),
+        Stage("types", lambda: _python(root, "mypy")),
+        Stage("unit tests", lambda: _python(root, "pytest", "tests", "--ignore=tests/browser", "-q", "-n", workers)),
+        Stage("chapters", lambda: _chapters(root, workers)),
         Stage("rendering", lambda: _python(root, "poly.press", "build", "--stored")),
     ]
     if browser.is_dir():
-        stages.append(Stage("browser", lambda: _python(root, *pytest, "tests/browser", "-q")))
+        stages.append(Stage("browser", lambda: _python(root, "pytest", "tests/browser", "-q")))
     return stages
 
 
-def _chapters(root: Path, pytest: list[str], workers: str) -> bool:
-    # Each worker has a kernel: together they use the cores once.
-    threads = dict.fromkeys(THREAD_VARIABLES, "1")
+def _chapters(root: Path, workers: str) -> bool:
     options = ["--nbval", "book", "-q", "-n", workers, "--dist", "loadscope"]
-    return _python(root, *pytest, *options, variables=threads)
+    return _python(root, "pytest", *options, variables=environment(root, cores()))  # as in a build
 
 
 def stored_outputs(root: Path) -> bool:
@@ -74,7 +70,7 @@ def stored_outputs(root: Path) -> bool:
 
 def _python(root: Path, module: str, *arguments: str, variables: dict[str, str] | None = None) -> bool:
     command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, cwd=root, env={**(variables or {}), **os.environ}, check=False)
+    done = subprocess.run(command, cwd=root, env=variables, check=False)
     return done.returncode == 0
 
 

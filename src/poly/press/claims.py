@@ -13,6 +13,10 @@ from typing import Any, Literal, NamedTuple, get_args
 import yaml
 from IPython.display import display
 
+# Beyond so many decimals a number is easier read as "0" or as a power of ten.
+_MOST_DIGITS = 4
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 Verdict = Literal["confirmed", "refined", "refuted", "open"]
 
 
@@ -72,13 +76,24 @@ def verdict(claim: Claim, low: float, high: float) -> Verdict:
 
 
 def predict(*ids: str) -> None:
-    """Show the cards of claims before they are measured: statement, prediction, test.
+    """Show what is claimed, before anything is measured: one table with statement, prediction and test.
 
     Raises:
         ValueError: an unknown id.
     """
-    for name in ids:
-        _show(_find(name), "prediction", [])
+    rows, lines = "", []
+    for claim in map(_find, ids):
+        predicted = _predicted(claim.prediction)
+        if claim.alternative:
+            predicted += f", or else {_predicted(claim.alternative)}"
+        rows += (
+            f'<tr id="predict-{claim.id}"><th scope="row">{claim.id}</th><td>{html.escape(claim.statement)}</td>'
+            f"<td>{html.escape(predicted)}</td><td>{html.escape(claim.test)}</td></tr>"
+        )
+        lines += [f"{claim.id}: {claim.statement}", f"    predicted: {predicted}", f"    test: {claim.test}"]
+    head = "<tr><th>id</th><th>claim</th><th>predicted</th><th>test</th></tr>"
+    page = f'<div class="predictions"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+    display({"text/html": page, "text/plain": "\n".join(lines)}, raw=True)  # type: ignore[no-untyped-call]
 
 
 def check(name: str, measured: float, low: float, high: float, *, seeds: int) -> None:
@@ -91,7 +106,7 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int) ->
         name: id in the ledger.
         measured: the point estimate.
         low, high: its interval.
-        seeds: the number of independent starts behind it.
+        seeds: the number of independent starts behind it; 0 for a computation without randomness.
 
     Raises:
         ValueError: an unknown id, or an interval that is not finite with low ≤ measured ≤ high.
@@ -116,7 +131,19 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int) ->
         "seeds": seeds,
         "blind": claim.blind,
     }
-    _show(claim, outcome, [("measured", shown), ("starts", f"{seeds:,}")], record)
+    table = [("predicted", _predicted(claim.prediction))]
+    if claim.alternative:
+        table.append(("alternative", _predicted(claim.alternative)))
+    table += [("measured", shown), ("starts", f"{seeds:,}")] if seeds else [("measured", shown)]
+    cells = "".join(f'<tr><th scope="row">{key}</th><td>{html.escape(value)}</td></tr>' for key, value in table)
+    page = (
+        f'<div class="claim claim-{outcome}" id="claim-{claim.id}"><p class="claim-head"><b>{claim.id}</b> '
+        f'<span class="claim-verdict">{outcome}</span></p><p>{html.escape(claim.statement)}</p>'
+        f"<table>{cells}</table></div>"
+    )
+    plain = "\n".join([f"{claim.id}: {outcome}", claim.statement, *(f"{key}: {value}" for key, value in table)])
+    bundle = {"text/html": page, "text/plain": plain}
+    display(bundle, raw=True, metadata={"poly": {"claim": record}})  # type: ignore[no-untyped-call]
 
 
 def _claim(name: str, entry: Any) -> Claim:
@@ -163,22 +190,17 @@ def _inside(prediction: Prediction, low: float, high: float) -> bool:
 
 
 def _number(value: float, digits: int) -> str:
+    if digits > _MOST_DIGITS and value == 0:
+        return f"0 (to {digits} decimals)"
     return f"{value:.{digits}f}".replace("-", "−")
 
 
-def _show(claim: Claim, state: str, rows: list[tuple[str, str]], record: dict[str, Any] | None = None) -> None:
-    predicted = f"{claim.prediction.says} (tolerance ±{claim.prediction.tolerance:g})"
-    table = [("predicted", predicted)]
-    if claim.alternative:
-        table.append(("alternative", f"{claim.alternative.says} (tolerance ±{claim.alternative.tolerance:g})"))
-    table += [("test", claim.test), *rows] if record is None else rows
-    anchor = f"{'predict' if record is None else 'claim'}-{claim.id}"
-    cells = "".join(f'<tr><th scope="row">{key}</th><td>{html.escape(value)}</td></tr>' for key, value in table)
-    page = (
-        f'<div class="claim claim-{state}" id="{anchor}"><p class="claim-head"><b>{claim.id}</b> '
-        f'<span class="claim-verdict">{state}</span></p><p>{html.escape(claim.statement)}</p>'
-        f"<table>{cells}</table></div>"
-    )
-    plain = "\n".join([f"{claim.id}: {state}", claim.statement, *(f"{key}: {value}" for key, value in table)])
-    metadata = {} if record is None else {"poly": {"claim": record}}
-    display({"text/html": page, "text/plain": plain}, raw=True, metadata=metadata)
+def _tolerance(value: float) -> str:
+    exponent = math.floor(math.log10(value))
+    if exponent < -_MOST_DIGITS:
+        return f"{value / 10**exponent:g} · 10{str(exponent).translate(_SUPERSCRIPT)}".removeprefix("1 · ")
+    return f"{value:g}"
+
+
+def _predicted(prediction: Prediction) -> str:
+    return f"{prediction.says} (tolerance ±{_tolerance(prediction.tolerance)})"

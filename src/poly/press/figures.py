@@ -7,7 +7,7 @@ figure of the page. A reader of the live notebook sees the caption below the pic
 import io
 from typing import Any
 
-import matplotlib.pyplot as plt
+import matplotlib as mpl
 from IPython.display import display
 from matplotlib.figure import Figure
 
@@ -29,10 +29,8 @@ COLORS = {
 _DPI = 220
 _CSS_DPI = 96
 
-plt.rcParams.update(
+mpl.rcParams.update(
     {
-        "figure.figsize": (7.2, 4.0),
-        "figure.constrained_layout.use": True,
         "font.size": 10.5,
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -47,8 +45,20 @@ plt.rcParams.update(
 )
 
 
+def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (7.2, 4.2), **options: Any) -> Any:
+    """An empty figure and its axes, as ``plt.subplots``, that is displayed by ``show`` and by nothing else.
+
+    Args:
+        rows, columns: of the grid of axes.
+        size: width and height in inches; 7.2 fills the book's column.
+        options: as ``Figure.subplots``.
+    """
+    fig = Figure(figsize=size, layout="constrained")
+    return fig, fig.subplots(rows, columns, **options)
+
+
 def show(fig: Figure, name: str, *, alt: str, caption: str, keep_colors: bool = False) -> None:
-    """Show a finished matplotlib figure in the chapter and close it.
+    """Show a finished figure in the chapter.
 
     Args:
         fig: the figure.
@@ -66,7 +76,6 @@ def show(fig: Figure, name: str, *, alt: str, caption: str, keep_colors: bool = 
     picture = io.BytesIO()
     fig.savefig(picture, format="png", dpi=_DPI)
     width = round(fig.get_figwidth() * _CSS_DPI)
-    plt.close(fig)
     about: dict[str, Any] = {
         "name": name,
         "alt": alt,
@@ -74,9 +83,10 @@ def show(fig: Figure, name: str, *, alt: str, caption: str, keep_colors: bool = 
         "theme": "keep" if keep_colors else "invert",
         "width": width,
     }
-    display(
+    display(  # type: ignore[no-untyped-call]
         {"image/png": picture.getvalue(), "text/plain": f"<figure {name}>"},
         raw=True,
         metadata={"poly": {"figure": about}, "image/png": {"width": width}},
     )
-    display({"text/markdown": f"*{caption}*", "text/plain": caption}, raw=True, metadata={"poly": {"caption": True}})
+    beside = {"text/markdown": f"*{caption}*", "text/plain": caption}
+    display(beside, raw=True, metadata={"poly": {"caption": True}})  # type: ignore[no-untyped-call]

@@ -27,7 +27,7 @@ def render(
     """Render the pages into `out`/html, with these notebooks for the chapters; say whether anything had to be done.
 
     `out`/html is replaced at the very end, by renames, and only by a complete book. Nothing is rendered when what is
-    staged, and the press itself, are as they were for the book that is there. With `strict`, every warning of
+    staged, and this module, are as they were for the book that is there. With `strict`, every warning of
     jupyter-book is an error.
     """
     pages = list(pages)
@@ -90,29 +90,65 @@ def for_the_page(notebook: NotebookNode, name: str) -> NotebookNode:
     page.metadata.update(kernelspec=dict(KERNELSPEC), language_info={"name": "python"})
     for trace in ("papermill", "poly"):
         page.metadata.pop(trace, None)
-    for cell in page.cells:
-        for trace in ("papermill", "execution", "ExecuteTime"):
-            cell.metadata.pop(trace, None)
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if "caption" not in _poly(output)]
-            _mark_figure(cell, name)
+    page.cells = [part for cell in page.cells for part in _cell_parts(cell, name)]
     return page
 
 
+def _cell_parts(cell: NotebookNode, name: str) -> list[NotebookNode]:
+    """The cell as the page shows it: one cell, or several where a figure stands beside other outputs.
+
+    myst-nb makes a figure of every output of a cell that has figure settings, so a figure gets a cell of its own.
+    """
+    for trace in ("papermill", "execution", "ExecuteTime"):
+        cell.metadata.pop(trace, None)
+    if cell.cell_type != "code":
+        return [cell]
+    shown = [output for output in cell.outputs if "caption" not in _poly(output)]
+    groups: list[list[NotebookNode]] = [[]]
+    for output in shown:
+        figure = "figure" in _poly(output)
+        if groups[-1] and (figure or "figure" in _poly(groups[-1][-1])):
+            groups.append([])
+        groups[-1].append(output)
+    parts = [cell, *(_outputs_cell(cell, number) for number in range(1, len(groups)))]
+    for part, outputs in zip(parts, groups, strict=True):
+        part.outputs = outputs
+        _mark_figure(part, name)
+    return parts
+
+
+def _outputs_cell(cell: NotebookNode, number: int) -> NotebookNode:
+    """A cell for further outputs of `cell`, without its source."""
+    further = copy.deepcopy(cell)
+    further.source = ""
+    if "id" in further:
+        further.id = f"{cell.id[:60]}-{number}"
+    tags = set(cell.metadata.get("tags", [])) & {"hide-output", "remove-output", "remove-cell"}
+    further.metadata["tags"] = sorted({*tags, "remove-input"})
+    return further
+
+
 def _mark_figure(cell: NotebookNode, name: str) -> None:
-    figures = [_poly(output)["figure"] for output in cell.outputs if "figure" in _poly(output)]
-    if not figures:
-        return
-    if len(figures) > 1:
-        names = ", ".join(str(figure.get("name")) for figure in figures)
-        raise PressError(f"{name}: one cell shows the figures {names}: give each a cell of its own")
-    figure = figures[0]
-    image = {"alt": figure.get("alt", "")}
-    if figure.get("theme") == "keep":  # colors that mean something are not inverted in the dark theme
-        image["classes"] = "no-invert"
-    settings = cell.metadata.setdefault("mystnb", {})
-    settings["image"] = {**image, **settings.get("image", {})}
-    settings["figure"] = {"name": figure["name"], "caption": figure["caption"], **settings.get("figure", {})}
+    for output in cell.outputs:
+        if "figure" in _poly(output):
+            figure = _poly(output)["figure"]
+            image = {"alt": figure["alt"]}
+            if "width" in figure:
+                image["width"] = f"{figure['width']}px"
+            if figure.get("theme") == "keep":  # colors that mean something are not inverted in the dark theme
+                image["classes"] = "no-invert"
+            settings = cell.metadata.setdefault("mystnb", {})
+            settings["image"] = {**image, **settings.get("image", {})}
+            settings["figure"] = {"name": figure["name"], "caption": figure["caption"], **settings.get("figure", {})}
+        elif any(kind.startswith("image/") for kind in output.get("data", {})) and not _alt(cell):
+            first = (cell.source.splitlines() or ["…"])[0]
+            raise PressError(
+                f"{name}: the cell that begins {first!r} shows a picture without alt text: figures.show it"
+            )
+
+
+def _alt(cell: NotebookNode) -> object:
+    return cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
 
 
 def count_figures(notebook: NotebookNode) -> int:
@@ -132,12 +168,11 @@ def claims(notebooks: Mapping[Page, NotebookNode]) -> list[dict[str, Any]]:
 
 
 def _stamp(root: Path, stage: Path, strict: bool) -> str:
-    """A hash over all that the rendered book depends on: what is staged, the tools and the press itself."""
+    """A hash over all that the rendered book depends on: what is staged, the tools and this module."""
     staged = [path for path in sorted(stage.rglob("*")) if path.is_file()]
-    press = sorted(Path(__file__).parent.glob("*.py"))
     requirements = [root / "requirements.txt"] if (root / "requirements.txt").is_file() else []
     whole = hashlib.sha256(f"{sys.version_info[:2]} {strict}".encode())
-    for path in [*staged, *press, *requirements]:
+    for path in [*staged, Path(__file__), *requirements]:
         name = path.relative_to(stage).as_posix() if path.is_relative_to(stage) else path.name
         whole.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return whole.hexdigest()

@@ -1,0 +1,31 @@
+"""Before ``poly`` is imported: its array types are checked in every call that a test makes."""
+
+import os
+from collections.abc import Iterator
+
+import jaxtyping
+import pytest
+import torch
+from hypothesis import settings
+
+# Not sparsify: numba compiles its functions from their source. POLY_UNTYPED serves tests/mutants.py, which
+# brings its own loader.
+TYPED = [f"poly.{name}" for name in ("checks", "flow", "inference", "metrics", "model", "noise", "theory", "training")]
+if not os.environ.get("POLY_UNTYPED"):
+    # As everywhere in Python's type system, an int is welcome where a float is asked for.
+    jaxtyping.install_import_hook(TYPED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+# Small tensors, many processes.
+torch.set_num_threads(1)
+
+# The same examples on every run and machine.
+settings.register_profile("poly", derandomize=True, deadline=None, max_examples=60)
+settings.load_profile("poly")
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Types are not checked here: bad input must meet the function's own ValueError."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

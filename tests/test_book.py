@@ -1,0 +1,63 @@
+"""The book's own rules, held against the stored chapters: form, figures, claims."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import yaml
+
+from poly.press import claims
+
+ROOT = Path(__file__).parent.parent
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+PAGES = [entry["file"] for part in TOC["parts"] for entry in part["chapters"]]
+CHAPTERS = [ROOT / f"{page}.ipynb" for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
+LEDGER = claims.load(ROOT / "book" / "claims.yml")
+
+
+def code_cells(chapter: Path) -> list[Any]:
+    notebook = nbformat.read(chapter, as_version=4)  # type: ignore[no-untyped-call]
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def displayed(chapter: Path, kind: str) -> list[Any]:
+    """What the chapter's outputs carry for the press under ``kind``, in order."""
+    outputs = [output for cell in code_cells(chapter) for output in cell.outputs]
+    found = [output.get("metadata", {}).get("poly", {}).get(kind) for output in outputs]
+    return [item for item in found if item]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.stem)
+def test_cells_are_short(chapter: Path) -> None:
+    for cell in code_cells(chapter):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        if "parameters" not in cell.metadata.get("tags", []):
+            assert len(lines) <= 10, f"{chapter.stem}, cell {cell.id}: {len(lines)} lines, at most 10"
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.stem)
+def test_every_picture_is_a_figure(chapter: Path) -> None:
+    for cell in code_cells(chapter):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                figure = output.metadata.get("poly", {}).get("figure", {})
+                assert figure.get("alt"), f"{chapter.stem}, cell {cell.id}: a picture that figures.show did not show"
+
+
+def test_figure_names_are_unique() -> None:
+    names = Counter(figure["name"] for chapter in CHAPTERS for figure in displayed(chapter, "figure"))
+    assert [name for name, times in names.items() if times > 1] == []
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.stem)
+def test_every_due_claim_is_checked_once_with_the_registered_verdict(chapter: Path) -> None:
+    due = {claim.id: claim.expected for claim in LEDGER.values() if claim.chapter == chapter.stem}
+    records = displayed(chapter, "claim")
+    assert Counter(record["id"] for record in records) == Counter(due.keys())
+    assert {record["id"]: record["verdict"] for record in records} == due
+
+
+def test_every_claim_belongs_to_a_chapter() -> None:
+    assert {claim.chapter for claim in LEDGER.values()} <= {chapter.stem for chapter in CHAPTERS}

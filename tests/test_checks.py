@@ -1,0 +1,139 @@
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poly import checks
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+
+NOT_NUMBERS = [math.nan, math.inf, -math.inf, None, "1", b"1", True, 1j, [1.0], 10**400]
+
+
+@pytest.mark.parametrize("value", [1, 7, np.int64(7), torch.tensor(7)])
+def test_count_accepts_whole_numbers(value: Any) -> None:
+    found = checks.count("n", value)
+    assert type(found) is int
+    assert found == int(value)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0, "2", None, True, math.nan, np.float64(2)])
+def test_count_names_what_it_rejects(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"^n=.*: must be a whole number ≥ 1$") as caught:
+        checks.count("n", value)
+    assert repr(value) in str(caught.value)
+
+
+def test_count_has_a_lower_bound_of_its_own() -> None:
+    assert checks.count("steps", 0, at_least=0) == 0
+    assert checks.count("steps", 3, at_least=3) == 3
+    with pytest.raises(ValueError, match=r"^steps=2: must be a whole number ≥ 3$"):
+        checks.count("steps", 2, at_least=3)
+
+
+@pytest.mark.parametrize("value", [1, 0.5, 1e300, np.float32(2), torch.tensor(3.0)])
+def test_numbers_become_floats(value: Any) -> None:
+    for check in (checks.nonnegative, checks.positive, checks.finite):
+        found = check("x", value)
+        assert type(found) is float
+        assert found == value
+
+
+def test_zero_and_negative_numbers() -> None:
+    assert checks.nonnegative("x", 0) == 0
+    assert checks.finite("x", -2) == -2
+    with pytest.raises(ValueError, match=r"^x=0: must be a finite number > 0$"):
+        checks.positive("x", 0)
+    with pytest.raises(ValueError, match=r"^x=-1e-300: must be a finite number ≥ 0$"):
+        checks.nonnegative("x", -1e-300)
+    with pytest.raises(ValueError, match=r"^x=-1: must be a finite number > 0$"):
+        checks.positive("x", -1)
+
+
+@pytest.mark.parametrize("value", NOT_NUMBERS)
+def test_what_is_no_finite_number_is_rejected(value: Any) -> None:
+    for check, allowed in (
+        (checks.nonnegative, "a finite number ≥ 0"),
+        (checks.positive, "a finite number > 0"),
+        (checks.finite, "a finite number"),
+    ):
+        with pytest.raises(ValueError, match=f": must be {allowed}$") as caught:
+            check("sigma", value)
+        assert str(caught.value).startswith(f"sigma={value!r}: ")
+
+
+def test_one_of_lists_the_choices() -> None:
+    checks.one_of("noise", None, (None, "bipolar"))
+    checks.one_of("noise", "bipolar", (None, "bipolar"))
+    with pytest.raises(ValueError, match=r"^noise='pink': must be one of None, 'bipolar'$"):
+        checks.one_of("noise", "pink", (None, "bipolar"))
+
+
+@given(st.lists(st.floats(0, 1e9), unique=True).map(sorted))
+def test_increasing_keeps_the_times(times: list[float]) -> None:
+    assert checks.increasing("at", times) == times
+    if times:
+        assert checks.increasing("at", times, last=times[-1]) == times
+
+
+@pytest.mark.parametrize(
+    ("times", "last", "message"),
+    [
+        ([0, 2, 1], None, r"^at: must increase, but 1 follows 2$"),
+        ([0, 1, 1], None, r"^at: must increase, but 1 follows 1$"),
+        ([-1], None, r"^at=-1: must be a finite number ≥ 0$"),
+        ([0, math.nan], None, r"^at=nan: must be a finite number ≥ 0$"),
+        ([0, math.inf], None, r"^at=inf: must be a finite number ≥ 0$"),
+        ([0, 3.5], 3, r"^at: 3\.5 lies beyond the end of the run at 3$"),
+    ],
+)
+def test_increasing_rejects(times: list[float], last: float | None, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        checks.increasing("at", times, last)
+
+
+def test_array() -> None:
+    found = checks.array("t", [1, 2])
+    assert found.dtype == np.float64
+    assert found.tolist() == [1, 2]
+    same = np.arange(3.0)
+    assert checks.array("t", same) is same
+
+
+@pytest.mark.parametrize("values", ["abc", [1, [2]], 1j, object()])
+def test_array_rejects_what_is_no_array_of_numbers(values: Any) -> None:
+    with pytest.raises(ValueError, match=r"^t=.*: must be an array of real numbers"):
+        checks.array("t", values)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([[1.0]], r"^W: must be a torch\.Tensor of shape \(\*instances, n, m\), not list$"),
+        (np.zeros((2, 2)), r"^W: must be a torch\.Tensor of shape \(\*instances, n, m\), not ndarray$"),
+        (torch.zeros(3), r"^W: has shape \(3,\), must be \(\*instances, n, m\)$"),
+        (torch.zeros(()), r"^W: has shape \(\), must be \(\*instances, n, m\)$"),
+        (torch.zeros(2, 3, dtype=torch.int64), r"^W: has dtype torch\.int64, must be a floating-point dtype$"),
+        (torch.zeros(2, 3, dtype=torch.complex128), r"^W: has dtype torch\.complex128, must be a floating-point"),
+        (torch.zeros(0, 3), r"^W: has shape \(0, 3\), every axis must have at least one entry$"),
+        (torch.zeros(3, 0), r"^W: has shape \(3, 0\), every axis must have at least one entry$"),
+        (torch.zeros(0, 3, 2), r"^W: has shape \(0, 3, 2\), every axis must have at least one entry$"),
+        (torch.tensor([[1.0, math.nan]]), r"^W: holds NaN or infinity, every entry must be finite$"),
+        (torch.tensor([[1.0, math.inf]]), r"^W: holds NaN or infinity, every entry must be finite$"),
+        (torch.tensor([[-math.inf, 1.0]]), r"^W: holds NaN or infinity, every entry must be finite$"),
+    ],
+)
+def test_weights_rejects(value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        checks.weights(value)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (4, 1, 2, 3)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_weights_returns_what_is_good(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    W = torch.ones(shape, dtype=dtype)
+    assert checks.weights(W) is W
