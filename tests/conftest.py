@@ -6,20 +6,22 @@ from collections.abc import Iterator
 import jaxtyping
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import Phase, settings
 
-# Not sparsify: numba compiles its functions from their source. POLY_UNTYPED serves tests/mutants.py, which
-# brings its own loader.
+# Set by tests/mutants.py, which brings its own loader.
+MUTATED = bool(os.environ.get("POLY_MUTATED"))
+# Not sparsify: numba compiles its functions from their source.
 TYPED = [f"poly.{name}" for name in ("checks", "flow", "inference", "metrics", "model", "noise", "theory", "training")]
-if not os.environ.get("POLY_UNTYPED"):
+if not MUTATED:
     # As everywhere in Python's type system, an int is welcome where a float is asked for.
     jaxtyping.install_import_hook(TYPED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 # Small tensors, many processes.
 torch.set_num_threads(1)
 
-# The same examples on every run and machine.
-settings.register_profile("poly", derandomize=True, deadline=None, max_examples=60)
+# The same examples on every run and machine. A mutant needs one that fails, not the smallest.
+PHASES = [Phase.explicit, Phase.generate] + ([] if MUTATED else [Phase.shrink, Phase.explain])
+settings.register_profile("poly", derandomize=True, deadline=None, max_examples=60, phases=PHASES)
 settings.load_profile("poly")
 
 

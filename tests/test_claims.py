@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +234,11 @@ def test_numbers_have_a_true_minus_and_no_negative_zero(ledger: Path, shown: Sho
 
 
 def test_unknown_claims_and_bad_measurements(ledger: Path, shown: Shown) -> None:
-    for call in (lambda: claims.predict("C1", "C7"), lambda: claims.check("C7", 1, 1, 1, seeds=1)):
+    calls: list[Callable[[], None]] = [
+        lambda: claims.predict("C1", "C7"),
+        lambda: claims.check("C7", 1, 1, 1, seeds=1),
+    ]
+    for call in calls:
         with pytest.raises(ValueError, match=r"^claim 'C7': not in claims\.yml, which has C1, C2$"):
             call()
     for measured in (0.8, 1.2, math.nan):

@@ -205,12 +205,12 @@ def test_t_end_0_is_the_start() -> None:
 
 def test_batching_equals_a_loop() -> None:
     W = start(3, 4, instances=6).reshape(2, 3, 3, 4)
-    for options in ({}, {"t_end": 3.0}):
-        many = flow.flow(W, 0.1, **options).W
+    for t_end in (None, 3.0):
+        many = flow.flow(W, 0.1, t_end=t_end).W
         assert many.shape == W.shape
         for a in range(2):
             for b in range(3):
-                torch.testing.assert_close(many[a, b], flow.flow(W[a, b], 0.1, **options).W, rtol=0, atol=1e-9)
+                torch.testing.assert_close(many[a, b], flow.flow(W[a, b], 0.1, t_end=t_end).W, rtol=0, atol=1e-9)
 
 
 def test_names_and_signs_do_not_matter() -> None:

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -103,9 +104,10 @@ def test_wilson_rejects_bad_counts(successes: Any, trials: Any, message: str) ->
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("confidence", [0, 1, -0.5, 1.5, math.nan, math.inf, None])
 def test_bad_confidence(confidence: Any) -> None:
-    for call in (
+    calls: list[Callable[[], inference.Estimate]] = [
         lambda: inference.bootstrap([1.0, 2.0], generator=rng(), confidence=confidence),
         lambda: inference.wilson(1, 2, confidence=confidence),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(ValueError, match=rf"^confidence={confidence!r}: must "):
             call()

@@ -144,7 +144,7 @@ def test_dimensionalities_share_out_the_rank(n: int, m: int, seed: int) -> None:
     W = torch.randn(n, m, generator=torch.Generator().manual_seed(seed), dtype=f64)
     D = metrics.feature_dimensionality(W)
     assert bool((D >= 0).all())
-    assert bool((1 + 1e-12 >= D).all())
+    assert bool((D <= 1 + 1e-12).all())
     assert float(D.sum()) <= min(n, m) + 1e-9
 
 

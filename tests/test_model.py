@@ -313,7 +313,7 @@ def test_bad_sizes(name: str, value: Any) -> None:
         model.init(**sizes, generator=generator())
 
 
-@pytest.mark.skipif(bool(os.environ.get("POLY_UNTYPED")), reason="the import hook is off")
+@pytest.mark.skipif(bool(os.environ.get("POLY_MUTATED")), reason="the import hook is off")
 def test_types_are_checked_in_these_tests() -> None:
     with pytest.raises(jaxtyping.TypeCheckError):
         model.loss(torch.ones(3))

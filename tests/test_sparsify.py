@@ -17,7 +17,7 @@ NAN, INF = math.nan, math.inf
 
 
 def row(m: int, seed: int = 0, scale: float = 1.0) -> Array:
-    return np.random.default_rng(seed).normal(size=m) * scale / m**0.5
+    return np.asarray(np.random.default_rng(seed).normal(size=m) * scale / m**0.5)
 
 
 def steps(w0: Any, shrink: float, step: float = 0.5) -> Iterator[Array]:

@@ -30,7 +30,7 @@ def start(n: int = 5, m: int = 7, instances: int = 3, seed: int = 0) -> Tensor:
 def train_by_torch(W: Tensor, config: TrainConfig, seed: int) -> Tensor:
     """The same run by autograd and torch's own optimizers, noise drawn from an equal generator."""
     leaf = W.clone().requires_grad_()
-    options = {"lr": config.lr, "weight_decay": config.weight_decay}
+    options: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
     optimizer = (
         torch.optim.AdamW([leaf], **options) if config.optimizer == "adamw" else torch.optim.SGD([leaf], **options)
     )
@@ -186,7 +186,7 @@ def test_config_is_frozen_and_keyword_only() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.lr = 1.0  # type: ignore[misc]
     with pytest.raises(TypeError):
-        TrainConfig("sgd", 1e-3, 10)  # type: ignore[misc]
+        TrainConfig("sgd", 1e-3, 10)  # type: ignore[call-arg]
     assert config == TrainConfig(lr=1e-3, steps=10)
     assert hash(config) == hash(TrainConfig(lr=1e-3, steps=10))
 

@@ -2,7 +2,7 @@
 
 ``book/claims.yml`` maps an id to its entry: statement, prediction (a number), tolerance, test, chapter,
 expected verdict, blind (were the numbers unknown when it was registered?), registered (date), and, where
-there is one, an ``alternative`` prediction with its own tolerance.
+there is one, an ``alternative`` prediction with its own tolerance, and what was ``amended`` later, and when.
 """
 
 import html
@@ -29,7 +29,7 @@ class Prediction(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """One entry of the ledger; ``digits`` is the number of decimals that are shown and compared."""
+    """One entry of the ledger; ``digits`` decimals are shown and compared, ``amended`` says when and why it changed."""
 
     id: str
     statement: str
@@ -41,6 +41,7 @@ class Claim(NamedTuple):
     blind: bool
     registered: str
     digits: int
+    amended: str = ""
 
 
 def load(path: Path | str = "claims.yml") -> dict[str, Claim]:
@@ -135,6 +136,8 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int) ->
     if claim.alternative:
         table.append(("alternative", _predicted(claim.alternative)))
     table += [("measured", shown), ("starts", f"{seeds:,}")] if seeds else [("measured", shown)]
+    if claim.amended:
+        table.append(("amended", claim.amended))
     cells = "".join(f'<tr><th scope="row">{key}</th><td>{html.escape(value)}</td></tr>' for key, value in table)
     page = (
         f'<div class="claim claim-{outcome}" id="claim-{claim.id}"><p class="claim-head"><b>{claim.id}</b> '
@@ -152,7 +155,7 @@ def _claim(name: str, entry: Any) -> Claim:
     known = {*Claim._fields} - {"id"}
     for field in sorted(entry.keys() - known):
         raise ValueError(f"claims.yml, {name}: unknown field {field!r}, allowed are {', '.join(sorted(known))}")
-    for field in sorted(known - {"alternative"} - entry.keys()):
+    for field in sorted(known - {"alternative", "amended"} - entry.keys()):
         raise ValueError(f"claims.yml, {name}: field {field!r} is missing")
     if entry["expected"] not in get_args(Verdict):
         raise ValueError(f"claims.yml, {name}: expected={entry['expected']!r}, must be one of {get_args(Verdict)}")

@@ -83,7 +83,10 @@ class _WatchedEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no 
             start(cell, cell_index, **kwargs)
 
         nb_man.cell_start = cell_start
-        client = PapermillNotebookClient(nb_man, km=_kernel(run), timeout=None, kernel_name=kernel_name)
+        # Prints arrive in pieces that depend on timing; put together, two builds give the same page.
+        client = PapermillNotebookClient(
+            nb_man, km=_kernel(run), timeout=None, kernel_name=kernel_name, coalesce_streams=True
+        )
         # What the kernel's process itself says, such as a crash in C, is kept apart from the progress lines.
         with _kernel_log(run.root, watch.name).open("wb") as log:
             client.execute(cwd=str(run.root / "book"), env=run.environment, stdout=log, stderr=log, cleanup_kc=True)
