@@ -155,7 +155,7 @@ def test_a_bad_prediction(ledger: Path, field: str, value: Any, message: str) ->
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        (ENTRY | {"colour": "red"}, r"^claims\.yml, C1: unknown field 'colour', allowed are alternative, blind, "),
+        (ENTRY | {"colour": "red"}, r"^claims\.yml, C1: unknown field 'colour', allowed are alternative, amended, "),
         (ENTRY | {"expected": "true"}, r"^claims\.yml, C1: expected='true', must be one of \('confirmed', "),
         (ENTRY | {"prediction": None}, r"^claims\.yml, C1: prediction is empty$"),
         ("statement", r"^claims\.yml, C1: must be a mapping of fields$"),

@@ -126,15 +126,20 @@ def times(root: Path) -> dict[str, int]:
 
 def press(root: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     """The command line on this book, in a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "poly.press", *arguments],
-        cwd=root,
-        env={**os.environ, **variables},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    # Tests that were started in the background of a script ignore Ctrl-C, and so would their children.
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "poly.press", *arguments],
+            cwd=root,
+            env={**os.environ, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, inherited)
 
 
 def eventually(condition: Callable[[], object], seconds: float = 60.0) -> None:
@@ -244,7 +249,7 @@ def test_an_interrupted_build_leaves_no_kernel_and_the_next_one_resumes(book: Pa
     process = press(book, "build", "--jobs", "2", KERNEL_PID=str(pid))
     eventually(lambda: pid.exists() and "01-one" in times(book))
     process.send_signal(how)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     if how == signal.SIGINT:
         assert process.returncode == 130
         assert errors.strip().startswith("interrupted")
