@@ -200,8 +200,9 @@ def test_check_shows_a_card_and_leaves_a_record(ledger: Path, shown: Shown) -> N
         "C1: confirmed",
         "the slope < 2",
         "predicted: about 1 (tolerance ±0.5)",
-        "measured: 1.23   (interval 1.10 to 1.38)",
+        "measured: 1.23   (95 % interval 1.10 to 1.38)",
         "starts: 1,200",
+        "blind: yes",
     ]
     assert 'class="claim claim-confirmed" id="claim-C1"' in data["text/html"]
     assert "the slope &lt; 2" in data["text/html"]
@@ -217,6 +218,7 @@ def test_check_names_the_alternative(ledger: Path, shown: Shown) -> None:
         "predicted: about 1 (tolerance ±0.5)",
         "alternative: about 3 (tolerance ±0.25)",
         "measured: 3.00",
+        "blind: no",
     ]
 
 
@@ -230,7 +232,7 @@ def test_numbers_have_a_true_minus_and_no_negative_zero(ledger: Path, shown: Sho
     claims.check("C1", -0.001, -2.0, 0.5, seeds=3)
     data, metadata = shown[0]
     assert math.copysign(1, metadata["poly"]["claim"]["measured"]) == 1
-    assert "measured: 0.00   (interval −2.00 to 0.50)" in data["text/plain"]
+    assert "measured: 0.00   (95 % interval −2.00 to 0.50)" in data["text/plain"]
 
 
 def test_unknown_claims_and_bad_measurements(ledger: Path, shown: Shown) -> None:

@@ -97,7 +97,7 @@ def predict(*ids: str) -> None:
     display({"text/html": page, "text/plain": "\n".join(lines)}, raw=True)  # type: ignore[no-untyped-call]
 
 
-def check(name: str, measured: float, low: float, high: float, *, seeds: int) -> None:
+def check(name: str, measured: float, low: float, high: float, *, seeds: int, interval: str = "95 % interval") -> None:
     """Hold a measurement with its interval against the claim, and show the verdict.
 
     The card's output carries the record (id, statement, chapter, predicted, measured, low, high,
@@ -107,6 +107,7 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int) ->
         name: id in the ledger.
         measured: the point estimate.
         low, high: its interval.
+        interval: what the interval is, as the card says it.
         seeds: the number of independent starts behind it; 0 for a computation without randomness.
 
     Raises:
@@ -119,7 +120,7 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int) ->
     measured, low, high = (round(value, claim.digits) + 0.0 for value in (measured, low, high))
     shown = _number(measured, claim.digits)
     if low != high:
-        shown += f"   (interval {_number(low, claim.digits)} to {_number(high, claim.digits)})"
+        shown += f"   ({interval} {_number(low, claim.digits)} to {_number(high, claim.digits)})"
     record = {
         "id": claim.id,
         "statement": claim.statement,
@@ -136,6 +137,7 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int) ->
     if claim.alternative:
         table.append(("alternative", _predicted(claim.alternative)))
     table += [("measured", shown), ("starts", f"{seeds:,}")] if seeds else [("measured", shown)]
+    table.append(("blind", "yes" if claim.blind else "no"))
     if claim.amended:
         table.append(("amended", claim.amended))
     cells = "".join(f'<tr><th scope="row">{key}</th><td>{html.escape(value)}</td></tr>' for key, value in table)
