@@ -14,6 +14,10 @@ PORT ?= 8000
 ARGS ?=
 
 .DEFAULT_GOAL := help
+# Before anything is installed.
+ifeq ($(filter chapter,$(MAKECMDGOALS))$(CHAPTER),chapter)
+$(error which chapter? make chapter CHAPTER=03 PARAMS="m=1000 starts=8")
+endif
 .PHONY: help book stored chapter record test serve notebook install clean
 
 help: ## list these commands
@@ -25,8 +29,7 @@ book: $(INSTALLED) ## set up, execute what changed, render the book into _build/
 stored: $(INSTALLED) ## render the stored outputs, executing nothing, into _build/stored/html
 	@$(PRESS) build --stored
 
-chapter: $(INSTALLED) ## one chapter with other parameters: CHAPTER=03 PARAMS="n=64 seeds=8"
-	@test -n "$(CHAPTER)" || { echo 'error: which chapter? make chapter CHAPTER=03 PARAMS="n=64 seeds=8"' >&2; exit 1; }
+chapter: $(INSTALLED) ## one chapter with other parameters: CHAPTER=03 PARAMS="m=1000 starts=8"
 	@$(PRESS) chapter "$(CHAPTER)" $(PARAMS)
 
 record: $(INSTALLED) ## refresh the stored outputs, showing what changes first: CHAPTERS="02 03", ARGS=--dry-run

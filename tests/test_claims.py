@@ -247,3 +247,25 @@ def test_unknown_claims_and_bad_measurements(ledger: Path, shown: Shown) -> None
         with pytest.raises(ValueError, match=r"^claim C1: measured .* must lie in its interval \[0\.9, 1\.1\]$"):
             claims.check("C1", measured, 0.9, 1.1, seeds=1)
     assert not shown
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("digits", "three"), ("digits", -3), ("digits", 1.5), ("blind", "maybe"), ("statement", None), ("test", "")],
+)
+def test_fields_of_the_wrong_kind(tmp_path: Path, field: str, value: object) -> None:
+    path = tmp_path / "claims.yml"
+    path.write_text(yaml.safe_dump({"C1": ENTRY | {field: value}}), encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"^claims\.yml, C1: {field}=.*, must be "):
+        claims.load(path)
+
+
+def test_a_ledger_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "claims.yml"
+    path.write_text("", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"^claims\.yml: must map ids to claims$"):
+        claims.load(path)
+    entry = yaml.safe_dump({"C1": ENTRY})
+    path.write_text(entry + entry, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"^claims\.yml, C1: registered twice$"):
+        claims.load(path)

@@ -280,3 +280,8 @@ GOOD = torch.ones(2, 3, dtype=f64)
 def test_bad_input(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_weights_beyond_all_reason_are_refused(unchecked: None) -> None:
+    with pytest.raises(ValueError, match=r"^W: holds a weight of size 1e\+200, must be at most 10000$"):
+        flow.flow(torch.full((1, 2), 1e200, dtype=torch.float64), 0.01)

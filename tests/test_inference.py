@@ -111,3 +111,8 @@ def test_bad_confidence(confidence: Any) -> None:
     for call in calls:
         with pytest.raises(ValueError, match=rf"^confidence={confidence!r}: must "):
             call()
+
+
+def test_bootstrap_wants_a_generator(unchecked: None) -> None:
+    with pytest.raises(ValueError, match=r"^generator=3: must be a numpy\.random\.Generator$"):
+        inference.bootstrap([1.0, 2.0], generator=3)  # type: ignore[arg-type]

@@ -207,3 +207,10 @@ def test_bad_windows(metric: Callable[..., Any], near: Any) -> None:
     with pytest.raises(ValueError, match=r"must be a pair 0 ≤ low ≤ high$") as caught:
         metric(torch.ones(2, 2), near=near)
     assert str(caught.value).startswith(f"near={near!r}: ")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1.0, 1e10, 1e30])
+def test_feature_dimensionality_has_no_scale(scale: float, dtype: torch.dtype) -> None:
+    W = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], dtype=dtype) * scale
+    assert metrics.feature_dimensionality(W).tolist() == pytest.approx([0.5, 0.5, 1.0, 0.0], abs=1e-6)

@@ -321,3 +321,10 @@ def test_types_are_checked_in_these_tests() -> None:
         model.forces(torch.ones(3, 2, dtype=torch.int64))
     with pytest.raises(jaxtyping.TypeCheckError):
         model.reconstruct(torch.ones(3, 2), torch.ones(4))
+
+
+def test_init_wants_a_generator_and_a_floating_dtype(unchecked: None) -> None:
+    with pytest.raises(ValueError, match=r"^generator=None: must be a torch\.Generator$"):
+        model.init(2, 3, generator=None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^dtype=torch\.int64: must be a floating-point dtype$"):
+        model.init(2, 3, generator=torch.Generator(), dtype=torch.int64)

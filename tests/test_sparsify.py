@@ -398,7 +398,7 @@ def test_over_200_times_faster_than_a_numpy_loop_at_the_paper_s_size() -> None:
     w0 = row(100_000, scale=0.9)
     sparsify.sparsify(w0, 1e-5, t_end=1)  # compile
     fast = []
-    for _ in range(3):
+    for _ in range(20):  # the other core is at work, too: the best of many is the one left alone
         start = time.perf_counter()
         path = sparsify.sparsify(w0, 1e-5)
         fast.append(time.perf_counter() - start)
@@ -407,3 +407,11 @@ def test_over_200_times_faster_than_a_numpy_loop_at_the_paper_s_size() -> None:
     slow = time.perf_counter() - start
     assert (path.t[-1], path.survivors[-1]) == (count * 0.5, left)
     assert slow > 200 * min(fast), f"{slow:.3f} s against {min(fast):.4f} s"
+
+
+@pytest.mark.parametrize(("size", "step"), [(1e155, 0.5), (1e200, 0.5), (1.0, 1e300)])
+def test_an_overflowing_norm_is_an_error_and_not_a_hang(size: float, step: float) -> None:
+    with pytest.raises(ValueError, match=r"^step=.*must be smaller$"):
+        sparsify.sparsify(np.array([0.6, 0.5, 0.4]) * size, 1e-3, step=step)
+    with pytest.raises(ValueError, match=r"^step=.*must be smaller$"):
+        sparsify.weights_at(np.array([0.6, 0.5, 0.4]) * size, 1e-3, 1e4 * step, step=step)

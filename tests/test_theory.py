@@ -311,3 +311,13 @@ def test_bad_times(t: Any, message: str) -> None:
 def test_bad_scale(scale: Any) -> None:
     with pytest.raises(ValueError, match=rf"^scale={scale!r}: must be a finite number > 0$"):
         theory.gaussian_row([1.0], 10, 0.1, scale)
+
+
+@pytest.mark.parametrize(("n", "m"), [(10, 10**15), (100, 10**15), (1000, 10**10)])
+def test_slots_keep_their_digits_in_wide_networks(n: int, m: int) -> None:
+    assert float(theory.slots(n, m).mean()) == pytest.approx(n * (n - 1) / (2 * (2 * m - 1)), rel=1e-9)
+
+
+def test_slots_refuse_what_no_table_holds() -> None:
+    with pytest.raises(ValueError, match=r"^n=1000000000: must be at most 10000000, "):
+        theory.slots(10**9, 10**9)

@@ -97,6 +97,20 @@ def finite_tensor(name: str, value: object, at_least_dims: int, shape: str) -> F
     return value
 
 
+def generator(value: object) -> torch.Generator:
+    """A torch.Generator; there is no default and no global seed."""
+    if not isinstance(value, torch.Generator):
+        raise ValueError(f"generator={value!r}: must be a torch.Generator")
+    return value
+
+
+def floating(dtype: torch.dtype) -> torch.dtype:
+    """A real floating-point dtype; anything else would cut off what was drawn."""
+    if not dtype.is_floating_point:
+        raise ValueError(f"dtype={dtype}: must be a floating-point dtype")
+    return dtype
+
+
 def weights(W: object) -> Float[Tensor, "*instances n m"]:
     """Encodings ``W`` of shape (*instances, n, m), finite; raises ValueError otherwise."""
     return finite_tensor("W", W, 2, "(*instances, n, m)")

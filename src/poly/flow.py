@@ -15,6 +15,8 @@ from poly.model import Trajectory
 
 # Below this speed nothing moves: float64 leaves forces of order 1 with errors of order 1e-15.
 _AT_REST = 1e-12
+# The forces grow like the cube of the weights: from farther out the first steps take for ever, or overflow.
+_LARGEST = 1e4
 
 
 def flow(
@@ -49,6 +51,9 @@ def flow(
         ValueError: bad input.
     """
     checks.weights(W)
+    largest = W.detach().abs().max().item()
+    if largest > _LARGEST:
+        raise ValueError(f"W: holds a weight of size {largest:g}, must be at most {_LARGEST:g}")
     l1, tol = checks.nonnegative("l1", l1), checks.positive("tol", tol)
     end = float("inf") if t_end is None else checks.nonnegative("t_end", t_end)
     times = checks.increasing("at", at, last=end)

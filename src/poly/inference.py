@@ -9,6 +9,9 @@ from scipy import stats
 
 from poly import checks
 
+# Resampled numbers held at once: 80 MB.
+_MOST_NUMBERS = 10**7
+
 
 class Estimate(NamedTuple):
     """A measured value and its interval."""
@@ -34,7 +37,7 @@ def bootstrap(
         confidence: coverage of the interval, between 0 and 1.
 
     Raises:
-        ValueError: fewer than two values, NaN or infinity, or a confidence outside (0, 1).
+        ValueError: fewer than two values, NaN or infinity, no generator, or a confidence outside (0, 1).
 
     Source: Efron and Tibshirani 1993, section 13.3, by ``scipy.stats.bootstrap``.
     """
@@ -42,8 +45,11 @@ def bootstrap(
     if sample.ndim != 1 or sample.size < 2 or not np.isfinite(sample).all():
         raise ValueError(f"values: has shape {sample.shape}, must be at least two finite numbers, one per instance")
     _check_confidence(confidence)
+    if not isinstance(generator, np.random.Generator):
+        raise ValueError(f"generator={generator!r}: must be a numpy.random.Generator")
+    batch = max(1, _MOST_NUMBERS // sample.size)
     found = stats.bootstrap(
-        (sample,), statistic, confidence_level=confidence, method="percentile", rng=generator
+        (sample,), statistic, confidence_level=confidence, method="percentile", rng=generator, batch=batch
     ).confidence_interval
     return Estimate(float(statistic(sample)), float(found.low), float(found.high))
 

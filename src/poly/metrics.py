@@ -120,8 +120,10 @@ def feature_dimensionality(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, 
 
     Source: Elhage et al. 2022, "Toy Models of Superposition".
     """
-    gram = checks.weights(W) @ W.mT
-    norm2 = gram.diagonal(dim1=-2, dim2=-1)
-    crowding = gram.square().sum(-1)
-    # D_i = ‖W_i‖⁴ / Σ_j (W_i·W_j)²: the same number without dividing by a norm that may be 0.
-    return torch.where(crowding > 0, norm2.square() / crowding, torch.zeros_like(norm2))
+    checks.weights(W)
+    smallest = torch.finfo(W.dtype).tiny
+    # D does not depend on the scale of W; at a scale of 1 no square underflows or overflows.
+    scaled = W / W.abs().amax((-2, -1), keepdim=True).clamp(min=smallest)
+    unit = torch.nn.functional.normalize(W / W.abs().amax(-1, keepdim=True).clamp(min=smallest), dim=-1)
+    crowding = (unit @ scaled.mT).square().sum(-1)
+    return torch.where(crowding > 0, scaled.square().sum(-1) / crowding, torch.zeros_like(crowding))

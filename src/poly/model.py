@@ -56,11 +56,13 @@ def init(
         dtype, device: of the result.
 
     Raises:
-        ValueError: a size below 1.
+        ValueError: a size below 1, no generator, or a dtype that is not floating-point.
 
     Source: section 3 of the paper.
     """
     shape = (checks.count("instances", instances), checks.count("n", n), checks.count("m", m))
+    checks.generator(generator)
+    checks.floating(dtype)
     W: Tensor = torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device) / m**0.5
     return W.to(dtype=dtype, device=device)
 

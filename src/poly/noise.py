@@ -31,11 +31,12 @@ def draw(
         dtype, device: of the result.
 
     Raises:
-        ValueError: an unknown family, or an axis without entries.
+        ValueError: an unknown family, an axis without entries, no generator, or a dtype that is not floating-point.
     """
     checks.one_of("family", family, list(EXCESS_KURTOSIS))
     shape = tuple(checks.count("shape", size) for size in shape)
-    where = generator.device
+    where = checks.generator(generator).device
+    checks.floating(dtype)
     if family == "bipolar":
         draws = torch.randint(2, shape, generator=generator, device=where, dtype=torch.float64) * 2 - 1
     else:

@@ -176,7 +176,7 @@ def _race(
         if over:
             break
         growth = 1 + step * (1 - norm2)
-        if growth <= 0.0:
+        if not growth > 0.0:  # NaN, too: the norm has overflowed
             lost_at = i * step
             break
         M = max(growth * M - step * shrink, 0.0)

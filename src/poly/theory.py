@@ -16,6 +16,7 @@ from poly import checks
 Array = NDArray[np.float64]
 # Fewer expected survivors than this are none; the law has lost its meaning long before.
 _EXTINCT = 1e-9
+_MOST_FEATURES = 10**7
 
 
 class RowLaw(NamedTuple):
@@ -59,14 +60,18 @@ def slots(n: int, m: int) -> stats.rv_discrete:
         A frozen scipy distribution over 0 … n // 2 with ``mean()``, ``var()``, ``pmf(k)``.
 
     Raises:
-        ValueError: a size below 1, or more features than slots.
+        ValueError: a size below 1, more features than slots, or more than 10⁷ of them.
     """
     n, m = checks.count("n", n), checks.count("m", m)
     if n > 2 * m:
         raise ValueError(f"n={n}: must be ≤ 2m = {2 * m}, the number of (neuron, sign) slots")
+    if n > _MOST_FEATURES:
+        raise ValueError(f"n={n}: must be at most {_MOST_FEATURES}, the whole distribution is tabulated")
     k = np.arange(max(0, n - m), n // 2 + 1)
-    log_pmf = _log_choose(m, k) + _log_choose(m - k, n - 2 * k) + (n - 2 * k) * np.log(2) - _log_choose(2 * m, n)
-    pmf = np.exp(log_pmf)
+    # Ratios of neighbors, P(k + 1)/P(k), keep the digits that differences of large factorials lose.
+    ratio = (n - 2 * k[:-1]) * (n - 2 * k[:-1] - 1.0) / (4.0 * (k[:-1] + 1) * (m - n + k[:-1] + 1))
+    log_pmf = np.concatenate([[0.0], np.cumsum(np.log(ratio))])
+    pmf = np.exp(log_pmf - log_pmf.max())
     return stats.rv_discrete(name="slots", values=(k, pmf / pmf.sum()))
 
 
@@ -203,11 +208,6 @@ def _truncated_moment(p: int, z: ArrayLike) -> Float[Array, "..."]:
     # 2 p! e^{−z²/4} D_{−p−1}(z) / √(2π), with the parabolic cylinder function D (DLMF 12.5.1).
     cylinder = special.pbdv(-p - 1.0, z)[0]
     return np.asarray(2 * special.factorial(p) * np.exp(-(z**2) / 4) / np.sqrt(2 * np.pi) * cylinder)
-
-
-def _log_choose(n: ArrayLike, k: ArrayLike) -> Float[Array, "..."]:
-    n, k = np.asarray(n, dtype=np.float64), np.asarray(k, dtype=np.float64)
-    return np.asarray(special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1))
 
 
 def _nonnegative_array(name: str, values: ArrayLike) -> Float[Array, "..."]:

@@ -89,6 +89,7 @@ def train(
     W = checks.weights(W).detach().clone()
     record = [checks.count("at", step, at_least=0) for step in at]
     checks.increasing("at", record, last=config.steps)
+    checks.generator(generator)
     values = []
     mean, square = torch.zeros_like(W), torch.zeros_like(W)
     for step in range(config.steps + 1):

@@ -42,7 +42,11 @@ def build_stored(root: Path) -> None:
     out = root / "_build" / "stored"
     with only_one(out):
         pages = read_pages(root)
-        _render(root, out, pages, record.stored(find_chapters(pages, [])))
+        chapters = find_chapters(pages, [])
+        notebooks = record.stored(chapters)
+        for fault in record.faults(root, chapters):
+            print(f"note: {fault}")
+        _render(root, out, pages, notebooks)
     print(f"open {_front_page(out)}")
 
 

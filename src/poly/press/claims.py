@@ -7,6 +7,7 @@ there is one, an ``alternative`` prediction with its own tolerance, and what was
 
 import html
 import math
+import re
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -53,7 +54,14 @@ def load(path: Path | str = "claims.yml") -> dict[str, Claim]:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such ledger; chapters run in the folder book/")
-    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    entries = yaml.safe_load(text)
+    if not isinstance(entries, dict):
+        raise ValueError(f"{path.name}: must map ids to claims")
+    names = re.findall(r"^(\w+):", text, flags=re.MULTILINE)
+    for name in names:
+        if names.count(name) > 1:  # YAML would keep the last one without a word
+            raise ValueError(f"{path.name}, {name}: registered twice")
     return {str(name): _claim(str(name), entry) for name, entry in entries.items()}
 
 
@@ -161,6 +169,16 @@ def _claim(name: str, entry: Any) -> Claim:
         raise ValueError(f"claims.yml, {name}: field {field!r} is missing")
     if entry["expected"] not in get_args(Verdict):
         raise ValueError(f"claims.yml, {name}: expected={entry['expected']!r}, must be one of {get_args(Verdict)}")
+    for field, fits, what in (
+        ("statement", str, "a sentence"),
+        ("test", str, "a sentence"),
+        ("chapter", str, "a chapter's name"),
+        ("blind", bool, "true or false"),
+        ("digits", int, "a whole number ≥ 0"),
+    ):
+        value = entry[field]
+        if not isinstance(value, fits) or value == "" or (fits is int and (value is True or int(value) < 0)):
+            raise ValueError(f"claims.yml, {name}: {field}={value!r}, must be {what}")
     fields = dict(entry)
     for field in ("prediction", "alternative"):
         fields[field] = _prediction(name, field, entry.get(field))
