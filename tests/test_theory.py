@@ -50,7 +50,7 @@ def test_slots_against_enumeration(n: int, m: int) -> None:
     assert law.support() == (min(counted), max(counted))
 
 
-@pytest.mark.parametrize(("n", "m"), [(256, 512), (256, 2048), (1000, 600), (2, 100_000), (200, 100)])
+@pytest.mark.parametrize(("n", "m"), [(256, 512), (256, 2048), (1000, 600), (2, 100_000), (200, 100), (10_000, 20_000)])
 def test_slots_at_size(n: int, m: int) -> None:
     law = theory.slots(n, m)
     assert float(law.mean()) == pytest.approx(n * (n - 1) / (2 * (2 * m - 1)), rel=1e-8)
@@ -279,7 +279,7 @@ def test_bad_m(value: Any) -> None:
             law([1.0], value, 0.1)
 
 
-@pytest.mark.parametrize("values", [-1.0, [0.5, -1e-300], [NAN], INF, [[1.0, -INF]]])
+@pytest.mark.parametrize("values", [-1.0, [0.5, -1e-300], [NAN], [1.0, NAN], INF, [1.0, INF], [[1.0, -INF]]])
 def test_bad_arrays(values: Any) -> None:
     with pytest.raises(ValueError, match=r"^norm2=.*: must be finite numbers ≥ 0$"):
         theory.threshold(values, 0.1)
@@ -318,6 +318,10 @@ def test_slots_keep_their_digits_in_wide_networks(n: int, m: int) -> None:
     assert float(theory.slots(n, m).mean()) == pytest.approx(n * (n - 1) / (2 * (2 * m - 1)), rel=1e-9)
 
 
-def test_slots_refuse_what_no_table_holds() -> None:
+def test_slots_refuse_what_no_table_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=r"^n=1000000000: must be at most 10000000, "):
         theory.slots(10**9, 10**9)
+    monkeypatch.setattr(theory, "_MOST_FEATURES", 4)
+    assert theory.slots(4, 9).support() == (0, 2)
+    with pytest.raises(ValueError, match=r"^n=5: must be at most 4, "):
+        theory.slots(5, 9)

@@ -157,11 +157,10 @@ def _race(
     while True:
         while alive > 0 and A * gaps[alive - 1] >= M:
             alive -= 1
-        if alive == 0 or gaps[alive - 1] == 0.0:
+        settled = alive == 0 or gaps[alive - 1] == 0.0  # one weight, or tied leaders, or none
+        if settled:
             A = 1.0  # no gap is left to scale, and A would overflow in a long run
-            over = i == steps or steps < 0
-        else:
-            over = i == steps or (steps < 0 and alive == 1)
+        over = i == steps or (settled and steps < 0)
         norm2 = max(alive * M * M - 2 * M * A * sums[alive] + A * A * squares[alive], 0.0)
         if until_record == 0 or over:
             t[records], survivors[records] = i * step, alive
