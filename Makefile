@@ -42,7 +42,7 @@ serve: $(INSTALLED) ## serve the finished book on this machine: PORT=8000
 	@$(PRESS) serve --port $(PORT)
 
 notebook: $(INSTALLED) ## open JupyterLab on the chapters
-	@$(PRESS) notebook $(ARGS)
+	@$(PRESS) notebook -- $(ARGS)
 
 install: $(INSTALLED) ## only set up .venv
 

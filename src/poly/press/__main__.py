@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=_port, default=8000, help="the first port to try (default 8000)")
 
     notebook = commands.add_parser("notebook", help="open JupyterLab on the chapters")
-    notebook.add_argument("options", nargs=argparse.REMAINDER, help="further options for JupyterLab")
+    notebook.add_argument("options", nargs="*", help="further options for JupyterLab, after --")
 
     commands.add_parser("clean", help="remove _build: the book and everything it was made from")
     return parser
