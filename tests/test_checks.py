@@ -104,7 +104,36 @@ def test_array() -> None:
     assert checks.array("t", same) is same
 
 
-@pytest.mark.parametrize("values", ["abc", [1, [2]], 1j, object()])
+def test_array_takes_a_tensor_that_requires_grad() -> None:
+    assert checks.array("t", torch.ones(2, requires_grad=True)).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("value", [10**101, 10**6000], ids=["hundred", "thousands"])
+def test_a_count_that_no_float_holds_is_too_large(value: int) -> None:
+    assert checks.count("n", 10**100) == 10**100
+    with pytest.raises(ValueError, match=r"^n: is too large, must be at most 1e100$"):
+        checks.count("n", value)
+
+
+def test_counts_names_the_one_that_is_wrong() -> None:
+    checks.counts(n=1, m=2)
+    with pytest.raises(ValueError, match=r"^m=0: must be a whole number ≥ 1$"):
+        checks.counts(n=1, m=0)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_observations_are_tensors_of_one_shape() -> None:
+    W = torch.ones(2)
+    kept = checks.observation(W, [torch.zeros(2)])
+    W += 1
+    assert kept.tolist() == [1, 1]
+    with pytest.raises(ValueError, match=r"^observe: returned float, must return a torch\.Tensor$"):
+        checks.observation(0.5, [])
+    with pytest.raises(ValueError, match=r"^observe: returned shape \(2,\) after \(3,\), must keep one$"):
+        checks.observation(W, [torch.zeros(3)])
+
+
+@pytest.mark.parametrize("values", ["abc", [1, [2]], 1j, object(), [10**400]])
 def test_array_rejects_what_is_no_array_of_numbers(values: Any) -> None:
     with pytest.raises(ValueError, match=r"^t=.*: must be an array of real numbers"):
         checks.array("t", values)

@@ -274,6 +274,7 @@ GOOD = torch.ones(2, 3, dtype=f64)
         (lambda: flow.flow(GOOD, 0.1, at=[2, 1]), r"^at: must increase, but 1 follows 2"),
         (lambda: flow.flow(GOOD, 0.1, at=[-1]), r"^at=-1: must be a finite number ≥ 0"),
         (lambda: flow.flow(GOOD, 0.1, at=[INF]), r"^at=inf: must be a finite number ≥ 0"),
+        (lambda: flow.flow(GOOD, 0.1, at=[0], observe=lambda _: 1.0), r"^observe: returned float, must"),  # type: ignore[arg-type,return-value]
         (lambda: flow.flow(GOOD, 0.1, at=[1, 3], t_end=2), r"^at: 3 lies beyond the end of the run at 2"),
     ],
 )

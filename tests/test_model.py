@@ -256,6 +256,14 @@ def test_bad_weights(W: Any, message: str) -> None:
             call(W)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_an_overflow_is_no_silent_infinity(dtype: torch.dtype) -> None:
+    W = torch.full((1, 2, 2), torch.finfo(dtype).max / 4, dtype=dtype)
+    for call in (model.loss, model.forces, lambda W: model.reconstruct(W, torch.ones(2, dtype=dtype))):
+        with pytest.raises(ValueError, match=rf"^W: holds a weight of size .*, must be smaller .* {dtype}$"):
+            call(W)
+
+
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("l1", [-1e-9, NAN, INF, None, "0", True])
 def test_bad_l1(l1: Any) -> None:

@@ -169,6 +169,14 @@ ONES = torch.ones(3)
         (lambda: superposition.loss_without_sharing(ONES, 2, 1.5), "sparsity=1.5"),
         (lambda: superposition.best(NETWORK, torch.ones(3)), "losses: has shape"),
         (lambda: superposition.best(NETWORK, torch.tensor([1.0, math.nan])), "losses: holds NaN"),
+        (lambda: superposition.reconstruct(NETWORK, X.float()), "x: has dtype torch.float32, must be W's"),
+        (lambda: superposition.reconstruct(Network(NETWORK.W, NETWORK.b.float()), X), "b: has dtype torch.float32"),
+        (lambda: superposition.reconstruct(tuple(NETWORK), X), "network: must be a superposition.Network, not tuple"),  # type: ignore[arg-type]
+        (lambda: superposition.init(3, 2, instances=3, generator=generator()), "instances=3: must be a tuple"),  # type: ignore[arg-type]
+        (lambda: superposition.init(3, 2, generator=None), "generator=None: must be a torch.Generator"),  # type: ignore[arg-type]
+        (lambda: superposition.sample(3, 0.5, batch=2, generator=None), "generator=None: must be a torch"),  # type: ignore[arg-type]
+        (lambda: superposition.sample(3, "a", batch=2, generator=generator()), "sparsity='a': must be a number"),  # type: ignore[arg-type]
+        (lambda: superposition.train(NETWORK, 0.0, ONES, {}, generator=generator()), "config={}: must be a Super"),  # type: ignore[arg-type]
         (lambda: SuperpositionConfig(lr=0.0, steps=1), "lr=0.0"),
         (lambda: SuperpositionConfig(steps=-1), "steps=-1"),
         (lambda: SuperpositionConfig(steps=1, batch=0), "batch=0"),

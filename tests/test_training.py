@@ -253,7 +253,21 @@ def test_bad_weights(W: Any, message: str) -> None:
         training.train(W, TrainConfig(lr=1e-3, steps=5), generator=generator())
 
 
-def test_a_diverging_run_is_an_error() -> None:
+@pytest.mark.parametrize("at", [(), (40,)])
+def test_a_diverging_run_is_an_error_before_anybody_looks_at_it(at: tuple[int, ...]) -> None:
     config = TrainConfig(optimizer="sgd", lr=10.0, steps=50)
     with pytest.raises(ValueError, match=r"^lr=10\.0: the weights stopped being finite, must be smaller$"):
-        training.train(start(), config, generator=generator())
+        training.train(start(), config, generator=generator(), at=at, observe=metrics.survivors)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_config_of_another_kind_and_an_observation_that_is_no_tensor() -> None:
+    with pytest.raises(ValueError, match=r"^config=\{'lr': 0\.1\}: must be a TrainConfig$"):
+        training.train(start(), {"lr": 0.1}, generator=generator())  # type: ignore[arg-type]
+    config = TrainConfig(lr=1e-3, steps=5)
+    with pytest.raises(ValueError, match=r"^observe: returned int, must return a torch\.Tensor$"):
+        training.train(start(), config, generator=generator(), at=[0], observe=lambda _: 1)  # type: ignore[arg-type,return-value]
+
+
+def test_steps_are_whole_numbers_even_where_none_is_recorded() -> None:
+    assert training.train(start(), TrainConfig(lr=1e-3, steps=1), generator=generator()).at.dtype == torch.int64

@@ -7,9 +7,12 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
+
+# Its square, and what laws make of it, still fits float64.
+_LARGEST_COUNT = 10**100
 
 
 def count(name: str, value: object, at_least: int = 1) -> int:
@@ -20,7 +23,15 @@ def count(name: str, value: object, at_least: int = 1) -> int:
         number = None
     if number is None or isinstance(value, bool) or number < at_least:
         raise ValueError(f"{name}={value!r}: must be a whole number ≥ {at_least}")
+    if number > _LARGEST_COUNT:
+        raise ValueError(f"{name}: is too large, must be at most 1e100")
     return number
+
+
+def counts(**values: object) -> None:
+    """Several whole numbers ≥ 1 by name, such as a chapter's parameters; raises ValueError otherwise."""
+    for name, value in values.items():
+        count(name, value)
 
 
 def nonnegative(name: str, value: object) -> float:
@@ -76,9 +87,11 @@ def increasing(name: str, values: Sequence[float], last: float | None = None) ->
 
 def array(name: str, values: ArrayLike) -> Float[NDArray[np.float64], "..."]:
     """Real numbers as a float64 array, which may share memory with ``values``; raises ValueError for anything else."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
     try:
         return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name}={values!r}: must be an array of real numbers ({error})") from None
 
 
@@ -95,6 +108,15 @@ def finite_tensor(name: str, value: object, at_least_dims: int, shape: str) -> F
     if not bool(torch.isfinite(value).all()):
         raise ValueError(f"{name}: holds NaN or infinity, every entry must be finite")
     return value
+
+
+def observation(value: object, before: Sequence[Tensor]) -> Shaped[Tensor, "..."]:
+    """What ``observe`` returned: a tensor, of one shape throughout, copied against later changes."""
+    if not isinstance(value, Tensor):
+        raise ValueError(f"observe: returned {type(value).__name__}, must return a torch.Tensor")
+    if before and value.shape != before[0].shape:
+        raise ValueError(f"observe: returned shape {tuple(value.shape)} after {tuple(before[0].shape)}, must keep one")
+    return value.detach().clone()
 
 
 def generator(value: object) -> torch.Generator:

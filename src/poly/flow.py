@@ -48,7 +48,7 @@ def flow(
         open run sees the final weights.
 
     Raises:
-        ValueError: bad input.
+        ValueError: bad input, or an ``observe`` that does not return tensors of one shape.
     """
     checks.weights(W)
     largest = W.detach().abs().max().item()
@@ -67,7 +67,7 @@ def flow(
         _advance(now, t, h, stop, l1, tol, until_settled=t_end is None)
         if len(values) < len(times):
             seen = now.reshape(W.shape).clone()
-            values.append(seen if observe is None else observe(seen))
+            values.append(checks.observation(seen if observe is None else observe(seen), values))
     recorded = torch.tensor(times, dtype=torch.float64)
     return Trajectory(now.reshape(W.shape), recorded, torch.stack(values) if values else torch.empty(0))
 

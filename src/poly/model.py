@@ -84,7 +84,7 @@ def reconstruct(
         (*instances, n) for one input vector, else (*instances, inputs, n).
 
     Raises:
-        ValueError: non-finite entries, or shapes or dtypes that do not fit.
+        ValueError: non-finite entries, an overflow, or shapes or dtypes that do not fit.
     """
     checks.weights(W)
     checks.finite_tensor("x", x, 1, "(n,) or (*instances, inputs, n)")
@@ -112,7 +112,7 @@ def reconstruct(
             ) from None
     else:
         checks.finite("xi", xi)
-    return torch.relu((hidden + xi) @ W.mT)
+    return _finite(torch.relu((hidden + xi) @ W.mT), W)
 
 
 def loss(
@@ -131,7 +131,7 @@ def loss(
         (*instances,).
 
     Raises:
-        ValueError: negative λ, non-finite entries, or shapes or dtypes that do not fit.
+        ValueError: negative λ, non-finite entries, an overflow, or shapes or dtypes that do not fit.
 
     Source: section 2 of the paper.
     """
@@ -139,7 +139,7 @@ def loss(
     l1 = checks.nonnegative("l1", l1)
     basis = torch.eye(W.shape[-2], dtype=W.dtype, device=W.device)
     error = reconstruct(W, basis, xi) - basis
-    return error.square().sum((-2, -1)) + l1 * W.abs().sum((-2, -1))
+    return _finite(error.square().sum((-2, -1)) + l1 * W.abs().sum((-2, -1)), W)
 
 
 def forces(W: Float[Tensor, "*instances n m"], l1: float = 0.0) -> Forces:
@@ -157,7 +157,7 @@ def forces(W: Float[Tensor, "*instances n m"], l1: float = 0.0) -> Forces:
         Forces of three tensors (*instances, n, m).
 
     Raises:
-        ValueError: negative λ or non-finite W.
+        ValueError: negative λ, non-finite W, or an overflow.
 
     Source: section 3 of the paper, with the factor 4 that its theory drops.
     """
@@ -167,7 +167,16 @@ def forces(W: Float[Tensor, "*instances n m"], l1: float = 0.0) -> Forces:
     norm2 = overlap.diagonal(dim1=-2, dim2=-1)
     crosstalk = overlap - torch.diag_embed(norm2)
     return Forces(
-        benefit=4 * (1 - norm2).unsqueeze(-1) * W,
-        interference=-4 * (crosstalk @ W),
+        benefit=_finite(4 * (1 - norm2).unsqueeze(-1) * W, W),
+        interference=_finite(-4 * (crosstalk @ W), W),
         regularization=-l1 * W.sign(),
     )
+
+
+def _finite(result: Float[Tensor, "..."], W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "..."]:
+    """``result``, unless it has overflowed: it grows like the third or fourth power of the weights."""
+    if not bool(torch.isfinite(result).all()):
+        raise ValueError(
+            f"W: holds a weight of size {W.abs().max().item():.3g}, must be smaller for the result to fit {W.dtype}"
+        )
+    return result

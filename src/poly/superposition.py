@@ -56,12 +56,15 @@ def init(n: int, m: int, *, instances: tuple[int, ...] = (), generator: torch.Ge
         generator: source of randomness.
 
     Raises:
-        ValueError: a size below 1.
+        ValueError: a size below 1, or no generator.
 
     Source: Elhage et al. 2022, their released notebook.
     """
     n, m = checks.count("n", n), checks.count("m", m)
+    if not isinstance(instances, tuple | list):
+        raise ValueError(f"instances={instances!r}: must be a tuple of whole numbers ≥ 1, such as (7, 5)")
     shape = tuple(checks.count("instances", size) for size in instances)
+    checks.generator(generator)
     W = torch.randn(*shape, n, m, generator=generator, dtype=torch.float64, device=generator.device)
     return Network(W * (2 / (n + m)) ** 0.5, torch.zeros(*shape, n, dtype=torch.float64, device=generator.device))
 
@@ -88,7 +91,7 @@ def sample(
     Source: Elhage et al. 2022, "Demonstrating Superposition".
     """
     n, batch, S = checks.count("n", n), checks.count("batch", batch), _sparsity(sparsity)[..., None, None]
-    S = S.to(generator.device)
+    S = S.to(checks.generator(generator).device)
     u = torch.rand(*S.shape[:-2], batch, n, generator=generator, dtype=torch.float64, device=generator.device)
     return u.sub_(S).relu_().div_(1 - S)
 
@@ -104,7 +107,7 @@ def reconstruct(network: Network, x: Float[Tensor, "*instances batch n"]) -> Flo
         (*instances, batch, n).
 
     Raises:
-        ValueError: non-finite entries or shapes that do not fit.
+        ValueError: non-finite entries, or shapes or dtypes that do not fit.
     """
     W, b = _network(network)
     _inputs(W, x)
@@ -127,7 +130,7 @@ def loss(
         (*instances,).
 
     Raises:
-        ValueError: negative importance, non-finite entries or shapes that do not fit.
+        ValueError: negative importance, non-finite entries, or shapes or dtypes that do not fit.
 
     Source: Elhage et al. 2022, "Demonstrating Superposition".
     """
@@ -173,7 +176,7 @@ def best(network: Network, losses: Float[Tensor, "*instances restarts"]) -> Netw
         Network with W (*instances, n, m), b (*instances, n).
 
     Raises:
-        ValueError: non-finite entries or shapes that do not fit.
+        ValueError: non-finite entries, or shapes or dtypes that do not fit.
     """
     W, b = _network(network)
     checks.finite_tensor("losses", losses, 1, "(*instances, restarts)")
@@ -220,6 +223,9 @@ def train(
         S = _sparsity(sparsity).expand(W.shape[:-2])
     except RuntimeError:
         raise ValueError(f"sparsity: must broadcast to W's instances {tuple(W.shape[:-2])}") from None
+    checks.generator(generator)
+    if not isinstance(config, SuperpositionConfig):
+        raise ValueError(f"config={config!r}: must be a SuperpositionConfig")
     optimizer = torch.optim.Adam([W, b], lr=config.lr)
     for step in range(config.steps):
         optimizer.param_groups[0]["lr"] = config.lr * (1 - step / config.steps)
@@ -243,8 +249,12 @@ def gradient(
 
 
 def _network(network: Network) -> Network:
+    if not isinstance(network, Network):
+        raise ValueError(f"network: must be a superposition.Network, not {type(network).__name__}")
     W = checks.weights(network.W)
     b = checks.finite_tensor("b", network.b, 1, "(*instances, n)")
+    if b.dtype != W.dtype:
+        raise ValueError(f"b: has dtype {b.dtype}, must be W's {W.dtype}")
     if b.shape != W.shape[:-1]:
         raise ValueError(f"b: has shape {tuple(b.shape)}, must be {tuple(W.shape[:-1])} to fit W")
     return Network(W, b)
@@ -255,6 +265,8 @@ def _inputs(W: Tensor, x: Tensor) -> None:
     if x.shape[:-2] != W.shape[:-2] or x.shape[-1] != W.shape[-2]:
         fitting = (*W.shape[:-2], "batch", W.shape[-2])
         raise ValueError(f"x: has shape {tuple(x.shape)}, must be {fitting} to fit W")
+    if x.dtype != W.dtype:
+        raise ValueError(f"x: has dtype {x.dtype}, must be W's {W.dtype}")
 
 
 def _importance(W: Tensor, importance: Tensor) -> Tensor:
@@ -265,7 +277,10 @@ def _importance(W: Tensor, importance: Tensor) -> Tensor:
 
 
 def _sparsity(sparsity: Float[Tensor, "*shape"] | float) -> Float[Tensor, "*shape"]:
-    S = torch.as_tensor(sparsity, dtype=torch.float64)
+    try:
+        S = torch.as_tensor(sparsity, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"sparsity={sparsity!r}: must be a number or a tensor of numbers") from None
     if S.numel() == 0 or not bool(((S >= 0) & (S < 1)).all()):
         raise ValueError(f"sparsity={sparsity!r}: must be ≥ 0 and < 1")
     return S

@@ -82,19 +82,23 @@ def train(
         Trajectory of the final W, ``at``, and the stacked observations.
 
     Raises:
-        ValueError: bad input, or weights that stop being finite (lr too large).
+        ValueError: bad input, weights that stop being finite (lr too large), or an ``observe`` that does
+            not return tensors of one shape.
 
     Source: figures 2 to 5 of the paper.
     """
     W = checks.weights(W).detach().clone()
+    if not isinstance(config, TrainConfig):
+        raise ValueError(f"config={config!r}: must be a TrainConfig")
     record = [checks.count("at", step, at_least=0) for step in at]
     checks.increasing("at", record, last=config.steps)
     checks.generator(generator)
-    values = []
+    values: list[Tensor] = []
     mean, square = torch.zeros_like(W), torch.zeros_like(W)
     for step in range(config.steps + 1):
         if step in record:
-            values.append(W.clone() if observe is None else observe(W.clone()))
+            _still_finite(W, config)
+            values.append(checks.observation(W if observe is None else observe(W.clone()), values))
         if step == config.steps:
             break
         gradient = _gradient(W, config, generator)
@@ -107,9 +111,13 @@ def train(
         scale = config.lr / (1 - _BETA1 ** (step + 1))
         root = (1 - _BETA2 ** (step + 1)) ** 0.5
         W.addcdiv_(mean, (square.sqrt() / root).add_(_EPS), value=-scale)
+    _still_finite(W, config)
+    return Trajectory(W, torch.tensor(record, dtype=torch.int64), torch.stack(values) if values else torch.empty(0))
+
+
+def _still_finite(W: Float[Tensor, "*instances n m"], config: TrainConfig) -> None:
     if not bool(torch.isfinite(W).all()):
         raise ValueError(f"lr={config.lr!r}: the weights stopped being finite, must be smaller")
-    return Trajectory(W, torch.tensor(record), torch.stack(values) if values else torch.empty(0))
 
 
 def _gradient(
