@@ -30,7 +30,7 @@ stored: $(INSTALLED) ## render the stored outputs, executing nothing, into _buil
 	@$(PRESS) build --stored
 
 chapter: $(INSTALLED) ## one chapter with other parameters: CHAPTER=03 PARAMS="m=1000 starts=8"
-	@$(PRESS) chapter "$(CHAPTER)" $(PARAMS)
+	@$(PRESS) chapter -- "$(CHAPTER)" $(PARAMS)
 
 record: $(INSTALLED) ## refresh the stored outputs, showing what changes first: CHAPTERS="02 03", ARGS=--dry-run
 	@$(PRESS) record $(CHAPTERS) $(ARGS)

@@ -121,6 +121,17 @@ def test_counts_names_the_one_that_is_wrong() -> None:
         checks.counts(n=1, m=0)
 
 
+def test_lists_of_parameters_are_checked_through_and_never_empty() -> None:
+    checks.counts(shapes=[[1, 2], (3, 4)])
+    checks.nonnegatives(l1s=[0.0, 1], l1=0)
+    with pytest.raises(ValueError, match=r"^shapes\[1\]\[0\]=0: must be a whole number ≥ 1$"):
+        checks.counts(shapes=[[1, 2], [0, 4]])
+    with pytest.raises(ValueError, match=r"^l1s\[1\]=-1: must be a finite number ≥ 0$"):
+        checks.nonnegatives(l1s=[0.0, -1])
+    with pytest.raises(ValueError, match=r"^l1s=\[\]: must hold at least one number$"):
+        checks.nonnegatives(l1s=[])
+
+
 @pytest.mark.usefixtures("unchecked")
 def test_observations_are_tensors_of_one_shape() -> None:
     W = torch.ones(2)

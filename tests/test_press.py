@@ -64,7 +64,9 @@ FILES = {
     "parse: {myst_enable_extensions: [dollarmath]}\n",
     "requirements.txt": "papermill\n",
     "book/index.md": "# Tiny\n\nSee {numref}`fig-dot` in [one](01-one).\n",
-    "book/claims.yml": "C1: {statement: first}\nC2: {statement: second}\n",
+    "book/claims.yml": "C1: &first {statement: first, prediction: {value: 0, tolerance: 1, says: zero}, test: look, "
+    "chapter: 01-one, expected: open, blind: true, registered: 2000-01-01, digits: 1}\n"
+    "C2: {<<: *first, statement: second}\n",
     "book/data/points.csv": "1,2\n",
     "book/data/other.csv": "3,4\n",
     "src/poly/__init__.py": "",
@@ -451,8 +453,10 @@ def test_parameters_are_read(word: str, value: object) -> None:
         (["rate=abc"], "rate=abc: expected a number"),
         (["flag=1"], "flag=1: expected true or false"),
         (["name=5"], "name=5: expected a word"),
-        (["widths=5"], r"widths=5: expected a list, each a whole number, like its default \[1, 2\]"),
-        (["widths=[1, x]"], "expected a list, each a whole number"),
+        (["widths=5"], r"widths=5: expected a list of at least one, each a whole number, like its default \[1, 2\]"),
+        (["widths=[1, x]"], "expected a list of at least one, each a whole number"),
+        (["widths=[]"], "expected a list of at least one, each a whole number"),
+        (["--n", "5"], "'--n' is no parameter: write name=value"),
         (["widths=[1"], "not valid YAML"),
         (["n"], "'n' is no parameter: write name=value"),
         (["n=1", "n=2"], "n is given twice"),
@@ -546,6 +550,7 @@ def test_unfit_stored_outputs_are_named(book: Path, counts: list[int | None], fa
         ("book/01-one.ipynb", "{", "01-one.ipynb is not a valid notebook"),
         ("book/claims.yml", "C1: {id: C1\n", "claims.yml, line .*: not valid YAML"),
         ("book/claims.yml", "- C1\n", "claims.yml: expected a mapping"),
+        ("book/claims.yml", "C1: {statement: x}\n", "claims.yml, C1: field 'blind' is missing"),
     ],
 )
 def test_a_broken_book_gets_one_line(book: Path, file: str, text: str, message: str) -> None:

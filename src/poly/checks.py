@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -29,9 +29,26 @@ def count(name: str, value: object, at_least: int = 1) -> int:
 
 
 def counts(**values: object) -> None:
-    """Several whole numbers ≥ 1 by name, such as a chapter's parameters; raises ValueError otherwise."""
-    for name, value in values.items():
+    """Whole numbers ≥ 1 by name, or nonempty lists of them: a chapter's parameters; raises ValueError otherwise."""
+    for name, value in _each(values.items()):
         count(name, value)
+
+
+def nonnegatives(**values: object) -> None:
+    """Finite numbers ≥ 0 by name, or nonempty lists of them: a chapter's parameters; raises ValueError otherwise."""
+    for name, value in _each(values.items()):
+        nonnegative(name, value)
+
+
+def _each(values: Iterable[tuple[str, object]]) -> Iterator[tuple[str, object]]:
+    """Every number with its name; those in lists are called ``name[index]``."""
+    for name, value in values:
+        if not isinstance(value, list | tuple):
+            yield name, value
+        elif not value:
+            raise ValueError(f"{name}={value!r}: must hold at least one number")
+        else:
+            yield from _each((f"{name}[{i}]", item) for i, item in enumerate(value))
 
 
 def nonnegative(name: str, value: object) -> float:

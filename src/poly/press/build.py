@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from nbformat import NotebookNode
 from rich.console import Console
 from rich.table import Table
 
-from poly.press import execute, parameters, record, stage
+from poly.press import claims, execute, parameters, record, stage
 from poly.press.chapters import (
     Page,
     PressError,
@@ -21,7 +22,7 @@ from poly.press.chapters import (
     read_notebook,
     read_pages,
 )
-from poly.press.keys import chapter_key
+from poly.press.keys import chapter_key, read_claims
 from poly.press.progress import duration
 
 
@@ -30,6 +31,7 @@ def build(root: Path, workers: int | None = None) -> None:
     out = root / "_build"
     with only_one(out):
         pages = read_pages(root)
+        _check_ledger(root)
         stage.repair(out)
         results = execute.up_to_date(root, find_chapters(pages, []), workers)
         _render(root, out, pages, {result.page: result.notebook for result in results})
@@ -53,6 +55,7 @@ def build_stored(root: Path) -> None:
 def record_chapters(root: Path, wanted: Sequence[str], *, dry_run: bool, workers: int | None = None) -> None:
     """Execute what changed, show how the outputs differ from the stored ones, and store them."""
     with only_one(root / "_build"):
+        _check_ledger(root)
         results = execute.up_to_date(root, find_chapters(read_pages(root), wanted), workers)
         record.record(root, results, dry_run=dry_run)
 
@@ -60,17 +63,32 @@ def record_chapters(root: Path, wanted: Sequence[str], *, dry_run: bool, workers
 def build_chapter(root: Path, wanted: str, words: Sequence[str]) -> None:
     """Execute one chapter with other parameters, and render it, in a folder of its own."""
     pages = read_pages(root)
+    _check_ledger(root)
     page = find_chapters(pages, [wanted])[0]
     source = read_notebook(page.path)
     values = parameters.read_parameters(words, parameters.known_parameters(source), page.name)
     out = root / "_build" / "chapter" / page.name / _slug(values)
     target = out / f"{Path(page.name).name}.ipynb"
     with only_one(out):
-        execute.execute(root, [execute.Job(page, source, target, chapter_key(root, source, values), values)])
+        try:
+            execute.execute(root, [execute.Job(page, source, target, chapter_key(root, source, values), values)])
+        except PressError:
+            if not target.exists():
+                shutil.rmtree(out)  # nothing came of it
+            raise
         notebooks = {other: _latest(root, other) for other in find_chapters(pages, [])}
         _render(root, out, pages, {**notebooks, page: read_notebook(target)}, strict=False)
     print(f"executed {target}")
     print(f"open {out / 'html' / f'{page.docname}.html'}")
+
+
+def _check_ledger(root: Path) -> None:
+    """A faulty entry is one line at once, and not a failing cell after minutes."""
+    if read_claims(root):
+        try:
+            claims.load(root / "book" / "claims.yml")
+        except ValueError as error:
+            raise PressError(str(error)) from None
 
 
 def _slug(values: dict[str, Any]) -> str:

@@ -86,7 +86,8 @@ def _fit(value: Any, default: Any) -> Any:
             fitted = float(value)
         case list() | tuple(), list():
             items = [_fit(item, default[0] if default else None) for item in value]
-            fitted = None if None in items else items
+            # An empty list in the place of a full one would show and confirm nothing.
+            fitted = None if None in items or (default and not items) else items
     return fitted
 
 
@@ -99,6 +100,6 @@ def _number(text: str) -> Any:
 
 def _kind(default: Any) -> str:
     if isinstance(default, (list, tuple)):
-        return f"a list, each {_kind(default[0])}" if default else "a list"
+        return f"a list of at least one, each {_kind(default[0])}" if default else "a list"
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", dict: "a mapping"}
     return names.get(type(default), type(default).__name__)
