@@ -1,6 +1,6 @@
 import math
-import re
 import os
+import re
 from typing import Any
 
 import jaxtyping
