@@ -1,7 +1,11 @@
 """Stabilized explicit Runge–Kutta–Chebyshev steps of second order: what ``flow`` takes its steps with. A leaf module.
 
 An explicit step is stable for ``h ρ ≲ 2``, ρ the stiffest rate. With s stages whose stability polynomial is a shifted
-Chebyshev polynomial it is stable for ``h ρ ≤ 0.65 (s² − 1)``: ten times the stages reach a hundred times as far.
+Chebyshev polynomial it is stable for ``h ρ ≤ β (s² − 1)``: ten times the stages reach a hundred times as far.
+
+The damping is far above the usual 2/13, which has β = 0.65. Overlaps of rows rest just above 0, where the ReLU has its
+kink: what is left there of stiff oscillations is rectified, and pushes the rows apart. At 20 that error is a sixth, for
+half as many stages again (β = 0.3).
 
 Source: Sommeijer, Shampine and Verwer 1998, "RKC: An explicit solver for parabolic PDEs", section 2.
 """
@@ -13,20 +17,22 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 # How far the polynomial is pulled in from ±1 along the stable interval; their value.
-_DAMPING = 2 / 13
+_DAMPING = 20.0
+# The smallest of (stable interval) / (s² − 1) over all s.
+_REACH = 0.266
 MOST_STAGES = 2000
 
 
 @numba.njit(cache=True, nogil=True)
 def stages(h: float, rate: float) -> int:
     """The fewest stages, at least 2, that are stable at step h for decays of ``rate`` per unit of time."""
-    return max(2, int(np.ceil(np.sqrt(1 + 1.54 * h * rate))))
+    return max(2, int(np.ceil(np.sqrt(1 + h * rate / _REACH))))
 
 
 @numba.njit(cache=True, nogil=True)
 def longest_step(rate: float) -> float:
     """The longest step that ``MOST_STAGES`` can make stable."""
-    return (MOST_STAGES**2 - 1) / (1.54 * rate)
+    return (MOST_STAGES**2 - 1) * _REACH / rate
 
 
 @numba.njit(cache=True, nogil=True)
@@ -71,4 +77,4 @@ def next_step(h: float, error: float) -> float:
     """The step after one of length h whose error was ``error`` times what is allowed: of third order, with care."""
     if not error < 1e9:  # NaN, too: the step has overflowed
         return 0.2 * h
-    return h * min(3.0, max(0.2, 0.9 * max(error, 1e-12) ** (-1 / 3)))
+    return float(h * min(3.0, max(0.2, 0.9 * max(error, 1e-12) ** (-1 / 3))))

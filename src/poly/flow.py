@@ -36,7 +36,7 @@ def flow(
     t_end: float | None = None,
     at: Sequence[float] = (),
     observe: Callable[[Float[Tensor, "*instances n m"]], Shaped[Tensor, "..."]] | None = None,
-    tol: float = 1e-2,
+    tol: float = 5e-3,
 ) -> Trajectory:
     """Integrate the gradient flow of ``model.loss`` from W.
 

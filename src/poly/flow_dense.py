@@ -14,7 +14,7 @@ from poly.chebyshev import coefficients, longest_step, next_step, stages
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int8]
-# The stiffest rate in units of 4 max_i Σ_j ReLU(W_i·W_j): 1 to 3 was seen. A step that fails may have been unstable.
+# The stiffest rate over max_i Σ_j ReLU(W_i·W_j), tried in turn: a step that fails may have been unstable.
 _RATES = (8.0, 10.0, 12.0, 14.0)
 _BLOCK = 256
 

@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from poly.chebyshev import coefficients, longest_step, next_step, stages
 
 Array = NDArray[np.float64]
-# The stiffest rate is below this many times 4 max_i Σ_j ReLU(W_i·W_j): 0.98 to 3.02 was seen over many shapes and times.
+Index = NDArray[np.integer]
+Codes = NDArray[np.int8]
+# The stiffest rate over max_i Σ_j ReLU(W_i·W_j), at most: 4 to 12 was seen over many shapes and times.
 _RATE = 12.0
-# Below this speed nothing moves: float64 leaves forces of order 1 with errors of order 1e-15.
-_AT_REST = 1e-11
+# Below this speed, or this share of λ, nothing moves: float64 leaves forces of order 1 with errors of order 1e-15.
+_AT_REST = 1e-9
+_AT_REST_SHARE = 1e-4
 # Where a row's end is known and it is as slow as that, it is there.
 _CLOSE = 1e-6
 
@@ -35,9 +38,12 @@ def advance(W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, un
 
 
 @numba.njit(cache=True, nogil=True)
-def _advance(W, l1, tol, times, steps, instance, stop, until):
+def _advance(
+    W: Array, l1: float, tol: float, times: Array, steps: Array, instance: int, stop: float, until: int
+) -> None:
     t, h = times[instance], steps[instance]
     n = len(W)
+    slow = min(_AT_REST, _AT_REST_SHARE * l1) if l1 > 0 else _AT_REST
     S = np.zeros((n, n))  # W Wᵀ, the upper triangle
     neuron, ptr, row, w = _lists(W)
     pull = np.empty(row.size)
@@ -47,7 +53,7 @@ def _advance(W, l1, tol, times, steps, instance, stop, until):
         head, velocity = _heading(w, pull, l1)
         if t >= stop:
             break
-        if row.size == 0 or (until and np.abs(velocity).max() <= _AT_REST):
+        if row.size == 0 or (until and _at_rest(row, w, velocity, n, slow)):
             t = np.inf if until else stop
             break
         if until and (until == KNOWN or np.abs(velocity).max() <= _CLOSE) and _finished(ptr, row, w, n, l1):
@@ -73,7 +79,7 @@ def _advance(W, l1, tol, times, steps, instance, stop, until):
 
 
 @numba.njit(cache=True, nogil=True)
-def _lists(W: Array):
+def _lists(W: Array) -> tuple[Index, Index, Index, Array]:
     """Neurons that are held, where each one's weights begin, and each weight's feature and value."""
     n, m = W.shape
     held = np.zeros(m, np.int64)
@@ -98,7 +104,7 @@ def _lists(W: Array):
 
 
 @numba.njit(cache=True, nogil=True)
-def _pull(ptr, row, w, S, out):
+def _pull(ptr: Index, row: Index, w: Array, S: Array, out: Array) -> None:
     """``4 (I − ReLU(W Wᵀ)) W`` at the listed weights, and W Wᵀ into the upper triangle of S, which comes as zeros."""
     for k in range(ptr.size - 1):
         for a in range(ptr[k], ptr[k + 1]):
@@ -118,7 +124,7 @@ def _pull(ptr, row, w, S, out):
 
 
 @numba.njit(cache=True, nogil=True)
-def _clear(ptr, row, S):
+def _clear(ptr: Index, row: Index, S: Array) -> None:
     """Zeros into S where ``_pull`` has written, or everywhere, whichever is less."""
     pairs = 0
     for k in range(ptr.size - 1):
@@ -134,47 +140,53 @@ def _clear(ptr, row, S):
 
 
 @numba.njit(cache=True, nogil=True)
-def _with_born(neuron, ptr, row, w, pull, S, l1):
+def _with_born(
+    neuron: Index, ptr: Index, row: Index, w: Array, pull: Array, S: Array, l1: float
+) -> tuple[Index, Index, Array, Array]:
     """The lists with the weights at 0 that the other forces pull away from it, harder than λ."""
     n = len(S)
     R = np.empty((n, n))
     felt = np.zeros(n, np.bool_)
     for i in range(n):
+        R[i, i] = 0.0
         for j in range(i + 1, n):
             R[i, j] = R[j, i] = max(S[i, j], 0.0)
             if S[i, j] > 0.0:
                 felt[i] = felt[j] = True
-        R[i, i] = 0.0
     total = np.empty(n)
     born_at, born_row, born_pull = [0 for _ in range(0)], [0 for _ in range(0)], [0.0 for _ in range(0)]
     for k in range(neuron.size):
         total[:] = 0.0
-        any_felt = False
         for e in range(ptr[k], ptr[k + 1]):
             if felt[row[e]]:
-                any_felt = True
                 line = R[row[e]]
                 for i in range(n):
                     total[i] += line[i] * w[e]
-        if any_felt:
-            for e in range(ptr[k], ptr[k + 1]):
-                total[row[e]] = 0.0
-            for i in range(n):
-                if 4 * abs(total[i]) > l1:
-                    born_at.append(k)
-                    born_row.append(i)
-                    born_pull.append(-4 * total[i])
+        for e in range(ptr[k], ptr[k + 1]):
+            total[row[e]] = 0.0
+        for i in range(n):
+            if 4 * abs(total[i]) > l1:
+                born_at.append(k)
+                born_row.append(i)
+                born_pull.append(-4 * total[i])
     if len(born_at) == 0:
         return ptr, row, w, pull
-    size = row.size + len(born_at)
+    return _merged(ptr, row, w, pull, np.array(born_at), np.array(born_row), np.array(born_pull))
+
+
+@numba.njit(cache=True, nogil=True)
+def _merged(
+    ptr: Index, row: Index, w: Array, pull: Array, born_at: Index, born_row: Index, born_pull: Array
+) -> tuple[Index, Index, Array, Array]:
+    """The lists with weights 0 of these neurons and features; both are in the order of neurons, then of features."""
+    size = row.size + born_row.size
     new_ptr, new_row = np.zeros_like(ptr), np.empty(size, np.uint32)
     new_w, new_pull = np.zeros(size), np.empty(size)
-    at, b = 0, 0
-    for k in range(neuron.size):
+    at = b = 0
+    for k in range(ptr.size - 1):
         e = ptr[k]
-        # Both are in the order of their features.
-        while e < ptr[k + 1] or (b < len(born_at) and born_at[b] == k):
-            if b < len(born_at) and born_at[b] == k and (e == ptr[k + 1] or born_row[b] < row[e]):
+        while e < ptr[k + 1] or (b < born_at.size and born_at[b] == k):
+            if b < born_at.size and born_at[b] == k and (e == ptr[k + 1] or born_row[b] < row[e]):
                 new_row[at], new_pull[at] = born_row[b], born_pull[b]
                 b += 1
             else:
@@ -186,7 +198,7 @@ def _with_born(neuron, ptr, row, w, pull, S, l1):
 
 
 @numba.njit(cache=True, nogil=True)
-def _living(neuron, ptr, row, w, pull):
+def _living(neuron: Index, ptr: Index, row: Index, w: Array, pull: Array) -> tuple[Index, Index, Index, Array, Array]:
     """The lists without the weights that are 0 and the neurons that nobody holds."""
     keep = w != 0.0
     counts = np.zeros(neuron.size, np.int64)
@@ -200,7 +212,7 @@ def _living(neuron, ptr, row, w, pull):
 
 
 @numba.njit(cache=True, nogil=True)
-def _heading(w, pull, l1):
+def _heading(w: Array, pull: Array, l1: float) -> tuple[Codes, Array]:
     """Codes and velocities of the listed weights.
 
     A code is the sign of the weight, or of the pull that takes it from 0; it is doubled where the pull is strong enough
@@ -215,7 +227,17 @@ def _heading(w, pull, l1):
 
 
 @numba.njit(cache=True, nogil=True)
-def _crowding(S):
+def _at_rest(row: Index, w: Array, velocity: Array, n: int, slow: float) -> bool:
+    """Whether no row moves: a short one is slow without being at rest, so speeds are relative to its largest weight."""
+    speed, size = np.zeros(n), np.zeros(n)
+    for e in range(w.size):
+        speed[row[e]] = max(speed[row[e]], abs(velocity[e]))
+        size[row[e]] = max(size[row[e]], abs(w[e]))
+    return bool(np.all(speed <= slow * np.minimum(size, 1.0)))
+
+
+@numba.njit(cache=True, nogil=True)
+def _crowding(S: Array) -> float:
     """``max_i Σ_j ReLU(W_i·W_j)``, at least 1: a bound on the norm of that matrix."""
     n = len(S)
     total = np.zeros(n)
@@ -224,11 +246,22 @@ def _crowding(S):
         for j in range(i + 1, n):
             total[i] += max(S[i, j], 0.0)
             total[j] += max(S[i, j], 0.0)
-    return max(total.max(), 1.0)
+    return max(float(total.max()), 1.0)
 
 
 @numba.njit(cache=True, nogil=True)
-def _step(ptr, row, w, head, velocity, S, l1, h, rate, n):
+def _step(
+    ptr: Index,
+    row: Index,
+    w: Array,
+    head: Codes,
+    velocity: Array,
+    S: Array,
+    l1: float,
+    h: float,
+    rate: float,
+    n: int,
+) -> tuple[Array, Array, float]:
     """One Chebyshev step: the weights after it, the pull on them, and the error, the largest of a row."""
     s = stages(h, rate)
     mu, nu, mu_tilde, gamma_tilde, _ = coefficients(s)
@@ -260,11 +293,11 @@ def _step(ptr, row, w, head, velocity, S, l1, h, rate, n):
         if clamped[e] != 0.0:
             after = pull[e] - l1 * np.sign(clamped[e])
             squares[row[e]] += (0.8 * (w[e] - clamped[e]) + 0.4 * h * (velocity[e] + after)) ** 2
-    return clamped, pull, np.sqrt(squares.max())
+    return clamped, pull, float(np.sqrt(squares.max()))
 
 
 @numba.njit(cache=True, nogil=True)
-def _finished(ptr, row, w, n, l1):
+def _finished(ptr: Index, row: Index, w: Array, n: int, l1: float) -> bool:
     """Whether the rest is known without integration; w is then the end.
 
     No two features hold a neuron with equal signs: no overlap can become positive, every row is alone. Its loss
@@ -300,9 +333,9 @@ def _finished(ptr, row, w, n, l1):
 
 
 @numba.njit(cache=True, nogil=True)
-def _alone(ties, l1):
+def _alone(ties: float, l1: float) -> float:
     """The size at rest of a row's ``ties`` equal weights: the largest root of ``4 (1 − ties w²) w = λ``, by Newton."""
-    w = 1 / np.sqrt(ties)
+    w = float(ties**-0.5)
     for _ in range(100):
         change = (ties * w**3 - w + l1 / 4) / (3 * ties * w**2 - 1)
         w -= change
