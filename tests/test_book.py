@@ -9,7 +9,8 @@ import nbformat
 import pytest
 import yaml
 
-from poly.press import claims
+from poly.press import claims, parameters
+from poly.press.chapters import find_chapters, read_notebook, read_pages
 
 ROOT = Path(__file__).parent.parent
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
@@ -64,3 +65,21 @@ def test_every_due_claim_is_checked_once_with_the_registered_verdict(chapter: Pa
 
 def test_every_claim_belongs_to_a_chapter() -> None:
     assert {claim.chapter for claim in LEDGER.values()} <= {chapter.stem for chapter in CHAPTERS}
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every ``make chapter`` that the README, the pages and the Makefile's help tell a reader to type."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "Makefile", *(ROOT / "book").glob("*.md"), *CHAPTERS]
+    texts = [page.read_text(encoding="utf-8").replace('\\"', '"') for page in pages]
+    return sorted({found for text in texts for found in re.findall(r'CHAPTER=(\d\w*) PARAMS="([^"]+)"', text)})
+
+
+def test_there_are_commands() -> None:
+    assert len(commands()) >= 4
+
+
+@pytest.mark.parametrize(("number", "words"), commands())
+def test_a_command_that_the_text_gives_is_understood(number: str, words: str) -> None:
+    page = find_chapters(read_pages(ROOT), [number])[0]
+    known = parameters.known_parameters(read_notebook(page.path))
+    assert parameters.read_parameters(words.split(), known, page.name)

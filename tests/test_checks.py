@@ -128,8 +128,31 @@ def test_lists_of_parameters_are_checked_through_and_never_empty() -> None:
         checks.counts(shapes=[[1, 2], [0, 4]])
     with pytest.raises(ValueError, match=r"^l1s\[1\]=-1: must be a finite number ≥ 0$"):
         checks.nonnegatives(l1s=[0.0, -1])
+    with pytest.raises(ValueError, match=r"^scale=0: must be a finite number > 0$"):
+        checks.positives(step=0.5, scale=0)
     with pytest.raises(ValueError, match=r"^l1s=\[\]: must hold at least one number$"):
         checks.nonnegatives(l1s=[])
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: checks.increasing("at", 0.5), r"^at=0\.5: must be a sequence of numbers$"),  # type: ignore[arg-type]
+        (lambda: checks.increasing("at", None), r"^at=None: must be a sequence of numbers$"),  # type: ignore[arg-type]
+        (lambda: checks.function("observe", 3), r"^observe=3: must be a function$"),
+        (lambda: checks.floating("float32"), r"^dtype=float32: must be a floating-point dtype$"),  # type: ignore[arg-type]
+        (lambda: checks.device("moon"), r"^device='moon': must be a device of this machine, such as 'cpu'$"),
+        (lambda: checks.device("cuda:77"), r"^device='cuda:77': must be a device of this machine"),
+        (lambda: checks.device(object()), r"^device=<object.*: must be a device of this machine"),
+        (lambda: checks.weights(torch.eye(3).to_sparse()), r"^W: has layout torch\.sparse_coo, must be dense$"),
+    ],
+)
+def test_things_of_another_kind(call: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+    assert checks.device("cpu") == torch.device("cpu")
+    checks.function("observe", len)
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -144,7 +167,9 @@ def test_observations_are_tensors_of_one_shape() -> None:
         checks.observation(W, [torch.zeros(3)])
 
 
-@pytest.mark.parametrize("values", ["abc", [1, [2]], 1j, object(), [10**400]])
+@pytest.mark.parametrize(
+    "values", ["abc", [1, [2]], 1j, object(), [10**400], ["1.0"], np.array(["2020-01-01"], "M8[D]"), [1 + 0j]]
+)
 def test_array_rejects_what_is_no_array_of_numbers(values: Any) -> None:
     with pytest.raises(ValueError, match=r"^t=.*: must be an array of real numbers"):
         checks.array("t", values)

@@ -116,3 +116,16 @@ def test_bad_confidence(confidence: Any) -> None:
 def test_bootstrap_wants_a_generator(unchecked: None) -> None:
     with pytest.raises(ValueError, match=r"^generator=3: must be a numpy\.random\.Generator$"):
         inference.bootstrap([1.0, 2.0], generator=3)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.filterwarnings("ignore::scipy.stats.DegenerateDataWarning")
+def test_a_statistic_must_be_a_function_and_give_a_number() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=r"^statistic='mean': must be a function$"):
+        inference.bootstrap([1.0, 2.0], "mean", generator=rng)  # type: ignore[arg-type]
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(ValueError, match=r"^statistic: gives nan on the values or on a resample, must give a finite"),
+    ):
+        inference.bootstrap([1.0, 2.0], lambda x, axis=None: np.full(np.shape(np.mean(x, axis)), np.nan), generator=rng)

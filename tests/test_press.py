@@ -550,11 +550,12 @@ def test_unfit_stored_outputs_are_named(book: Path, counts: list[int | None], fa
         ("book/01-one.ipynb", "{", "01-one.ipynb is not a valid notebook"),
         ("book/claims.yml", "C1: {id: C1\n", "claims.yml, line .*: not valid YAML"),
         ("book/claims.yml", "- C1\n", "claims.yml: expected a mapping"),
+        ("_toc.yml", "root: \udcff\n", "_toc.yml, byte 6: not valid UTF-8"),
         ("book/claims.yml", "C1: {statement: x}\n", "claims.yml, C1: field 'blind' is missing"),
     ],
 )
 def test_a_broken_book_gets_one_line(book: Path, file: str, text: str, message: str) -> None:
-    (book / file).write_text(text, encoding="utf-8")
+    (book / file).write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(PressError, match=message) as caught:
         build.build(book)
     assert "\n" not in str(caught.value)

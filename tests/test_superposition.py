@@ -177,6 +177,11 @@ ONES = torch.ones(3)
         (lambda: superposition.sample(3, 0.5, batch=2, generator=None), "generator=None: must be a torch"),  # type: ignore[arg-type]
         (lambda: superposition.sample(3, "a", batch=2, generator=generator()), "sparsity='a': must be a number"),  # type: ignore[arg-type]
         (lambda: superposition.train(NETWORK, 0.0, ONES, {}, generator=generator()), "config={}: must be a Super"),  # type: ignore[arg-type]
+        (
+            lambda: superposition.reconstruct(Network(NETWORK.W * 1e200, NETWORK.b), X),
+            r"W: holds a weight of size .*e\+200",
+        ),
+        (lambda: superposition.sample(3, torch.tensor(0.5j), batch=2, generator=generator()), "sparsity=.*must be ≥ 0"),
         (lambda: SuperpositionConfig(lr=0.0, steps=1), "lr=0.0"),
         (lambda: SuperpositionConfig(steps=-1), "steps=-1"),
         (lambda: SuperpositionConfig(steps=1, batch=0), "batch=0"),

@@ -4,6 +4,7 @@ import math
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,6 +39,12 @@ def nonnegatives(**values: object) -> None:
     """Finite numbers ≥ 0 by name, or nonempty lists of them: a chapter's parameters; raises ValueError otherwise."""
     for name, value in _each(values.items()):
         nonnegative(name, value)
+
+
+def positives(**values: object) -> None:
+    """Finite numbers > 0 by name, or nonempty lists of them: a chapter's parameters; raises ValueError otherwise."""
+    for name, value in _each(values.items()):
+        positive(name, value)
 
 
 def _each(values: Iterable[tuple[str, object]]) -> Iterator[tuple[str, object]]:
@@ -91,9 +98,16 @@ def one_of(name: str, value: object, allowed: Sequence[object]) -> None:
         raise ValueError(f"{name}={value!r}: must be one of {choices}")
 
 
+def sequence(name: str, values: Any) -> list[Any]:
+    """The values of a sequence; raises ValueError for one that is none."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"{name}={values!r}: must be a sequence of numbers")
+    return list(values)
+
+
 def increasing(name: str, values: Sequence[float], last: float | None = None) -> list[float]:
     """Recording times: finite, ≥ 0, in increasing order, none beyond ``last``."""
-    times = [nonnegative(name, value) for value in values]
+    times = [nonnegative(name, value) for value in sequence(name, values)]
     for before, after in pairwise(times):
         if after <= before:
             raise ValueError(f"{name}: must increase, but {after:g} follows {before:g}")
@@ -107,6 +121,8 @@ def array(name: str, values: ArrayLike) -> Float[NDArray[np.float64], "..."]:
     if isinstance(values, Tensor):
         values = values.detach().cpu()
     try:
+        if np.asarray(values).dtype.kind not in "biuf":  # text, dates and complex numbers would be converted
+            raise TypeError("no real numbers")
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name}={values!r}: must be an array of real numbers ({error})") from None
@@ -118,6 +134,8 @@ def finite_tensor(name: str, value: object, at_least_dims: int, shape: str) -> F
         raise ValueError(f"{name}: must be a torch.Tensor of shape {shape}, not {type(value).__name__}")
     if value.ndim < at_least_dims:
         raise ValueError(f"{name}: has shape {tuple(value.shape)}, must be {shape}")
+    if value.layout is not torch.strided:
+        raise ValueError(f"{name}: has layout {value.layout}, must be dense")
     if not value.is_floating_point():
         raise ValueError(f"{name}: has dtype {value.dtype}, must be a floating-point dtype")
     if value.numel() == 0:
@@ -125,6 +143,12 @@ def finite_tensor(name: str, value: object, at_least_dims: int, shape: str) -> F
     if not bool(torch.isfinite(value).all()):
         raise ValueError(f"{name}: holds NaN or infinity, every entry must be finite")
     return value
+
+
+def function(name: str, value: object) -> None:
+    """Raises ValueError unless ``value`` can be called."""
+    if not callable(value):
+        raise ValueError(f"{name}={value!r}: must be a function")
 
 
 def observation(value: object, before: Sequence[Tensor]) -> Shaped[Tensor, "..."]:
@@ -143,9 +167,19 @@ def generator(value: object) -> torch.Generator:
     return value
 
 
+def device(value: object) -> torch.device:
+    """A device that is there; raises ValueError otherwise."""
+    try:
+        found = torch.device(value)  # type: ignore[call-overload]
+        torch.empty(0, device=found)
+    except (TypeError, RuntimeError, AssertionError, NotImplementedError):
+        raise ValueError(f"device={value!r}: must be a device of this machine, such as 'cpu'") from None
+    return found  # type: ignore[no-any-return]
+
+
 def floating(dtype: torch.dtype) -> torch.dtype:
     """A real floating-point dtype; anything else would cut off what was drawn."""
-    if not dtype.is_floating_point:
+    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise ValueError(f"dtype={dtype}: must be a floating-point dtype")
     return dtype
 

@@ -71,6 +71,9 @@ def flow(
     end = np.inf if t_end is None else checks.nonnegative("t_end", t_end)
     times = checks.increasing("at", at, last=end)
 
+    if observe is not None:
+        checks.function("observe", observe)
+
     n, m = W.shape[-2:]
     # In float64, a copy also of what is float64 already.
     now = W.detach().to("cpu", torch.float64, copy=True).reshape(-1, n, m).contiguous()

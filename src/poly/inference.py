@@ -45,13 +45,19 @@ def bootstrap(
     if sample.ndim != 1 or sample.size < 2 or not np.isfinite(sample).all():
         raise ValueError(f"values: has shape {sample.shape}, must be at least two finite numbers, one per instance")
     _check_confidence(confidence)
+    checks.function("statistic", statistic)
     if not isinstance(generator, np.random.Generator):
         raise ValueError(f"generator={generator!r}: must be a numpy.random.Generator")
     batch = max(1, _MOST_NUMBERS // sample.size)
     found = stats.bootstrap(
         (sample,), statistic, confidence_level=confidence, method="percentile", rng=generator, batch=batch
     ).confidence_interval
-    return Estimate(float(statistic(sample)), float(found.low), float(found.high))
+    estimate = Estimate(float(statistic(sample)), float(found.low), float(found.high))
+    if not np.isfinite(estimate).all():
+        raise ValueError(
+            f"statistic: gives {estimate.measured} on the values or on a resample, must give a finite number"
+        )
+    return estimate
 
 
 def wilson(successes: int, trials: int, *, confidence: float = 0.95) -> Estimate:
@@ -76,5 +82,5 @@ def wilson(successes: int, trials: int, *, confidence: float = 0.95) -> Estimate
 
 
 def _check_confidence(confidence: float) -> None:
-    if not 0 < checks.positive("confidence", confidence) < 1:
-        raise ValueError(f"confidence={confidence!r}: must lie between 0 and 1")
+    if not (isinstance(confidence, int | float) and 0 < confidence < 1):
+        raise ValueError(f"confidence={confidence!r}: must be a number between 0 and 1")

@@ -63,6 +63,7 @@ def init(
     shape = (checks.count("instances", instances), checks.count("n", n), checks.count("m", m))
     checks.generator(generator)
     checks.floating(dtype)
+    device = checks.device(device)
     W: Tensor = torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device) / m**0.5
     return W.to(dtype=dtype, device=device)
 

@@ -34,9 +34,12 @@ def draw(
         ValueError: an unknown family, an axis without entries, no generator, or a dtype that is not floating-point.
     """
     checks.one_of("family", family, list(EXCESS_KURTOSIS))
+    if not isinstance(shape, tuple | list):
+        raise ValueError(f"shape={shape!r}: must be a tuple of whole numbers ≥ 1")
     shape = tuple(checks.count("shape", size) for size in shape)
     where = checks.generator(generator).device
     checks.floating(dtype)
+    device = checks.device(device)
     if family == "bipolar":
         draws = torch.randint(2, shape, generator=generator, device=where, dtype=torch.float64) * 2 - 1
     else:

@@ -42,7 +42,8 @@ def sparsify(w0: ArrayLike, shrink: float, *, step: float = 0.5, t_end: float | 
     """The race inside one row, until one weight survives or until ``t_end``.
 
     ``w ← w + η ((1 − ‖w‖²) w − λ)`` on |w|, absorbed at 0; equal to that simulation step by step, in
-    O(m log m) for the sort and O(1) a step. Exactly tied leaders never resolve: the race then ends
+    O(m log m) for the sort and O(1) a step. Weights below 1e-16 of the largest are 0 to it.
+    Exactly tied leaders never resolve: the race then ends
     when only they are left.
 
     Args:

@@ -107,11 +107,11 @@ def reconstruct(network: Network, x: Float[Tensor, "*instances batch n"]) -> Flo
         (*instances, batch, n).
 
     Raises:
-        ValueError: non-finite entries, or shapes or dtypes that do not fit.
+        ValueError: non-finite entries, an overflow, or shapes or dtypes that do not fit.
     """
     W, b = _network(network)
     _inputs(W, x)
-    return torch.relu(x @ W @ W.mT + b.unsqueeze(-2))
+    return _finite(W, torch.relu(x @ W @ W.mT + b.unsqueeze(-2)))
 
 
 def loss(
@@ -130,12 +130,12 @@ def loss(
         (*instances,).
 
     Raises:
-        ValueError: negative importance, non-finite entries, or shapes or dtypes that do not fit.
+        ValueError: negative importance, non-finite entries, an overflow, or shapes or dtypes that do not fit.
 
     Source: Elhage et al. 2022, "Demonstrating Superposition".
     """
     output = reconstruct(network, x)
-    return (_importance(network.W, importance) * (x - output).square()).sum(-1).mean(-1)
+    return _finite(network.W, (_importance(network.W, importance) * (x - output).square()).sum(-1).mean(-1))
 
 
 def loss_without_sharing(
@@ -260,6 +260,14 @@ def _network(network: Network) -> Network:
     return Network(W, b)
 
 
+def _finite(W: Tensor, result: Tensor) -> Tensor:
+    if not bool(torch.isfinite(result).all()):
+        raise ValueError(
+            f"W: holds a weight of size {W.abs().max().item():.3g}, too large for the result to fit {W.dtype}"
+        )
+    return result
+
+
 def _inputs(W: Tensor, x: Tensor) -> None:
     checks.finite_tensor("x", x, 2, "(*instances, batch, n)")
     if x.shape[:-2] != W.shape[:-2] or x.shape[-1] != W.shape[-2]:
@@ -278,7 +286,8 @@ def _importance(W: Tensor, importance: Tensor) -> Tensor:
 
 def _sparsity(sparsity: Float[Tensor, "*shape"] | float) -> Float[Tensor, "*shape"]:
     try:
-        S = torch.as_tensor(sparsity, dtype=torch.float64)
+        S = torch.as_tensor(sparsity)
+        S = S.to(torch.float64) if not S.is_complex() else S.new_full((), torch.nan).real
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"sparsity={sparsity!r}: must be a number or a tensor of numbers") from None
     if S.numel() == 0 or not bool(((S >= 0) & (S < 1)).all()):

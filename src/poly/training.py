@@ -1,17 +1,22 @@
 """The optimizers that people run on the model: SGD, SGD with hidden noise, AdamW."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float, Shaped
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from poly import checks, noise
+from poly import checks, noise, optimizers
 from poly.model import Trajectory
 from poly.noise import EXCESS_KURTOSIS, Family
 
+Array = NDArray[Any]  # float32 or float64
 # torch.optim.AdamW's defaults, which the released code leaves alone.
 _BETA1, _BETA2, _EPS = 0.9, 0.999, 1e-8
 
@@ -87,32 +92,80 @@ def train(
 
     Source: figures 2 to 5 of the paper.
     """
-    W = checks.weights(W).detach().clone()
+    W = checks.weights(W).detach().clone(memory_format=torch.contiguous_format)
     if not isinstance(config, TrainConfig):
         raise ValueError(f"config={config!r}: must be a TrainConfig")
-    record = [checks.count("at", step, at_least=0) for step in at]
+    record = [checks.count("at", step, at_least=0) for step in checks.sequence("at", at)]
     checks.increasing("at", record, last=config.steps)
+    if observe is not None:
+        checks.function("observe", observe)
     checks.generator(generator)
     values: list[Tensor] = []
-    mean, square = torch.zeros_like(W), torch.zeros_like(W)
-    for step in range(config.steps + 1):
-        if step in record:
-            _still_finite(W, config)
+    mean, square = (torch.zeros_like(W) if config.optimizer == "adamw" else W.new_empty(0) for _ in range(2))
+    # Products of half-precision numbers are torch's alone; so is everything on another device.
+    compiled = (
+        (config.noise is None or config.sigma == 0)
+        and W.device.type == "cpu"
+        and W.dtype in (torch.float32, torch.float64)
+    )
+    step = 0
+    for stop in [*record, config.steps]:
+        if compiled:
+            _advance(W, mean, square, config, step, stop)
+        else:
+            for k in range(step, stop):
+                _update(W, mean, square, _gradient(W, config, generator), config, k)
+        step = stop
+        _still_finite(W, config)
+        if len(values) < len(record):
             values.append(checks.observation(W if observe is None else observe(W.clone()), values))
-        if step == config.steps:
-            break
-        gradient = _gradient(W, config, generator)
-        if config.optimizer == "sgd":
-            W -= config.lr * (gradient + config.weight_decay * W)
-            continue
-        W *= 1 - config.lr * config.weight_decay
-        mean.lerp_(gradient, 1 - _BETA1)
-        square.mul_(_BETA2).addcmul_(gradient, gradient, value=1 - _BETA2)
-        scale = config.lr / (1 - _BETA1 ** (step + 1))
-        root = (1 - _BETA2 ** (step + 1)) ** 0.5
-        W.addcdiv_(mean, (square.sqrt() / root).add_(_EPS), value=-scale)
-    _still_finite(W, config)
     return Trajectory(W, torch.tensor(record, dtype=torch.int64), torch.stack(values) if values else torch.empty(0))
+
+
+def _advance(W: Tensor, mean: Tensor, square: Tensor, config: TrainConfig, first: int, last: int) -> None:
+    """Noiseless steps ``first`` … ``last`` − 1, in place: an instance a thread, which its weights' cache belongs to."""
+    n, m = W.shape[-2:]
+    parts = [
+        part.reshape(-1, n, m).numpy() if part.numel() else [None] * W[..., 0, 0].numel() for part in (W, mean, square)
+    ]
+
+    def run(state: tuple[Array, Array | None, Array | None]) -> None:
+        weights, first_moment, second_moment = state
+        overlap, product = np.empty((n, n), weights.dtype), np.empty_like(weights)
+        for step in range(first, last):
+            with np.errstate(all="ignore"):
+                np.matmul(weights, weights.T, out=overlap)
+                np.maximum(overlap, 0, out=overlap)
+                np.matmul(overlap, weights, out=product)
+            scale, root = config.lr / (1 - _BETA1 ** (step + 1)), (1 - _BETA2 ** (step + 1)) ** 0.5
+            # All of the weights' dtype: one float64 would make the whole update one of float64.
+            if first_moment is None or second_moment is None:
+                numbers = np.array((config.lr, config.weight_decay, config.l1), weights.dtype)
+                optimizers.sgd(weights.ravel(), product.ravel(), numbers)
+            else:
+                decay = 1 - config.lr * config.weight_decay
+                numbers = np.array(
+                    (scale, 1 / root, decay, config.l1, 1 - _BETA1, _BETA2, 1 - _BETA2, _EPS), weights.dtype
+                )
+                moments = first_moment.ravel(), second_moment.ravel()
+                optimizers.adamw(weights.ravel(), product.ravel(), *moments, numbers)
+
+    # A run that diverges is reported by the caller.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        for _ in pool.map(run, zip(*parts, strict=True)):
+            pass
+
+
+def _update(W: Tensor, mean: Tensor, square: Tensor, gradient: Tensor, config: TrainConfig, step: int) -> None:
+    """The optimizer's step in place, by torch."""
+    if config.optimizer == "sgd":
+        W -= config.lr * (gradient + config.weight_decay * W)
+        return
+    W *= 1 - config.lr * config.weight_decay
+    mean.lerp_(gradient, 1 - _BETA1)
+    square.mul_(_BETA2).addcmul_(gradient, gradient, value=1 - _BETA2)
+    root = (1 - _BETA2 ** (step + 1)) ** 0.5
+    W.addcdiv_(mean, (square.sqrt() / root).add_(_EPS), value=-config.lr / (1 - _BETA1 ** (step + 1)))
 
 
 def _still_finite(W: Float[Tensor, "*instances n m"], config: TrainConfig) -> None:

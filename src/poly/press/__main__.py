@@ -14,8 +14,11 @@ def main(arguments: list[str] | None = None) -> int:
     # Windows consoles may not know every character that a chapter or a tool prints.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    from poly.press.chapters import PressError, find_root  # noqa: PLC0415  # --help and bad usage answer at once
-
+    try:
+        from poly.press.chapters import PressError, find_root  # noqa: PLC0415  # --help and bad usage answer at once
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
     try:
         return _run(options, find_root(Path.cwd()))
     except PressError as error:
@@ -29,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace, root: Path) -> int:
     # Each command imports what it needs: papermill alone takes a second.
     from poly.press import build, check, serve  # noqa: PLC0415
+    from poly.press.chapters import only_one  # noqa: PLC0415
 
     match options.command:
         case "build" if options.stored:
@@ -46,7 +50,8 @@ def _run(options: argparse.Namespace, root: Path) -> int:
         case "notebook":
             return serve.notebook(root, options.options)
         case "clean":
-            shutil.rmtree(root / "_build", ignore_errors=True)
+            with only_one(root / "_build"):
+                shutil.rmtree(root / "_build", ignore_errors=True)
     return 0
 
 

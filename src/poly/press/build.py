@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 from rich.console import Console
 from rich.table import Table
 
@@ -77,9 +77,23 @@ def build_chapter(root: Path, wanted: str, words: Sequence[str]) -> None:
                 shutil.rmtree(out)  # nothing came of it
             raise
         notebooks = {other: _latest(root, other) for other in find_chapters(pages, [])}
-        _render(root, out, pages, {**notebooks, page: read_notebook(target)}, strict=False)
+        changed = _with_note(read_notebook(target), values)
+        _render(root, out, pages, {**notebooks, page: changed}, strict=False)
     print(f"executed {target}")
     print(f"open {out / 'html' / f'{page.docname}.html'}")
+
+
+def _with_note(notebook: NotebookNode, values: dict[str, Any]) -> NotebookNode:
+    """The notebook, which says under its title what it was executed with: text and predictions are for the defaults."""
+    if values:
+        listed = ", ".join(f"`{name} = {value}`" for name, value in values.items())
+        text = (
+            f":::{{warning}}\nExecuted with other parameters: {listed}. Numbers and figures are of this run. The text "
+            "between them, the predictions and so the verdicts are for the chapter's own parameters.\n:::"
+        )
+        note: Any = {"cell_type": "markdown", "id": "other-parameters", "metadata": {}, "source": text}
+        notebook.cells.insert(1, from_dict(note))  # type: ignore[no-untyped-call]
+    return notebook
 
 
 def _check_ledger(root: Path) -> None:

@@ -39,17 +39,19 @@ class Page(NamedTuple):
 
 
 def find_root(start: Path) -> Path:
-    """The book's root: the first folder from `start` upward with a `_toc.yml`, else the one this package lies in."""
+    """The book's root: the first folder from `start` upward with its files, else the one this package lies in."""
     for folder in (start, *start.parents, Path(__file__).resolve().parents[3]):
-        if (folder / "_toc.yml").is_file():
+        if (folder / "_toc.yml").is_file() and (folder / "src" / "poly").is_dir():  # another book has only the first
             return folder
-    raise PressError(f"no _toc.yml in {start} or above it: change into the book's folder")
+    raise PressError(f"no _toc.yml beside src/poly in {start} or above it: change into the book's folder")
 
 
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file; a syntax error becomes one line with the place."""
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise PressError(f"{path.name}, byte {error.start}: not valid UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
