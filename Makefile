@@ -18,7 +18,7 @@ ARGS ?=
 ifeq ($(filter chapter,$(MAKECMDGOALS))$(CHAPTER),chapter)
 $(error which chapter? make chapter CHAPTER=03 PARAMS="m=1000 starts=8")
 endif
-.PHONY: help book stored chapter record test serve notebook install clean
+.PHONY: help book stored chapter record test serve notebook bench install clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,9 @@ serve: $(INSTALLED) ## serve the finished book on this machine: PORT=8000
 
 notebook: $(INSTALLED) ## open JupyterLab on the chapters
 	@$(PRESS) notebook -- $(ARGS)
+
+bench: $(INSTALLED) ## ratios against the textbook implementation, into _build/bench.json: ARGS="--quick"
+	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 install: $(INSTALLED) ## only set up .venv
 

@@ -1,0 +1,173 @@
+"""Ratios against the textbook implementation, measured side by side in one run.
+
+    python benchmarks/run.py              everything, about ten minutes on two cores
+    python benchmarks/run.py --quick      few instances and widths, about two
+    python benchmarks/run.py adamw row    only these
+
+Writes ``_build/bench.json``. These machines are shared: a ratio is the median of repetitions in which both sides take
+turns, and the seconds beside it say little about another machine.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import textbook
+import torch
+from threadpoolctl import threadpool_limits
+
+from poly import flow, metrics, model, sparsify, training
+
+ROOT = Path(__file__).resolve().parent.parent
+L1, STEPS = 1e-3, 7500
+Record = dict[str, Any]
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """How long one call takes."""
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def start(m: int, instances: int, dtype: torch.dtype = torch.float64, n: int = 256) -> torch.Tensor:
+    """Initial weights, the same in every run."""
+    return model.init(n, m, instances=instances, generator=torch.Generator().manual_seed(m), dtype=dtype)
+
+
+def peak(dtype: torch.dtype, n: int = 256, m: int = 1024) -> float:
+    """The best rate of matrix products, in GFLOP/s, of one product on all threads or of one on each."""
+    W, R = start(m, torch.get_num_threads(), dtype), torch.ones(torch.get_num_threads(), n, n, dtype=dtype)
+    operations = 2 * n * n * m * len(W)
+    together = min(seconds(lambda: torch.matmul(R, W)) for _ in range(20))
+    pairs = [(r.numpy(), w.numpy()) for r, w in zip(R, W, strict=True)]
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(len(pairs)) as pool:
+        apart = min(
+            seconds(lambda: list(pool.map(lambda pair: [np.matmul(*pair) for _ in range(10)], pairs))) for _ in range(9)
+        )
+    return operations / min(together, apart / 10) / 1e9
+
+
+def adamw(*, quick: bool) -> Record:
+    """AdamW like for like, float32, n = 256, m = 1024, 16 instances: time of a step."""
+    W, steps = start(1024, 16, torch.float32), 3 if quick else 10
+    config = training.TrainConfig(lr=1e-3, steps=steps, l1=L1, weight_decay=0.01)
+    ours, theirs = [], []
+    for _ in range(3 if quick else 5):
+        theirs.append(seconds(lambda: textbook.adamw(W, L1, steps)) / steps)
+        ours.append(seconds(lambda: training.train(W, config, generator=torch.Generator())) / steps)
+    ratio = statistics.median(a / b for a, b in zip(theirs, ours, strict=True))
+    rate = 4 * 256 * 256 * 1024 * 16 / min(ours) / 1e9
+    return {
+        "ratio": ratio,
+        "textbook_step_s": min(theirs),
+        "our_step_s": min(ours),
+        "share_of_peak_float32": rate / peak(torch.float32),
+    }
+
+
+def f2(*, quick: bool) -> Record:
+    """F2: our flow to the end against the textbook's 7500 AdamW steps, extrapolated from timed steps at every width."""
+    widths = [256, 1024, 4096] if quick else list(range(256, 4097, 256))
+    instances, timed = (2, 3) if quick else (16, 20)
+    ours, theirs, counts = [], [], []
+    for m in widths:
+        W = start(m, 16, torch.float32)
+        theirs.append(seconds(lambda W=W: textbook.adamw(W, L1, timed)) / timed * STEPS)  # type: ignore[misc]
+        ends: list[torch.Tensor] = []
+        W = start(m, instances)
+        ours.append(seconds(lambda W=W, ends=ends: ends.append(flow.flow(W, L1).W)) * 16 / instances)  # type: ignore[misc]
+        counts.append(float(metrics.polysemantic_neurons(ends[0]).double().mean()))
+        print(f"  m = {m}: textbook {theirs[-1]:.0f} s, flow {ours[-1]:.1f} s, mean count {counts[-1]:.1f}", flush=True)
+    return {
+        "ratio": sum(theirs) / sum(ours),
+        "textbook_s": sum(theirs),
+        "our_s": sum(ours),
+        "widths": widths,
+        "our_s_by_width": ours,
+        "mean_counts": counts,
+    }
+
+
+def row(*, quick: bool) -> Record:
+    """One row, m = 1e5, λ = 1e-5, until one weight is left, against a numpy loop that drops dead weights."""
+    w0 = np.sort(np.abs(np.random.default_rng(0).normal(size=100_000)) * 0.9 / 100_000**0.5)[::-1].copy()
+
+    def loop() -> None:
+        w = w0
+        while w.size > 1:
+            w = w + 0.5 * ((1 - w @ w) * w - 1e-5)
+            w = w[w > 0]
+
+    sparsify.sparsify(w0, 1e-5)
+    pairs = [
+        (seconds(loop), min(seconds(lambda: sparsify.sparsify(w0, 1e-5)) for _ in range(5)))
+        for _ in range(1 if quick else 3)
+    ]
+    return {"ratio": statistics.median(a / b for a, b in pairs), "loop_s": pairs[0][0], "our_s": pairs[0][1]}
+
+
+def memory(*, quick: bool) -> Record:
+    """Peak memory of a flow of 16 instances at m = 2048, in units of its weights, in a process of its own."""
+    size = 16 * 256 * 2048 * 8
+    # The high-water mark of this very process: ru_maxrss would start with the parent's.
+    code = (
+        "import re, sys; sys.path.insert(0, 'benchmarks'); import run; from poly import flow; "
+        "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]); "
+        "flow.flow(run.start(64, 1), 1e-3, t_end=1.0); flow.flow(run.start(256, 1), 1e-3, t_end=1.0); "
+        "before = peak(); W = run.start(2048, 16); "
+        f"flow.flow(W, 1e-3, t_end={5.0 if quick else 40.0}); print(peak() - before)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return {"ratio": int(found.stdout) * 1024 / size, "weights_bytes": size}
+
+
+BENCHMARKS: dict[str, Callable[..., Record]] = {"adamw": adamw, "f2": f2, "row": row, "memory": memory}
+
+
+def main() -> None:
+    """Run the benchmarks that the command line names, print and store them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help=f"of {', '.join(BENCHMARKS)}; default all")
+    parser.add_argument("--quick", action="store_true", help="fewer widths, instances and repetitions")
+    options = parser.parse_args()
+    flow.flow(start(64, 1, n=64), 0.1, t_end=1.0)  # compiles
+    flow.flow(start(256, 1), 0.1, t_end=1.0)
+    tiny = training.TrainConfig(lr=1e-3, steps=1)
+    for dtype in (torch.float32, torch.float64):
+        training.train(start(8, 1, dtype, n=4), tiny, generator=torch.Generator())
+    results: Record = {
+        "machine": {
+            "processor": platform.processor() or platform.machine(),
+            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "peak_gflops_float32": peak(torch.float32),
+            "peak_gflops_float64": peak(torch.float64),
+        },
+        "quick": options.quick,
+    }
+    for name in options.names or BENCHMARKS:
+        print(f"{name}: {BENCHMARKS[name].__doc__}", flush=True)
+        results[name] = BENCHMARKS[name](quick=options.quick)
+        print(f"  ratio {results[name]['ratio']:.3g}", flush=True)
+    target = ROOT / "_build" / "bench.json"
+    target.parent.mkdir(exist_ok=True)
+    draft = target.with_suffix(".tmp")
+    draft.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    draft.replace(target)
+    print(f"written {target}; peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
+
+
+if __name__ == "__main__":
+    main()

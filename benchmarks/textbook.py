@@ -1,0 +1,24 @@
+"""The textbook implementation that ratios are measured against: autograd through einsums, and torch's AdamW."""
+
+import torch
+from torch import Tensor
+
+
+def loss(W: Tensor, l1: float) -> Tensor:
+    """Sum of squares + λ‖W‖₁ of all instances, W of shape (instances, n, m)."""
+    n = W.shape[-2]
+    x = torch.eye(n, dtype=W.dtype, device=W.device).expand(len(W), n, n)
+    hidden = torch.einsum("...ibf,ifh->...ibh", x, W)
+    output = torch.relu(torch.einsum("...ibh,ifh->...ibf", hidden, W))
+    return (output - x).square().sum() + l1 * W.abs().sum()
+
+
+def adamw(W: Tensor, l1: float, steps: int, lr: float = 1e-3, weight_decay: float = 0.01) -> Tensor:
+    """Train a copy of W for so many steps."""
+    leaf = W.clone().requires_grad_()
+    optimizer = torch.optim.AdamW([leaf], lr=lr, weight_decay=weight_decay)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(leaf, l1).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return leaf.detach()

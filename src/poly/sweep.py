@@ -1,0 +1,245 @@
+"""A run over a grid × seeds, on any executor, with a store that survives being killed.
+
+Every cell has a random stream of its own, made from the seed and from what the point *is*, not from where it stands:
+adding a width to the grid changes no other number.
+"""
+
+import functools
+import hashlib
+import inspect
+import itertools
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, as_completed
+from pathlib import Path
+from types import FunctionType
+from typing import Any, NamedTuple, TypeAlias
+from uuid import uuid4
+
+import loky
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
+
+from poly import checks
+
+Table: TypeAlias = pd.DataFrame
+Point = dict[str, Any]
+Result = dict[str, NDArray[Any]]
+_FORGOTTEN = 3600.0  # seconds
+
+
+class CellError(RuntimeError):
+    """A cell's run failed; the message names its point and seed. What other cells have finished stays in the store."""
+
+
+class _Cell(NamedTuple):
+    point: Point
+    seed: int
+
+
+def sweep(
+    run: Callable[..., Any],
+    grid: Mapping[str, Sequence[Any]],
+    *,
+    seeds: int | Sequence[int],
+    executor: Executor | None = None,
+    store: Path | str | None = None,
+    progress: bool | None = None,
+) -> Table:
+    """Run every point of the grid with every seed.
+
+    Calls ``run(**point, generator=g)``; g is seeded by ``SeedSequence(seed, spawn_key=SHA-256 of the point)``.
+    What it returns, a number, an array, a tensor, a mapping of such or a NamedTuple of such, becomes columns.
+
+    Args:
+        run: the experiment; batching instances inside a cell is its own business. Other processes must be able to
+            get it: the default executor also takes functions of a notebook.
+        grid: values of each argument of ``run``: numbers, words, None, or tuples of such.
+        seeds: how many (0, 1, …), or which, whole numbers ≥ 0.
+        executor: any ``concurrent.futures.Executor``; None: a process a core, with one thread each.
+        store: a folder for finished cells, which a later sweep, or another process at the same time, takes from it
+            where point, seed and code are the same. None: nothing is stored.
+        progress: a bar with the time left, on the terminal; None: where there is one.
+
+    Returns:
+        Table with a row for each point and seed, in the order of the grid: its arguments, ``seed``, and the results.
+
+    Raises:
+        ValueError: bad input.
+        CellError: a run failed, or returned what is no result.
+    """
+    checks.function("run", run)
+    cells = _cells(grid, seeds)
+    folder = None if store is None else Path(store)
+    if folder is not None:
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"store={str(store)!r}: is a file, must be a folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        for draft in folder.glob("*.tmp"):  # of a sweep that was killed in the middle of writing
+            if time.time() - draft.stat().st_mtime > _FORGOTTEN:
+                draft.unlink(missing_ok=True)
+    code = _code_hash(run)
+    keys = [_hash(cell._asdict() | {"code": code}) for cell in cells]
+    done = {key: found for key in keys if folder is not None and (found := _load(folder, key)) is not None}
+    todo = [(key, cell) for key, cell in zip(keys, cells, strict=True) if key not in done]
+    with tqdm(total=len(cells), initial=len(done), disable=None if progress is None else not progress) as bar:
+        for key, result in _computed(run, todo, executor, folder):
+            done[key] = result
+            bar.update()
+    rows = [
+        cell.point
+        | {"seed": cell.seed}
+        | {name: value if value.ndim else value.item() for name, value in found.items()}
+        for cell, found in zip(cells, (done[key] for key in keys), strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _cells(grid: Mapping[str, Sequence[Any]], seeds: int | Sequence[int]) -> list[_Cell]:
+    if not isinstance(grid, Mapping):
+        raise ValueError(f"grid={grid!r}: must map the arguments of run to lists of values")
+    for name, values in grid.items():
+        if not isinstance(name, str) or name in {"seed", "generator"}:
+            raise ValueError(f"grid: {name!r} cannot be an argument, must be a name other than seed and generator")
+        if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray) or len(values) == 0:
+            raise ValueError(f"grid: {name}={values!r}, must be a nonempty list of values")
+    chosen = range(checks.count("seeds", seeds)) if not isinstance(seeds, Sequence) else seeds
+    numbers = [checks.count("seeds", seed, at_least=0) for seed in chosen]
+    points = [
+        {name: _plain(name, value) for name, value in zip(grid, values, strict=True)}
+        for values in itertools.product(*grid.values())
+    ]
+    cells = [_Cell(point, seed) for point in points for seed in numbers]
+    if not cells or len({_hash(cell._asdict()) for cell in cells}) < len(cells):
+        raise ValueError("grid, seeds: must hold at least one cell, and none twice")
+    return cells
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A value that JSON keeps as it is: a Python number, word, None, or tuple of such."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, tuple | list):
+        return tuple(_plain(name, item) for item in value)
+    if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and np.isfinite(value)):
+        return value
+    raise ValueError(f"grid: {name} has the value {value!r}, must be finite numbers, words, None, or tuples of such")
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def _code_hash(run: Callable[..., Any]) -> str:
+    """Of ``run``, of the functions beside it that it names, and of the laboratory."""
+    digest = hashlib.sha256()
+    for part in _sources(run, set()):
+        digest.update(part.encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _sources(run: Any, seen: set[Any]) -> Iterator[str]:
+    while isinstance(run, functools.partial):
+        yield repr((run.args, sorted(run.keywords.items())))
+        run = run.func
+    run = inspect.unwrap(run)
+    if run in seen:
+        return
+    seen.add(run)
+    try:
+        yield inspect.getsource(run)
+    except (OSError, TypeError):  # typed at a prompt, or compiled
+        yield repr(getattr(run, "__code__", run).__class__) + getattr(run, "__qualname__", repr(type(run)))
+        if isinstance(run, FunctionType):
+            yield f"{run.__code__.co_code!r}{run.__code__.co_consts!r}"
+    if isinstance(run, FunctionType):
+        for name in run.__code__.co_names:
+            other = run.__globals__.get(name)
+            if isinstance(other, FunctionType) and other.__module__ == run.__module__:
+                yield from _sources(other, seen)
+
+
+def _computed(
+    run: Callable[..., Any], todo: Sequence[tuple[str, _Cell]], executor: Executor | None, folder: Path | None
+) -> Iterator[tuple[str, Result]]:
+    """Results as they come; each is stored by the process that made it, before anybody waits for it."""
+    if not todo:
+        return
+    pool = executor or loky.get_reusable_executor(max_workers=min(len(todo), loky.cpu_count()))
+    alone = executor is None
+    futures = {pool.submit(_run_cell, run, cell, key, folder, alone): (key, cell) for key, cell in todo}
+    try:
+        for future in as_completed(futures):
+            key, cell = futures[future]
+            try:
+                result = future.result()
+            except Exception as error:
+                raise CellError(f"{cell.point}, seed {cell.seed}: {type(error).__name__}: {error}") from error
+            yield key, result
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _run_cell(run: Callable[..., Any], cell: _Cell, key: str, folder: Path | None, alone: bool) -> Result:
+    words = np.frombuffer(bytes.fromhex(_hash(cell.point)), dtype=np.uint32).tolist()
+    state = np.random.SeedSequence(cell.seed, spawn_key=words).generate_state(1, np.uint64)[0]
+    generator = torch.Generator().manual_seed(int(state))
+    if alone:  # the processes share the cores
+        torch.set_num_threads(1)
+    with threadpool_limits(1 if alone else None):
+        result = _arrays(run(**cell.point, generator=generator))
+    if folder is not None:
+        _save(folder, key, cell, result)
+    return result
+
+
+def _arrays(result: Any) -> Result:
+    if hasattr(result, "_asdict"):
+        result = result._asdict()
+    named = result if isinstance(result, Mapping) else {"value": result}
+    arrays = {}
+    for name, value in named.items():
+        array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+        if array.dtype.kind not in "biufcU":
+            raise TypeError(f"run returned {name}={value!r}, must be numbers, words, or arrays of such")
+        arrays[str(name)] = array
+    return arrays
+
+
+def _save(folder: Path, key: str, cell: _Cell, result: Result) -> None:
+    """First the arrays, then the record that vouches for them, each whole or not at all."""
+    draft = folder / f"{key}.{uuid4().hex}.tmp"
+    try:
+        with draft.open("wb") as file:
+            np.savez(file, allow_pickle=False, **result)
+        checksum = hashlib.sha256(draft.read_bytes()).hexdigest()
+        draft.replace(folder / f"{key}.npz")
+        record = cell._asdict() | {"sha256": checksum}
+        draft.write_text(json.dumps(record, indent=1), encoding="utf-8")
+        draft.replace(folder / f"{key}.json")
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _load(folder: Path, key: str) -> Result | None:
+    """A stored cell; None where there is none, or where it is damaged, which a warning tells."""
+    record, arrays = folder / f"{key}.json", folder / f"{key}.npz"
+    if not record.exists():
+        return None
+    try:
+        if hashlib.sha256(arrays.read_bytes()).hexdigest() != json.loads(record.read_text(encoding="utf-8"))["sha256"]:
+            raise ValueError("its checksum does not fit")
+        with np.load(arrays, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        warnings.warn(f"{arrays}: damaged ({error}), it is computed again", stacklevel=3)
+        return None

@@ -1,0 +1,242 @@
+import functools
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from poly import metrics, model, sweep
+
+
+def draw(*, n: int, m: int = 4, generator: torch.Generator) -> dict[str, Any]:
+    W = model.init(n, m, generator=generator)
+    return {"largest": W.abs().max(), "winners": metrics.winners(W)[0]}
+
+
+def count_calls(*, n: int, log: str, generator: torch.Generator) -> float:
+    with Path(log).open("a", encoding="utf-8") as file:
+        file.write(f"{n}\n")
+    return float(torch.rand(1, generator=generator)) + n
+
+
+def fail_at_2(*, n: int, generator: torch.Generator) -> int:
+    if n == 2:
+        raise ValueError("n=2: diverged")
+    return n
+
+
+class Here(Executor):
+    """The smallest executor: at once, in this thread."""
+
+    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@pytest.fixture
+def here() -> Here:
+    return Here()
+
+
+def test_the_table_has_a_row_for_each_point_and_seed_in_their_order(here: Here) -> None:
+    table = sweep.sweep(draw, {"n": [3, 2], "m": [5]}, seeds=2, executor=here)
+    assert table.columns.tolist() == ["n", "m", "seed", "largest", "winners"]
+    assert table[["n", "m", "seed"]].to_numpy().tolist() == [[3, 5, 0], [3, 5, 1], [2, 5, 0], [2, 5, 1]]
+    assert table.largest.dtype == float
+    assert [len(row) for row in table.winners] == [3, 3, 2, 2]
+    assert table.largest.nunique() == 4
+
+
+@pytest.mark.parametrize("pool", [None, ThreadPoolExecutor, ProcessPoolExecutor])
+def test_results_do_not_depend_on_the_executor(pool: Any, here: Here) -> None:
+    expected = sweep.sweep(draw, {"n": [2, 3]}, seeds=[7, 1], executor=here)
+    if pool is None:
+        found = sweep.sweep(draw, {"n": [2, 3]}, seeds=[7, 1])
+    else:
+        with pool(2) as executor:
+            found = sweep.sweep(draw, {"n": [2, 3]}, seeds=[7, 1], executor=executor)
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_more_widths_more_seeds_and_another_order_change_no_other_cell(here: Here) -> None:
+    few = sweep.sweep(draw, {"n": [2], "m": [4]}, seeds=2, executor=here)
+    many = sweep.sweep(draw, {"m": [8, 4], "n": [3, 2]}, seeds=5, executor=here)
+    same = many[(many.n == 2) & (many.m == 4) & (many.seed < 2)]
+    assert same.largest.tolist() == few.largest.tolist()
+
+
+def test_a_function_of_a_prompt_reaches_the_other_processes() -> None:
+    scope: dict[str, Any] = {}
+    exec("def square(*, n, generator):\n    return n * n", scope)
+    assert sweep.sweep(scope["square"], {"n": [2, 3]}, seeds=1).value.tolist() == [4, 9]
+    assert sweep.sweep(lambda *, n, generator: -n, {"n": [2]}, seeds=1).value.tolist() == [-2]
+
+
+def test_kinds_of_results(here: Here) -> None:
+    class Pair(NamedTuple):
+        word: str
+        grid: Any
+
+    def run(*, k: Any, generator: torch.Generator) -> Any:
+        return Pair("a", np.eye(2)) if k is None else True if k == "flag" else math.nan
+
+    assert sweep.sweep(run, {"k": [None]}, seeds=1, executor=here).grid[0].tolist() == [[1, 0], [0, 1]]
+    assert sweep.sweep(run, {"k": ["flag"]}, seeds=1, executor=here).value.tolist() == [True]
+    assert math.isnan(sweep.sweep(run, {"k": [(1, 2.5)]}, seeds=1, executor=here).value[0])
+
+
+# The store
+
+
+def calls(log: Path) -> int:
+    return len(log.read_text().splitlines()) if log.exists() else 0
+
+
+def test_what_is_stored_is_not_run_again_and_comes_back_equal(tmp_path: Path, here: Here) -> None:
+    log = tmp_path / "log"
+    run = functools.partial(count_calls, log=str(log))
+    first = sweep.sweep(run, {"n": [1, 2]}, seeds=2, executor=here, store=tmp_path / "store")
+    assert calls(log) == 4
+    second = sweep.sweep(run, {"n": [1, 2, 3]}, seeds=2, executor=here, store=tmp_path / "store")
+    assert calls(log) == 6
+    pd.testing.assert_frame_equal(second[:4], first)
+    assert not list((tmp_path / "store").glob("*.tmp"))
+
+
+def test_other_code_is_another_cell(tmp_path: Path, here: Here) -> None:
+    def one(*, n: int, generator: torch.Generator) -> int:
+        return n
+
+    def two(*, n: int, generator: torch.Generator) -> int:
+        return n + 1
+
+    for run, value in ((one, 5), (two, 6), (functools.partial(count_calls, log=str(tmp_path / "log")), None)):
+        found = sweep.sweep(run, {"n": [5]}, seeds=1, executor=here, store=tmp_path / "store").value[0]
+        assert value is None or found == value
+    assert len(list((tmp_path / "store").glob("*.json"))) == 3
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip", "empty", "no arrays", "no json", "other json"])
+def test_a_damaged_entry_is_told_and_computed_again(tmp_path: Path, here: Here, harm: str) -> None:
+    log, store = tmp_path / "log", tmp_path / "store"
+    run = functools.partial(count_calls, log=str(log))
+    expected = sweep.sweep(run, {"n": [1]}, seeds=1, executor=here, store=store)
+    (arrays,), (record,) = store.glob("*.npz"), store.glob("*.json")
+    content = arrays.read_bytes()
+    match harm:
+        case "cut":
+            arrays.write_bytes(content[:-20])
+        case "flip":
+            arrays.write_bytes(content[:60] + bytes([content[60] ^ 1]) + content[61:])
+        case "empty":
+            arrays.write_bytes(b"")
+        case "no arrays":
+            arrays.unlink()
+        case "no json":
+            record.write_text("{")
+        case "other json":
+            record.write_text(json.dumps([1]))
+    with pytest.warns(UserWarning, match=r"\.npz: damaged \(.*\), it is computed again"):
+        found = sweep.sweep(run, {"n": [1]}, seeds=1, executor=here, store=store)
+    pd.testing.assert_frame_equal(found, expected)
+    assert calls(log) == 2
+
+
+SCRIPT = """
+import sys, time, torch
+from poly import sweep
+
+def slow(*, n, generator):
+    time.sleep(0.15)
+    return torch.rand(3, generator=generator) + n
+
+if __name__ == "__main__":
+    table = sweep.sweep(slow, {"n": list(range(12))}, seeds=2, store=sys.argv[1], progress=False)
+    print(sum(float(row.sum()) for row in table.value).hex())
+"""
+
+
+def script(folder: Path, store: Path) -> subprocess.Popen[str]:
+    path = folder / "script.py"
+    path.write_text(SCRIPT)
+    return subprocess.Popen([sys.executable, str(path), str(store)], stdout=subprocess.PIPE, text=True)
+
+
+def test_killed_at_any_moment_a_sweep_goes_on_to_the_same_result(tmp_path: Path) -> None:
+    whole, _ = script(tmp_path, tmp_path / "whole").communicate()
+    store = tmp_path / "killed"
+    for cells in (2, 9, 15):
+        process = script(tmp_path, store)
+        while process.poll() is None and len(list(store.glob("*.json"))) < cells:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        time.sleep(0.3)
+    done = len(list(store.glob("*.json")))
+    assert 15 <= done < 24
+    resumed, _ = script(tmp_path, store).communicate()
+    assert resumed == whole != ""
+
+
+def test_two_processes_share_a_store(tmp_path: Path) -> None:
+    both = [script(tmp_path, tmp_path / "store") for _ in range(2)]
+    one, other = (process.communicate()[0] for process in both)
+    assert one == other != ""
+    assert len(list((tmp_path / "store").glob("*.json"))) == 24
+
+
+# Errors
+
+
+def test_a_failing_cell_is_named_and_the_finished_ones_stay(tmp_path: Path, here: Here) -> None:
+    with pytest.raises(sweep.CellError, match=r"^\{'n': 2\}, seed 0: ValueError: n=2: diverged$"):
+        sweep.sweep(fail_at_2, {"n": [1, 2, 3]}, seeds=1, executor=here, store=tmp_path)
+    assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_what_is_no_result_is_told(here: Here) -> None:
+    with pytest.raises(sweep.CellError, match=r"TypeError: run returned value=None, must be numbers, words, or"):
+        sweep.sweep(lambda *, n, generator: None, {"n": [1]}, seeds=1, executor=here)
+
+
+@pytest.mark.parametrize(
+    ("grid", "seeds", "message"),
+    [
+        ([1], 1, r"^grid=\[1\]: must map the arguments"),
+        ({"seed": [1]}, 1, r"^grid: 'seed' cannot be an argument"),
+        ({"n": []}, 1, r"^grid: n=\[\], must be a nonempty list"),
+        ({"n": 3}, 1, r"^grid: n=3, must be a nonempty list"),
+        ({"n": "ab"}, 1, r"^grid: n='ab', must be a nonempty list"),
+        ({"n": [math.inf]}, 1, r"^grid: n has the value inf, must be finite numbers"),
+        ({"n": [object]}, 1, r"^grid: n has the value <class 'object'>, must be"),
+        ({"n": [1, 1]}, 1, r"^grid, seeds: must hold at least one cell, and none twice"),
+        ({"n": [1]}, 0, r"^seeds=0: must be a whole number ≥ 1"),
+        ({"n": [1]}, [-1], r"^seeds=-1: must be a whole number ≥ 0"),
+        ({"n": [1]}, [], r"^grid, seeds: must hold at least one cell"),
+    ],
+)
+def test_bad_grids(grid: Any, seeds: Any, message: str, here: Here) -> None:
+    with pytest.raises(ValueError, match=message):
+        sweep.sweep(draw, grid, seeds=seeds, executor=here)
+
+
+def test_other_bad_input(tmp_path: Path, here: Here) -> None:
+    with pytest.raises(ValueError, match=r"^run=3: must be a function$"):
+        sweep.sweep(3, {"n": [1]}, seeds=1)  # type: ignore[arg-type]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"^store='.*file': is a file, must be a folder$"):
+        sweep.sweep(draw, {"n": [1]}, seeds=1, executor=here, store=tmp_path / "file")
