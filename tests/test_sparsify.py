@@ -277,7 +277,7 @@ def test_a_path_that_just_fits_is_whole(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_path_holds_a_million_records() -> None:
-    assert sparsify._MOST_RECORDS == 2**20
+    assert sparsify._MOST_RECORDS == 10**6
     assert sparsify._MOST_STEPS == 10**10
 
 
@@ -400,8 +400,9 @@ def test_over_200_times_faster_than_a_numpy_loop_at_the_paper_s_size() -> None:
     fast = []
     for _ in range(20):  # the other core is at work, too: the best of many is the one left alone
         start = time.perf_counter()
-        path = sparsify.sparsify(w0, 1e-5)
+        sparsify.sparsify(w0, 1e-5)
         fast.append(time.perf_counter() - start)
+    path = sparsify.sparsify(w0, 1e-5)
     start = time.perf_counter()
     count, left = race_of_the_living(w0, 1e-5, 0.5)
     slow = time.perf_counter() - start
