@@ -80,7 +80,7 @@ def test_more_widths_more_seeds_and_another_order_change_no_other_cell(here: Her
 
 
 def test_a_function_of_a_prompt_reaches_the_other_processes() -> None:
-    scope: dict[str, Any] = {}
+    scope: dict[str, Any] = {"__name__": "__main__"}
     exec("def square(*, n, generator):\n    return n * n", scope)
     assert sweep.sweep(scope["square"], {"n": [2, 3]}, seeds=1).value.tolist() == [4, 9]
     assert sweep.sweep(lambda *, n, generator: -n, {"n": [2]}, seeds=1).value.tolist() == [-2]
