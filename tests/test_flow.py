@@ -1,5 +1,10 @@
 import math
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -189,6 +194,27 @@ def test_no_result_depends_on_the_number_of_threads() -> None:
         ends.append(flow.flow(W, 0.02, t_end=20.0).W)
     torch.set_num_threads(1)
     assert torch.equal(*ends)
+
+
+def test_compiled_code_is_made_anew_where_the_steps_that_it_contains_change(tmp_path: Path) -> None:
+    """numba's cache asks after the caller's file only, and would go on with the old steps."""
+    ignored = shutil.ignore_patterns("__pycache__", "press")
+    package = shutil.copytree(Path(model.__file__).parent, tmp_path / "poly", ignore=ignored)
+    code = (
+        "import numpy as np; from poly import flow_sparse; W = np.full((1, 2, 2), 0.3);"
+        "flow_sparse.advance(W, 0.1, 1e9, np.zeros(1), np.full(1, 4.0), 4.0, 0); print(W.sum().hex())"
+    )
+
+    def end() -> str:
+        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+        return subprocess.run(
+            [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+        ).stdout
+
+    before = end()
+    steps = package / "chebyshev.py"
+    steps.write_text(steps.read_text(encoding="utf-8").replace("_DAMPING = 20.0", "_DAMPING = 4.0"), encoding="utf-8")
+    assert end() != before
 
 
 # End states

@@ -4,10 +4,14 @@ Two features feel each other only on neurons that both hold. The weights are kep
 evaluation of the forces costs a few operations for each pair of weights on one neuron.
 """
 
+import inspect
+from collections.abc import Callable
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from poly import chebyshev
 from poly.chebyshev import coefficients, longest_step, next_step, stages
 
 Array = NDArray[np.float64]
@@ -27,18 +31,7 @@ _CLOSE = 1e-6
 NEVER, AT_REST, KNOWN = 0, 1, 2
 
 
-@numba.njit(cache=True, nogil=True)
-def advance(W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, until: int) -> None:
-    """Bring instances, W (instances, n, m), with their times t and next steps h to ``stop`` or their end, in place.
-
-    An instance that has reached its end, as ``until`` says, has t = ∞.
-    """
-    for instance in range(len(W)):
-        if t[instance] < stop:
-            _advance(W[instance], l1, tol, t, h, instance, stop, until)
-
-
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)  # kept by ``advance``
 def _advance(
     W: Array, l1: float, tol: float, times: Array, steps: Array, instance: int, stop: float, until: int
 ) -> None:
@@ -252,7 +245,7 @@ def _crowding(S: Array) -> float:
     return max(float(total.max()), 1.0)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)  # kept by ``advance``
 def _step(
     ptr: Index,
     row: Index,
@@ -345,3 +338,26 @@ def _alone(ties: float, l1: float) -> float:
         if abs(change) <= 1e-16 * w:
             break
     return w
+
+
+def _advance_all(steps: str) -> Callable[[Array, float, float, Array, Array, float, int], None]:
+    """``advance``, whose compiled code is kept for just these ``steps``, the source of ``chebyshev``.
+
+    It contains their code, and numba's cache asks only after this file and the closures of what it keeps.
+    """
+
+    @numba.njit(cache=True, nogil=True)
+    def advance(W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, until: int) -> None:
+        """Bring instances, W (instances, n, m), with their times t and next steps h to ``stop`` or their end, in place.
+
+        An instance that has reached its end, as ``until`` says, has t = ∞.
+        """
+        _ = steps
+        for instance in range(len(W)):
+            if t[instance] < stop:
+                _advance(W[instance], l1, tol, t, h, instance, stop, until)
+
+    return advance
+
+
+advance = _advance_all(inspect.getsource(chebyshev))
