@@ -10,7 +10,6 @@ turns, and the seconds beside it say little about another machine.
 
 import argparse
 import json
-import os
 import platform
 import resource
 import statistics
@@ -28,6 +27,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from poly import flow, metrics, model, sparsify, training
+from poly.press.chapters import write_whole
+from poly.press.execute import cores
 
 ROOT = Path(__file__).resolve().parent.parent
 L1, STEPS = 1e-3, 7500
@@ -150,7 +151,7 @@ def main() -> None:
     results: Record = {
         "machine": {
             "processor": platform.processor() or platform.machine(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "cores": cores(),
             "threads": torch.get_num_threads(),
             "peak_gflops_float32": peak(torch.float32),
             "peak_gflops_float64": peak(torch.float64),
@@ -162,10 +163,7 @@ def main() -> None:
         results[name] = BENCHMARKS[name](quick=options.quick)
         print(f"  ratio {results[name]['ratio']:.3g}", flush=True)
     target = ROOT / "_build" / "bench.json"
-    target.parent.mkdir(exist_ok=True)
-    draft = target.with_suffix(".tmp")
-    draft.write_text(json.dumps(results, indent=1), encoding="utf-8")
-    draft.replace(target)
+    write_whole(target, json.dumps(results, indent=1), target.parent)
     print(f"written {target}; peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
 
 

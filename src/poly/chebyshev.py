@@ -36,16 +36,16 @@ def longest_step(rate: float) -> float:
 
 
 @numba.njit(cache=True, nogil=True)
-def coefficients(s: int) -> Float[Array, "5 stages_and_start"]:
+def coefficients(s: int) -> Float[Array, "4 stages_and_start"]:
     """Rows μ, ν, μ̃, γ̃ of ``Y_j = (1 − μ_j − ν_j) Y_0 + μ_j Y_{j−1} + ν_j Y_{j−2} + h (μ̃_j f(Y_{j−1}) + γ̃_j f(Y_0))``.
 
-    ``Y_1 = Y_0 + h μ̃_1 f(Y_0)``; the step ends in ``Y_s``. The fifth row holds the times c_j of the stages.
+    ``Y_1 = Y_0 + h μ̃_1 f(Y_0)``; the step ends in ``Y_s``.
 
     Args:
         s: stages, ≥ 2.
 
     Returns:
-        (5, s + 1); entries without a meaning are 0.
+        (4, s + 1); entries without a meaning are 0.
     """
     w0 = 1 + _DAMPING / s**2
     T, dT, ddT = np.empty(s + 1), np.empty(s + 1), np.empty(s + 1)
@@ -59,22 +59,25 @@ def coefficients(s: int) -> Float[Array, "5 stages_and_start"]:
     for j in range(2, s + 1):
         b[j] = ddT[j] / dT[j] ** 2
     b[0] = b[1] = b[2]
-    found = np.zeros((5, s + 1))
-    mu, nu, mu_tilde, gamma_tilde, c = found
+    found = np.zeros((4, s + 1))
+    mu, nu, mu_tilde, gamma_tilde = found
     mu_tilde[1] = b[1] * w1
     for j in range(2, s + 1):
         mu[j] = 2 * b[j] * w0 / b[j - 1]
         nu[j] = -b[j] / b[j - 2]
         mu_tilde[j] = 2 * b[j] * w1 / b[j - 1]
         gamma_tilde[j] = -(1 - b[j - 1] * T[j - 1]) * mu_tilde[j]
-        c[j] = w1 * ddT[j] / dT[j]
-    c[1] = c[2] / dT[2]
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def next_step(h: float, error: float) -> float:
-    """The step after one of length h whose error was ``error`` times what is allowed: of third order, with care."""
+def next_step(meant: float, taken: float, error: float) -> float:
+    """The step to try after one of length ``taken`` whose error was ``error`` times what is allowed.
+
+    Of third order, with care. A step that a stop cut short says nothing against the longer one that was meant, unless
+    it failed.
+    """
     if not error < 1e9:  # NaN, too: the step has overflowed
-        return 0.2 * h
-    return float(h * min(3.0, max(0.2, 0.9 * max(error, 1e-12) ** (-1 / 3))))
+        return 0.2 * taken
+    step = float(taken * min(3.0, max(0.2, 0.9 * max(error, 1e-12) ** (-1 / 3))))
+    return max(meant, step) if error <= 1 and taken != meant else step

@@ -145,6 +145,15 @@ def finite_tensor(name: str, value: object, at_least_dims: int, shape: str) -> F
     return value
 
 
+def fitting(result: Float[Tensor, "..."], W: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """``result``, unless it has overflowed: it grows like the third or fourth power of the weights."""
+    if not bool(torch.isfinite(result).all()):
+        raise ValueError(
+            f"W: holds a weight of size {W.abs().max().item():.3g}, must be smaller for the result to fit {W.dtype}"
+        )
+    return result
+
+
 def function(name: str, value: object) -> None:
     """Raises ValueError unless ``value`` can be called."""
     if not callable(value):

@@ -9,16 +9,14 @@ one instance to a thread; no result depends on the number of threads.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from poly import checks, flow_dense, flow_sparse
+from poly import checks, flow_dense, flow_sparse, parallel
 from poly.model import Trajectory
 
 Array = NDArray[np.float64]
@@ -104,9 +102,8 @@ def _geometric(end: float, t: Array) -> Iterator[float]:
 
 def _advance(W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, until: int) -> None:
     """Bring every instance to time ``stop`` in place, or to its end."""
-    threads = torch.get_num_threads()
     large = W[0].size >= _LEAST_DENSE
-    size = 1 if large else max(1, min(256, len(W) // (4 * threads)))
+    size = 1 if large else max(1, min(256, len(W) // (4 * torch.get_num_threads())))
 
     def some(first: int) -> None:
         part = slice(first, first + size)
@@ -114,6 +111,4 @@ def _advance(W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, u
             t[first], h[first] = flow_dense.advance(W[first], l1, tol, t[first], h[first], stop)
         flow_sparse.advance(W[part], l1, tol, t[part], h[part], stop, until)
 
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(some, range(0, len(W), size)):
-            pass
+    parallel.for_each(some, range(0, len(W), size))

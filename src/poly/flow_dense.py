@@ -35,7 +35,8 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) ->
     S, R = np.zeros((n, n), order="F"), np.empty((n, n))
     for block in blocks:
         S = dsyrk(1.0, clamped[block].T, beta=1.0, c=S, overwrite_c=1)
-    crowding = _relu(S, R)
+    _relu(S, R)
+    crowding = _crowding(R)
     for block in blocks:
         np.matmul(clamped[block], R, out=product[: block.stop - block.start])
         first[block] = 4 * (clamped[block] - product[: block.stop - block.start])
@@ -49,7 +50,7 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) ->
             rate = _RATES[guess] * crowding
             step = min(h, stop - t, longest_step(rate))
             s = stages(step, rate)
-            mu, nu, mu_tilde, gamma_tilde, _ = coefficients(s)
+            mu, nu, mu_tilde, gamma_tilde = coefficients(s)
             S[:] = 0.0
             for b in blocks:
                 _first_stage(now[b], slope[b], head[b], mu_tilde[1] * step, first[b], second[b], clamped[b])
@@ -65,27 +66,27 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) ->
                     _stage(now[b], slope[b], head[b], part, l1, *scales, before[b], latest[b], clamped[b])
                     S = dsyrk(1.0, clamped[b].T, beta=1.0, c=S, overwrite_c=1)
                 before, latest = latest, before
-            found = _relu(S, R)
+            _relu(S, R)
+            found = _crowding(R)
             squares = np.zeros(n)
             for b in blocks:
                 part = product[: b.stop - b.start]
                 np.matmul(clamped[b], R, out=part)
                 _finish(now[b], slope[b], part, l1, step, clamped[b], first[b], squares)
             error = float(np.sqrt(squares.max()))
-            grown = next_step(step, error / tol)
+            h = next_step(h, step, error / tol)
             if error <= tol:
                 break
-            h, guess = grown, min(guess + 1, len(_RATES) - 1)
+            guess = min(guess + 1, len(_RATES) - 1)
         t += step
-        h = grown if step == h else max(h, grown)
         now, clamped, crowding = clamped, now, found
     W[:] = now.T
     return t, h
 
 
 @numba.njit(cache=True, nogil=True)
-def _relu(S: Array, R: Array) -> float:
-    """R = ReLU(S), of which the upper triangle is given; its largest row sum, at least 1."""
+def _relu(S: Array, R: Array) -> None:
+    """R = ReLU(S), of which the upper triangle is given."""
     n = len(S)
     lower = S.T  # in the order of the memory
     for i in range(n):
@@ -97,8 +98,13 @@ def _relu(S: Array, R: Array) -> float:
             for j in range(left, min(left + 32, n)):
                 for i in range(top, min(top + 32, j)):
                     R[i, j] = R[j, i]
+
+
+@numba.njit(cache=True, nogil=True)
+def _crowding(R: Array) -> float:
+    """The largest row sum of ReLU(W Wᵀ), at least 1."""
     largest = 1.0
-    for i in range(n):
+    for i in range(len(R)):
         largest = max(largest, R[i].sum())
     return largest
 

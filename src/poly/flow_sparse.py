@@ -59,13 +59,11 @@ def _advance(
             rate = _RATES[guess] * crowding
             step = min(h, stop - t, longest_step(rate))
             new, new_pull, error = _step(ptr, row, w, head, velocity, S, l1, step, rate, n)
-            grown = next_step(step, error / tol)
+            h = next_step(h, step, error / tol)
             if error <= tol:
                 break
-            h, guess = grown, min(guess + 1, len(_RATES) - 1)
+            guess = min(guess + 1, len(_RATES) - 1)
         t += step
-        # A step cut short by ``stop`` says nothing against the longer one that was meant.
-        h = grown if step == h else max(h, grown)
         neuron, ptr, row, w, pull = _living(neuron, ptr, row, new, new_pull)
     W[:] = 0.0
     for k in range(neuron.size):
@@ -260,7 +258,7 @@ def _step(
 ) -> tuple[Array, Array, float]:
     """One Chebyshev step: the weights after it, the pull on them, and the error, the largest of a row."""
     s = stages(h, rate)
-    mu, nu, mu_tilde, gamma_tilde, _ = coefficients(s)
+    mu, nu, mu_tilde, gamma_tilde = coefficients(s)
     before, now = w.copy(), w + mu_tilde[1] * h * velocity
     clamped, pull = np.empty_like(w), np.empty_like(w)
     S[:] = 0.0

@@ -111,7 +111,7 @@ def reconstruct(network: Network, x: Float[Tensor, "*instances batch n"]) -> Flo
     """
     W, b = _network(network)
     _inputs(W, x)
-    return _finite(W, torch.relu(x @ W @ W.mT + b.unsqueeze(-2)))
+    return checks.fitting(torch.relu(x @ W @ W.mT + b.unsqueeze(-2)), W)
 
 
 def loss(
@@ -135,7 +135,7 @@ def loss(
     Source: Elhage et al. 2022, "Demonstrating Superposition".
     """
     output = reconstruct(network, x)
-    return _finite(network.W, (_importance(network.W, importance) * (x - output).square()).sum(-1).mean(-1))
+    return checks.fitting((_importance(network.W, importance) * (x - output).square()).sum(-1).mean(-1), network.W)
 
 
 def loss_without_sharing(
@@ -258,14 +258,6 @@ def _network(network: Network) -> Network:
     if b.shape != W.shape[:-1]:
         raise ValueError(f"b: has shape {tuple(b.shape)}, must be {tuple(W.shape[:-1])} to fit W")
     return Network(W, b)
-
-
-def _finite(W: Tensor, result: Tensor) -> Tensor:
-    if not bool(torch.isfinite(result).all()):
-        raise ValueError(
-            f"W: holds a weight of size {W.abs().max().item():.3g}, too large for the result to fit {W.dtype}"
-        )
-    return result
 
 
 def _inputs(W: Tensor, x: Tensor) -> None:

@@ -1,7 +1,6 @@
 """The optimizers that people run on the model: SGD, SGD with hidden noise, AdamW."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,10 +8,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from poly import checks, noise, optimizers
+from poly import checks, noise, optimizers, parallel
 from poly.model import Trajectory
 from poly.noise import EXCESS_KURTOSIS, Family
 
@@ -137,12 +135,12 @@ def _advance(W: Tensor, mean: Tensor, square: Tensor, config: TrainConfig, first
                 np.matmul(weights, weights.T, out=overlap)
                 np.maximum(overlap, 0, out=overlap)
                 np.matmul(overlap, weights, out=product)
-            scale, root = config.lr / (1 - _BETA1 ** (step + 1)), (1 - _BETA2 ** (step + 1)) ** 0.5
             # All of the weights' dtype: one float64 would make the whole update one of float64.
             if first_moment is None or second_moment is None:
                 numbers = np.array((config.lr, config.weight_decay, config.l1), weights.dtype)
                 optimizers.sgd(weights.ravel(), product.ravel(), numbers)
             else:
+                scale, root = config.lr / (1 - _BETA1 ** (step + 1)), (1 - _BETA2 ** (step + 1)) ** 0.5
                 decay = 1 - config.lr * config.weight_decay
                 numbers = np.array(
                     (scale, 1 / root, decay, config.l1, 1 - _BETA1, _BETA2, 1 - _BETA2, _EPS), weights.dtype
@@ -151,9 +149,7 @@ def _advance(W: Tensor, mean: Tensor, square: Tensor, config: TrainConfig, first
                 optimizers.adamw(weights.ravel(), product.ravel(), *moments, numbers)
 
     # A run that diverges is reported by the caller.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        for _ in pool.map(run, zip(*parts, strict=True)):
-            pass
+    parallel.for_each(run, zip(*parts, strict=True))
 
 
 def _update(W: Tensor, mean: Tensor, square: Tensor, gradient: Tensor, config: TrainConfig, step: int) -> None:
