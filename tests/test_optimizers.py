@@ -7,31 +7,32 @@ import torch
 from poly import model, optimizers
 
 
+@pytest.mark.parametrize("large", [2**13, 0])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_updates_are_torch_s_and_keep_the_dtype(dtype: Any) -> None:
-    """Whole runs are held to torch's optimizers in test_training; here one step from a state in mid-run."""
+@pytest.mark.parametrize("noisy", [False, True])
+@pytest.mark.parametrize("adamw", [False, True])
+def test_a_step_in_mid_run_is_torch_s_and_keeps_the_dtype(
+    large: int, dtype: Any, noisy: bool, adamw: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole runs are held to torch's optimizers in test_training."""
+    monkeypatch.setattr(optimizers, "_LARGE", large)
     rng = np.random.default_rng(0)
-    W = rng.normal(size=(4, 6)).astype(dtype)
-    product = np.maximum(W @ W.T, 0) @ W
-    leaf = torch.from_numpy(W.copy()).requires_grad_()
-    (gradient,) = torch.autograd.grad(model.loss(leaf, 0.3), leaf)
-
-    plain = W.copy()
-    optimizers.sgd(plain.ravel(), product.ravel(), np.array((0.1, 0.2, 0.3), dtype))
-    expected = W - 0.1 * (gradient.numpy() + 0.2 * W)
-    np.testing.assert_allclose(plain, expected, rtol=0, atol=20 * np.finfo(dtype).eps)
-
+    W, xi = rng.normal(size=(4, 6)).astype(dtype), rng.normal(size=(1 if noisy else 0, 6)).astype(dtype)
+    W[1] = 0.0
     mean, square = rng.normal(size=(2, 4, 6)).astype(dtype) ** 2
-    torch_optimizer = torch.optim.AdamW([leaf], lr=0.1, weight_decay=0.2)
-    torch_optimizer.state[leaf] = {
-        "step": torch.tensor(6.0),
-        "exp_avg": torch.from_numpy(mean.copy()),
-        "exp_avg_sq": torch.from_numpy(square.copy()),
-    }
-    leaf.grad = gradient
-    torch_optimizer.step()
-    numbers = (0.1 / (1 - 0.9**7), (1 - 0.999**7) ** -0.5, 1 - 0.1 * 0.2, 0.3, 1 - 0.9, 0.999, 1 - 0.999, 1e-8)
-    adam = W.copy()
-    optimizers.adamw(adam.ravel(), product.ravel(), mean.ravel(), square.ravel(), np.array(numbers, dtype))
-    np.testing.assert_allclose(adam, leaf.detach().numpy(), rtol=0, atol=20 * np.finfo(dtype).eps)
-    assert adam.dtype == dtype
+    leaf = torch.from_numpy(W.copy()).requires_grad_()
+    noise = torch.from_numpy(xi[0]) if noisy else 0.0
+    (leaf.grad,) = torch.autograd.grad(model.loss(leaf, 0.3, noise), leaf)
+    theirs: torch.optim.Optimizer = torch.optim.SGD([leaf], lr=0.1, weight_decay=0.2)
+    if adamw:
+        theirs = torch.optim.AdamW([leaf], lr=0.1, weight_decay=0.2)
+        theirs.state[leaf] = {
+            "step": torch.tensor(6.0),
+            "exp_avg": torch.from_numpy(mean.copy()),
+            "exp_avg_sq": torch.from_numpy(square.copy()),
+        }
+    theirs.step()
+    ours, none = W.copy(), np.zeros((0, 0), dtype)
+    optimizers.advance(ours, mean if adamw else none, square if adamw else none, xi, 6, 7, 0.1, 0.2, 0.3)
+    np.testing.assert_allclose(ours, leaf.detach().numpy(), rtol=0, atol=40 * np.finfo(dtype).eps)
+    assert ours.dtype == dtype

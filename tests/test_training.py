@@ -8,15 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from poly import metrics, model, noise, training
+from poly import metrics, model, noise, optimizers, training
 from poly.training import TrainConfig
 
 f64 = torch.float64
-SHARED: dict[str, Any] = {
-    "inputs": lambda b, n, m: (*b, 1, m),
-    "inputs+instances": lambda b, n, m: (m,),
-    "none": lambda b, n, m: (*b, n, m),
-}
+SHARED = ("inputs", "inputs+instances", "none")
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -27,6 +23,25 @@ def start(n: int = 5, m: int = 7, instances: int = 3, seed: int = 0) -> Tensor:
     return model.init(n, m, instances=instances, generator=generator(seed))
 
 
+def noises(W: Tensor, config: TrainConfig, source: torch.Generator) -> list[Any]:
+    """Each step's noise, in a shape that broadcasts against W: an instance's stream is its own generator's."""
+    *instances, n, m = W.shape
+    if config.noise is None:
+        return [0.0] * config.steps
+    if config.noise_shared == "none":
+        own = generator(int(torch.randint(2**63 - 1, (1,), generator=source)))
+        return [noise.draw(config.noise, (*instances, n, m), generator=own) for _ in range(config.steps)]
+    count = math.prod(instances) if config.noise_shared == "inputs" else 1
+    ahead = training._DRAWN // m
+    streams = []
+    for seed in torch.randint(2**63 - 1, (count,), generator=source).tolist():
+        own = generator(seed)
+        blocks = [noise.draw(config.noise, (ahead, m), generator=own) for _ in range(config.steps // ahead + 1)]
+        streams.append(torch.cat(blocks)[: config.steps])
+    xi = torch.stack(streams, 1)  # (steps, count, m)
+    return list(xi.reshape(config.steps, *(instances if count > 1 else [1] * len(instances)), 1, m))
+
+
 def train_by_torch(W: Tensor, config: TrainConfig, seed: int) -> Tensor:
     """The same run by autograd and torch's own optimizers, noise drawn from an equal generator."""
     leaf = W.clone().requires_grad_()
@@ -34,13 +49,8 @@ def train_by_torch(W: Tensor, config: TrainConfig, seed: int) -> Tensor:
     optimizer = (
         torch.optim.AdamW([leaf], **options) if config.optimizer == "adamw" else torch.optim.SGD([leaf], **options)
     )
-    source = generator(seed)
-    *instances, n, m = W.shape
-    for _ in range(config.steps):
-        xi: Tensor | float = 0.0
-        if config.noise is not None:
-            shape = SHARED[config.noise_shared](instances, n, m)
-            xi = config.sigma * noise.draw(config.noise, shape, generator=source, dtype=W.dtype)
+    for step_noise in noises(W, config, generator(seed)):
+        xi = config.sigma * step_noise
         optimizer.zero_grad()
         model.loss(leaf, config.l1, xi).sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -59,18 +69,59 @@ def test_200_steps_are_torch_s(optimizer: Any, lr: float, weight_decay: float, l
 
 
 @pytest.mark.parametrize("family", get_args(noise.Family))
-@pytest.mark.parametrize("shared", list(SHARED))
+@pytest.mark.parametrize("shared", SHARED)
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_noisy_steps_are_torch_s(family: noise.Family, shared: Any, optimizer: Any) -> None:
-    config = TrainConfig(optimizer=optimizer, lr=2e-3, steps=50, noise=family, sigma=0.3, noise_shared=shared)
+@pytest.mark.parametrize("large", [2**13, 0])
+def test_noisy_steps_are_torch_s(
+    family: noise.Family, shared: Any, optimizer: Any, large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_DRAWN", 16 * 7)
+    monkeypatch.setattr(optimizers, "_LARGE", large)
+    config = TrainConfig(
+        optimizer=optimizer, lr=2e-3, steps=50, noise=family, sigma=0.3, noise_shared=shared, weight_decay=0.1, l1=1e-3
+    )
     for W in (start(instances=2), start()[0]):
-        found = training.train(W, config, generator=generator(9)).W
-        torch.testing.assert_close(found, train_by_torch(W, config, 9), rtol=1e-12, atol=1e-12)
+        found = training.train(W, config, generator=generator(9), at=[5, 16, 17])
+        torch.testing.assert_close(found.W, train_by_torch(W, config, 9), rtol=1e-12, atol=1e-12)
+        early = dataclasses.replace(config, steps=17)
+        torch.testing.assert_close(found.values[2], train_by_torch(W, early, 9), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("shared", SHARED)
+@pytest.mark.parametrize("family", [None, "gaussian"])
+def test_a_list_of_settings_is_a_run_of_each(shared: Any, family: Any) -> None:
+    """One after the other from one generator, whatever optimizer each has."""
+    W = start(instances=6).reshape(3, 2, 5, 7)
+    sigma = 0.0 if family is None else 0.2
+    settings: list[Any] = [("sgd", 1e-2, 0.0), ("adamw", 3e-3, 1e-2), ("sgd", 2e-2, 1e-1)]
+    configs = [
+        TrainConfig(optimizer=optimizer, lr=lr, steps=30, l1=l1, noise=family, sigma=sigma, noise_shared=shared)
+        for optimizer, lr, l1 in settings
+    ]
+    together = training.train(W, configs, generator=generator(4), at=[10, 30])
+    assert together.values.shape == (2, 3, 2, 5, 7)
+    source = generator(4)
+    for part, config, found in zip(W, configs, together.W, strict=True):
+        assert torch.equal(training.train(part, config, generator=source).W, found)
+
+
+def test_settings_that_cannot_be_batched() -> None:
+    W, one = start(instances=2), TrainConfig(lr=1e-3, steps=3)
+    for configs, message in (
+        ([one], "config: has 1 settings, must have one for each entry of W's first axis"),
+        ([], "config: has 0 settings"),
+        ([one, dataclasses.replace(one, steps=4)], r"config: has steps \[3, 4\], must be equal"),
+        ([one, 3], "config=3: must be a TrainConfig"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            training.train(W, configs, generator=generator())  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="one for each entry of W's first axis"):
+        training.train(W[0], [one] * 5, generator=generator())
 
 
 @given(
     st.integers(1, 4), st.integers(1, 4), st.sampled_from([(), (1,), (2, 2)]), st.integers(0, 2**32),
-    st.sampled_from(list(SHARED)), st.sampled_from([0.0, 0.5]),
+    st.sampled_from(SHARED), st.sampled_from([0.0, 0.5]),
 )  # fmt: skip
 def test_one_sgd_step_is_the_gradient_of_the_noisy_loss(
     n: int, m: int, instances: tuple[int, ...], seed: int, shared: Any, l1: float
@@ -79,25 +130,10 @@ def test_one_sgd_step_is_the_gradient_of_the_noisy_loss(
     W[..., 0, :] = 0
     config = TrainConfig(optimizer="sgd", lr=1.0, steps=1, l1=l1, noise="gaussian", sigma=0.7, noise_shared=shared)
     step = W - training.train(W, config, generator=generator(seed)).W
-    xi = 0.7 * noise.draw("gaussian", SHARED[shared](instances, n, m), generator=generator(seed))
+    xi = 0.7 * noises(W, config, generator(seed))[0]
     leaf = W.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(model.loss(leaf, l1, xi).sum(), leaf)
     torch.testing.assert_close(step, gradient, rtol=1e-10, atol=1e-10)
-
-
-@pytest.mark.parametrize("shared", list(SHARED))
-def test_who_shares_the_noise(shared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    shapes = []
-    draw = noise.draw
-
-    def spy(family: noise.Family, shape: tuple[int, ...], **options: Any) -> Tensor:
-        shapes.append(shape)
-        return draw(family, shape, **options)
-
-    monkeypatch.setattr(noise, "draw", spy)
-    config = TrainConfig(lr=1e-3, steps=2, noise="bipolar", sigma=0.1, noise_shared=shared)
-    training.train(start(5, 7, 3), config, generator=generator())
-    assert shapes == 2 * [{"inputs": (3, 1, 7), "inputs+instances": (7,), "none": (3, 5, 7)}[shared]]
 
 
 def test_equal_instances_stay_equal_only_where_they_share_noise() -> None:

@@ -1,6 +1,7 @@
-"""The optimizers' updates, compiled: one pass over the weights. A leaf module.
+"""The optimizers' steps on one instance, on one thread. A leaf module.
 
-The gradient of the noiseless loss is ``4 (ReLU(W Wᵀ) W − W) + λ sign(W)``; the product is given.
+With hidden noise ξ that all inputs share, ``Y_ij = ReLU(W_i·W_j + ξ·W_j)`` and ``E = 2 (Y − I) ∘ 1[Y > 0]``, the
+gradient is ``(E + Eᵀ) W + (Eᵀ 1) ξᵀ + λ sign(W)``: two products of matrices, with noise or without.
 """
 
 from typing import Any
@@ -10,26 +11,105 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]  # float32 or float64, the same for all arguments of a call
+# torch.optim.AdamW's defaults, which the released code leaves alone.
+BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 
 
-@numba.njit(cache=True, nogil=True)
-def sgd(w: Array, product: Array, numbers: Array) -> None:
-    """``w ← w − lr (g + d w)`` in place; numbers: lr, weight decay d, λ."""
-    lr, weight_decay, l1 = numbers
-    four = w.dtype.type(4)
-    for e in range(w.size):
-        gradient = four * (product[e] - w[e]) + l1 * np.sign(w[e])
-        w[e] -= lr * (gradient + weight_decay * w[e])
+# Below this size a step is compiled whole; above, numpy's product W Wᵀ makes one half only.
+_LARGE = 2**13
 
 
-@numba.njit(cache=True, nogil=True)
-def adamw(w: Array, product: Array, mean: Array, square: Array, numbers: Array) -> None:
-    """AdamW's step in place, as in ``torch.optim.AdamW``; numbers: lr / (1 − β₁ᵏ), 1 / √(1 − β₂ᵏ), 1 − lr d, λ,
-    1 − β₁, β₂, 1 − β₂, ε at step k."""
-    scale, root, decay, l1, to_mean, keep_square, to_square, eps = numbers
-    four = w.dtype.type(4)
-    for e in range(w.size):
-        gradient = four * (product[e] - w[e]) + l1 * np.sign(w[e])
-        mean[e] += to_mean * (gradient - mean[e])
-        square[e] = keep_square * square[e] + to_square * gradient * gradient
-        w[e] = decay * w[e] - scale * mean[e] / (np.sqrt(square[e]) * root + eps)
+def advance(
+    w: Array, mean: Array, square: Array, xi: Array, first: int, last: int, lr: float, weight_decay: float, l1: float
+) -> None:
+    """Steps ``first`` … ``last`` − 1 in place: of AdamW where there are moments to keep, of SGD where they are empty.
+
+    Args:
+        w: weights, (n, m).
+        mean, square: AdamW's moments, (n, m); or (0, 0).
+        xi: σ times the noise of each of these steps, (steps, m); or (0, m).
+        lr, weight_decay, l1: as in ``training.TrainConfig``.
+    """
+    if w.size < _LARGE:
+        _small(w, mean, square, xi, first, last, lr, weight_decay, l1)
+        return
+    n, m = w.shape
+    overlap, errors, product = np.empty((n, n), w.dtype), np.empty((n, n), w.dtype), np.empty_like(w)
+    noise, shift, outgoing = np.zeros(m, w.dtype), np.zeros(n, w.dtype), np.empty(n, w.dtype)
+    with np.errstate(all="ignore"):  # a run that diverges is reported by the caller
+        for step in range(first, last):
+            if len(xi):
+                noise = xi[step - first]
+                np.matmul(w, noise, out=shift)
+            np.matmul(w, w.T, out=overlap)
+            _errors(overlap, shift, errors, outgoing)
+            np.matmul(errors, w, out=product)
+            _update(w, mean, square, product, outgoing, noise, step, lr, weight_decay, l1)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _small(
+    w: Array, mean: Array, square: Array, xi: Array, first: int, last: int, lr: float, weight_decay: float, l1: float
+) -> None:
+    n, m = w.shape
+    overlap, errors, product = np.empty((n, n), w.dtype), np.empty((n, n), w.dtype), np.empty_like(w)
+    quiet, shift, outgoing = np.zeros(m, w.dtype), np.zeros(n, w.dtype), np.empty(n, w.dtype)
+    for step in range(first, last):
+        noise = xi[step - first] if len(xi) else quiet
+        if len(xi):
+            np.dot(w, noise, shift)
+        np.dot(w, w.T, overlap)
+        _errors(overlap, shift, errors, outgoing)
+        np.dot(errors, w, product)
+        _update(w, mean, square, product, outgoing, noise, step, lr, weight_decay, l1)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _errors(overlap: Array, shift: Array, errors: Array, outgoing: Array) -> None:
+    """``E + Eᵀ`` and the sums of E's columns; where the output is 0 the ReLU passes nothing, the diagonal included."""
+    n = len(overlap)
+    two, zero = overlap.dtype.type(2), overlap.dtype.type(0)
+    outgoing[:] = zero
+    for i in range(n):
+        for j in range(i):
+            one, other = max(overlap[i, j] + shift[j], zero), max(overlap[i, j] + shift[i], zero)
+            errors[i, j] = two * (one + other)
+            errors[j, i] = errors[i, j]
+            outgoing[j] += two * one
+            outgoing[i] += two * other
+        own = overlap[i, i] + shift[i]
+        error = two * (own - overlap.dtype.type(1)) if own > zero else zero
+        errors[i, i] = two * error
+        outgoing[i] += error
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _update(
+    w: Array,
+    mean: Array,
+    square: Array,
+    product: Array,
+    outgoing: Array,
+    noise: Array,
+    step: int,
+    lr: float,
+    weight_decay: float,
+    l1: float,
+) -> None:
+    """``w ← w − lr (g + d w)``, or as ``torch.optim.AdamW`` does it, in place."""
+    number = w.dtype.type  # one float64 among the operands would make the whole pass one of float64
+    zero, tax, rate, decay = number(0), number(l1), number(lr), number(weight_decay)
+    scale, root = number(lr / (1 - BETA1 ** (step + 1))), number((1 - BETA2 ** (step + 1)) ** -0.5)
+    kept, eps = number(1 - lr * weight_decay), number(EPS)
+    to_mean, keep_square, to_square = number(1 - BETA1), number(BETA2), number(1 - BETA2)
+    for i in range(w.shape[0]):
+        for k in range(w.shape[1]):
+            x = w[i, k]
+            gradient = product[i, k] + outgoing[i] * noise[k] + (tax if x > zero else (-tax if x < zero else zero))
+            if mean.size == 0:
+                w[i, k] = x - rate * (gradient + decay * x)
+            else:
+                first = mean[i, k] + to_mean * (gradient - mean[i, k])
+                second = keep_square * square[i, k] + to_square * gradient * gradient
+                mean[i, k], square[i, k] = first, second
+                w[i, k] = kept * x - scale * first / (np.sqrt(second) * root + eps)

@@ -1,7 +1,11 @@
-"""The optimizers that people run on the model: SGD, SGD with hidden noise, AdamW."""
+"""The optimizers that people run on the model: SGD, SGD with hidden noise, AdamW.
+
+On the processor each instance is trained by itself, one to a thread (``optimizers``); elsewhere all at once, by torch.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Any, Literal
 
 import numpy as np
@@ -13,10 +17,11 @@ from torch import Tensor
 from poly import checks, noise, optimizers, parallel
 from poly.model import Trajectory
 from poly.noise import EXCESS_KURTOSIS, Family
+from poly.optimizers import BETA1, BETA2, EPS
 
 Array = NDArray[Any]  # float32 or float64
-# torch.optim.AdamW's defaults, which the released code leaves alone.
-_BETA1, _BETA2, _EPS = 0.9, 0.999, 1e-8
+# About so many numbers an instance's noise is drawn at a time.
+_DRAWN = 2**14
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +67,7 @@ class TrainConfig:
 
 def train(
     W: Float[Tensor, "*instances n m"],
-    config: TrainConfig,
+    config: TrainConfig | Sequence[TrainConfig],
     *,
     generator: torch.Generator,
     at: Sequence[int] = (),
@@ -76,8 +81,9 @@ def train(
 
     Args:
         W: starting weights, (*instances, n, m); left untouched. float32 or float64.
-        config: the settings.
-        generator: source of the hidden noise; not drawn from without noise.
+        config: the settings; or a list of them, of equal ``steps``, one for each entry of W's first axis.
+        generator: source of the hidden noise; not drawn from without noise. Each instance (on another device: each
+            setting) draws from a generator of its own, seeded from this one.
         at: steps to record, increasing, 0 … config.steps.
         observe: called with a copy of W at each of them; None records W itself.
 
@@ -91,97 +97,115 @@ def train(
     Source: figures 2 to 5 of the paper.
     """
     W = checks.weights(W).detach().clone(memory_format=torch.contiguous_format)
-    if not isinstance(config, TrainConfig):
-        raise ValueError(f"config={config!r}: must be a TrainConfig")
+    many = isinstance(config, list | tuple)
+    configs: list[Any] = list(config) if isinstance(config, list | tuple) else [config]
+    for each in configs:
+        if not isinstance(each, TrainConfig):
+            raise ValueError(f"config={each!r}: must be a TrainConfig")
+    if many and (W.ndim < 3 or len(configs) != len(W)):
+        raise ValueError(f"config: has {len(configs)} settings, must have one for each entry of W's first axis")
+    if len({each.steps for each in configs}) != 1:
+        raise ValueError(f"config: has steps {sorted({each.steps for each in configs})}, must be equal")
+    steps = configs[0].steps
     record = [checks.count("at", step, at_least=0) for step in checks.sequence("at", at)]
-    checks.increasing("at", record, last=config.steps)
+    checks.increasing("at", record, last=steps)
     if observe is not None:
         checks.function("observe", observe)
     checks.generator(generator)
     values: list[Tensor] = []
-    mean, square = (torch.zeros_like(W) if config.optimizer == "adamw" else W.new_empty(0) for _ in range(2))
-    # Products of half-precision numbers are torch's alone; so is everything on another device.
-    compiled = (
-        (config.noise is None or config.sigma == 0)
-        and W.device.type == "cpu"
-        and W.dtype in (torch.float32, torch.float64)
-    )
+    runs = [run for each, part in zip(configs, W if many else [W], strict=True) for run in _runs(part, each, generator)]
     step = 0
-    for stop in [*record, config.steps]:
-        if compiled:
-            _advance(W, mean, square, config, step, stop)
-        else:
-            for k in range(step, stop):
-                _update(W, mean, square, _gradient(W, config, generator), config, k)
+    for stop in [*record, steps]:
+        parallel.for_each(methodcaller("advance", step, stop), runs)
         step = stop
-        _still_finite(W, config)
+        for each in runs:
+            if not bool(torch.isfinite(each.W).all()):
+                raise ValueError(f"lr={each.config.lr!r}: the weights stopped being finite, must be smaller")
         if len(values) < len(record):
             values.append(checks.observation(W if observe is None else observe(W.clone()), values))
     return Trajectory(W, torch.tensor(record, dtype=torch.int64), torch.stack(values) if values else torch.empty(0))
 
 
-def _advance(W: Tensor, mean: Tensor, square: Tensor, config: TrainConfig, first: int, last: int) -> None:
-    """Noiseless steps ``first`` … ``last`` − 1, in place: an instance a thread, which its weights' cache belongs to."""
-    n, m = W.shape[-2:]
-    parts = [
-        part.reshape(-1, n, m).numpy() if part.numel() else [None] * W[..., 0, 0].numel() for part in (W, mean, square)
-    ]
+def _runs(W: Tensor, config: TrainConfig, generator: torch.Generator) -> "list[_Instance] | list[_Batch]":
+    """What trains W in place, in pieces that are independent of each other."""
+    instances = W.reshape(-1, *W.shape[-2:])
+    noisy = config.noise is not None and config.sigma > 0
+    # Products of half-precision numbers are torch's alone; so is everything on another device.
+    compiled = W.device.type == "cpu" and W.dtype in (torch.float32, torch.float64) and config.noise_shared != "none"
+    separate = len(instances) if compiled and config.noise_shared == "inputs" else 1
+    where = generator.device
+    seeds = torch.randint(2**63 - 1, (separate,), generator=generator, device=where).tolist() if noisy else [None]
+    if not compiled:
+        return [_Batch(W, config, seeds[0])]
+    return [_Instance(part, config, seeds[k % len(seeds)]) for k, part in enumerate(instances)]
 
-    def run(state: tuple[Array, Array | None, Array | None]) -> None:
-        weights, first_moment, second_moment = state
-        overlap, product = np.empty((n, n), weights.dtype), np.empty_like(weights)
+
+class _Instance:
+    """One instance on its way, by compiled steps; its noise depends on no recorded step and on no other instance."""
+
+    def __init__(self, W: Float[Tensor, "n m"], config: TrainConfig, seed: int | None) -> None:
+        self.W, self.config = W, config
+        self.source = None if seed is None else torch.Generator().manual_seed(seed)
+        self.moments = np.zeros((2, *(W.shape if config.optimizer == "adamw" else (0, 0))), W.numpy().dtype)
+        self.ahead = max(1, _DRAWN // W.shape[-1])
+        self.drawn = np.zeros((0, W.shape[-1]), self.moments.dtype)
+
+    def advance(self, first: int, last: int) -> None:
+        """Steps ``first`` … ``last`` − 1."""
+        config = self.config
+        while first < last:
+            stop, xi = last, self.drawn
+            if config.noise is not None and self.source is not None:
+                drawn = first % self.ahead
+                if drawn == 0:
+                    shape = (self.ahead, self.W.shape[-1])
+                    draws = noise.draw(config.noise, shape, generator=self.source, dtype=self.W.dtype)
+                    self.drawn = (config.sigma * draws).numpy()
+                stop = min(last, first - drawn + self.ahead)
+                xi = self.drawn[drawn:][: stop - first]
+            W, (mean, square) = self.W.numpy(), self.moments
+            optimizers.advance(W, mean, square, xi, first, stop, config.lr, config.weight_decay, config.l1)
+            first = stop
+
+
+class _Batch:
+    """All instances at once, by torch."""
+
+    def __init__(self, W: Float[Tensor, "*instances n m"], config: TrainConfig, seed: int | None) -> None:
+        self.W, self.config = W, config
+        self.source = None if seed is None else torch.Generator(W.device).manual_seed(seed)
+        self.mean, self.square = torch.zeros_like(W), torch.zeros_like(W)
+
+    def advance(self, first: int, last: int) -> None:
+        """Steps ``first`` … ``last`` − 1."""
         for step in range(first, last):
-            with np.errstate(all="ignore"):
-                np.matmul(weights, weights.T, out=overlap)
-                np.maximum(overlap, 0, out=overlap)
-                np.matmul(overlap, weights, out=product)
-            # All of the weights' dtype: one float64 would make the whole update one of float64.
-            if first_moment is None or second_moment is None:
-                numbers = np.array((config.lr, config.weight_decay, config.l1), weights.dtype)
-                optimizers.sgd(weights.ravel(), product.ravel(), numbers)
-            else:
-                scale, root = config.lr / (1 - _BETA1 ** (step + 1)), (1 - _BETA2 ** (step + 1)) ** 0.5
-                decay = 1 - config.lr * config.weight_decay
-                numbers = np.array(
-                    (scale, 1 / root, decay, config.l1, 1 - _BETA1, _BETA2, 1 - _BETA2, _EPS), weights.dtype
-                )
-                moments = first_moment.ravel(), second_moment.ravel()
-                optimizers.adamw(weights.ravel(), product.ravel(), *moments, numbers)
+            self._update(_gradient(self.W, self.config, self.source), step)
 
-    # A run that diverges is reported by the caller.
-    parallel.for_each(run, zip(*parts, strict=True))
-
-
-def _update(W: Tensor, mean: Tensor, square: Tensor, gradient: Tensor, config: TrainConfig, step: int) -> None:
-    """The optimizer's step in place, by torch."""
-    if config.optimizer == "sgd":
-        W -= config.lr * (gradient + config.weight_decay * W)
-        return
-    W *= 1 - config.lr * config.weight_decay
-    mean.lerp_(gradient, 1 - _BETA1)
-    square.mul_(_BETA2).addcmul_(gradient, gradient, value=1 - _BETA2)
-    root = (1 - _BETA2 ** (step + 1)) ** 0.5
-    W.addcdiv_(mean, (square.sqrt() / root).add_(_EPS), value=-config.lr / (1 - _BETA1 ** (step + 1)))
-
-
-def _still_finite(W: Float[Tensor, "*instances n m"], config: TrainConfig) -> None:
-    if not bool(torch.isfinite(W).all()):
-        raise ValueError(f"lr={config.lr!r}: the weights stopped being finite, must be smaller")
+    def _update(self, gradient: Tensor, step: int) -> None:
+        W, config = self.W, self.config
+        if config.optimizer == "sgd":
+            W -= config.lr * (gradient + config.weight_decay * W)
+            return
+        W *= 1 - config.lr * config.weight_decay
+        self.mean.lerp_(gradient, 1 - BETA1)
+        self.square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+        root = (1 - BETA2 ** (step + 1)) ** 0.5
+        W.addcdiv_(self.mean, (self.square.sqrt() / root).add_(EPS), value=-config.lr / (1 - BETA1 ** (step + 1)))
 
 
 def _gradient(
-    W: Float[Tensor, "*instances n m"], config: TrainConfig, generator: torch.Generator
+    W: Float[Tensor, "*instances n m"], config: TrainConfig, source: torch.Generator | None
 ) -> Float[Tensor, "*instances n m"]:
     """∂L/∂W of the noisy loss, all instances at once."""
     hidden = W
-    if config.noise is not None:
+    if config.noise is not None and source is not None:
         *instances, n, m = W.shape
         shape = {
             "inputs": (*instances, 1, m),
             "inputs+instances": (m,),
             "none": (*instances, n, m),
         }[config.noise_shared]
-        xi = noise.draw(config.noise, shape, generator=generator, dtype=W.dtype, device=W.device)
+        xi = noise.draw(config.noise, shape, generator=source, dtype=W.dtype, device=W.device)
         hidden = W + config.sigma * xi
     output = torch.relu(hidden @ W.mT)
     error = 2 * output
