@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from poly import metrics, model, noise, training
+from poly.noise import EXCESS_KURTOSIS
 from poly.training import TrainConfig
 
 f64 = torch.float64
@@ -206,7 +207,7 @@ NAN, INF = math.nan, math.inf
             for v in (-1e-9, NAN, INF, None)
         ],
         *[("optimizer", value, "one of 'adamw', 'sgd'") for value in ("adam", "SGD", None, 0)],
-        *[("noise", value, "one of None, 'bipolar', 'gaussian'") for value in ("pink", 0, "")],
+        *[("noise", v, f"one of None, {', '.join(map(repr, EXCESS_KURTOSIS))}") for v in ("pink", 0, "")],
         *[("noise_shared", v, "one of 'inputs', 'inputs\\+instances', 'none'") for v in ("instances", None)],
     ],
 )
