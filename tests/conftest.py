@@ -11,7 +11,10 @@ from hypothesis import Phase, settings
 # Set by tests/mutants.py, which brings its own loader.
 MUTATED = bool(os.environ.get("POLY_MUTATED"))
 # Not sparsify: numba compiles its functions from their source.
-TYPED = [f"poly.{name}" for name in ("checks", "flow", "inference", "metrics", "model", "noise", "theory", "training")]
+TYPED = [
+    f"poly.{name}"
+    for name in ("checks", "expected", "flow", "inference", "metrics", "model", "noise", "theory", "training")
+]
 if not MUTATED:
     # As everywhere in Python's type system, an int is welcome where a float is asked for.
     jaxtyping.install_import_hook(TYPED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")

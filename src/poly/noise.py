@@ -1,5 +1,6 @@
 """Unit-variance noise families for the hidden layer."""
 
+import math
 from typing import Literal
 
 import torch
@@ -8,8 +9,19 @@ from torch import Tensor
 
 from poly import checks
 
-Family = Literal["bipolar", "gaussian"]
-EXCESS_KURTOSIS: dict[Family, float] = {"bipolar": -2.0, "gaussian": 0.0}
+Family = Literal["bipolar", "arcsine", "uniform", "dropout", "triangular", "gaussian", "logistic", "laplace"]
+EXCESS_KURTOSIS: dict[Family, float] = {
+    "bipolar": -2.0,
+    "arcsine": -1.5,
+    "uniform": -1.2,
+    "dropout": -1.0,
+    "triangular": -0.6,
+    "gaussian": 0.0,
+    "logistic": 1.2,
+    "laplace": 3.0,
+}
+# Of uniform draws, which are whole multiples of it: what stands in for the 0 that a logarithm cannot take.
+_SPACING = 2.0**-53
 
 
 def draw(
@@ -20,9 +32,12 @@ def draw(
     dtype: torch.dtype = torch.float64,
     device: str | torch.device = "cpu",
 ) -> Float[Tensor, "..."]:
-    """Independent draws with mean 0 and variance 1.
+    """Independent draws, symmetric about their mean 0, with variance 1.
 
-    ``bipolar``: ±1 with equal probability (excess kurtosis −2); ``gaussian``: N(0, 1) (0).
+    In order of excess kurtosis: ``bipolar``, ±1 with equal probability (−2); ``arcsine``, √2 cos of a uniform angle
+    (−3/2); ``uniform`` on ±√3 (−6/5); ``dropout``, 0 with probability 1/2, else ±√2 (−1); ``triangular`` on ±√6, the
+    sum of two uniform numbers (−3/5); ``gaussian``, N(0, 1) (0); ``logistic`` of scale √3/π (6/5); ``laplace`` of
+    scale 1/√2 (3).
 
     Args:
         family: name of the distribution.
@@ -37,11 +52,40 @@ def draw(
     if not isinstance(shape, tuple | list):
         raise ValueError(f"shape={shape!r}: must be a tuple of whole numbers ≥ 1")
     shape = tuple(checks.count("shape", size) for size in shape)
-    where = checks.generator(generator).device
+    checks.generator(generator)
     checks.floating(dtype)
     device = checks.device(device)
-    if family == "bipolar":
-        draws = torch.randint(2, shape, generator=generator, device=where, dtype=torch.float64) * 2 - 1
-    else:
-        draws = torch.randn(shape, generator=generator, device=where, dtype=torch.float64)
-    return draws.to(dtype=dtype, device=device)
+    return _draw(family, shape, generator).to(dtype=dtype, device=device)
+
+
+def _draw(family: Family, shape: tuple[int, ...], generator: torch.Generator) -> Float[Tensor, "..."]:
+    """In float64, on the generator's device."""
+    where = generator.device
+
+    def below(end: int) -> Tensor:
+        return torch.randint(end, shape, generator=generator, device=where, dtype=torch.float64)
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, device=where, dtype=torch.float64)
+
+    match family:
+        case "bipolar":
+            draws = below(2).mul_(2).sub_(1)
+        case "arcsine":
+            draws = uniform(*shape).mul_(math.pi).cos_().mul_(math.sqrt(2))
+        case "uniform":
+            draws = uniform(*shape).mul_(2).sub_(1).mul_(math.sqrt(3))
+        case "dropout":
+            draws = below(4).sub_(1.5).trunc_().mul_(math.sqrt(2))
+        case "triangular":
+            draws = uniform(2, *shape).sum(0).sub_(1).mul_(math.sqrt(6))
+        case "gaussian":
+            draws = torch.randn(shape, generator=generator, device=where, dtype=torch.float64)
+        case "logistic":
+            u = uniform(*shape).clamp_(min=_SPACING)
+            draws = u.div_(1 - u).log_().mul_(math.sqrt(3) / math.pi)
+        case "laplace":
+            side = uniform(*shape).sub_(0.5)
+            tail = side.abs().mul_(-2).add_(1).clamp_(min=_SPACING)
+            draws = tail.log_().copysign_(side).mul_(math.sqrt(0.5))
+    return draws

@@ -1,0 +1,175 @@
+"""The expected loss and force of one network under hidden noise: what ``expected`` calls. A leaf module, all compiled.
+
+Gaussian noise has closed forms. Discrete noise has 2^m or 3^m patterns, but a sum over them needs no list of them: each
+half of the neurons has a sorted list of its own sums, z is one number of either list, and as the one rises, the place
+in the other list from where on the output is positive falls. What is right of it is kept as three running sums.
+"""
+
+import math
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+# Beyond it the square of the noise overflows; no infinite sum is to be sorted.
+_LARGEST = 1e150
+
+
+class _Half(NamedTuple):
+    """All patterns of one half of the neurons, in the order of their sums Σ_k σ ξ_k W_jk, each of these (patterns,).
+
+    A code has one digit a neuron, the first one first. The share is Σ_i E[e_ij; pattern], to be filled in.
+    """
+
+    sums: Array
+    chance: Array
+    code: Codes
+    share: Array
+
+
+@numba.njit(cache=True, nogil=True)
+def evaluate(W: Array, sigma: float, values: Array, chances: Array, force: Array) -> float:
+    """Expected loss of one network, and −∂L/∂W into ``force``.
+
+    Args:
+        W: encodings, (n, m).
+        sigma: σ ≥ 0.
+        values, chances: of the noise ξ of one neuron and their probabilities; empty for N(0, 1). Its mean is 0.
+        force: (n, m), overwritten.
+    """
+    n, m = W.shape
+    total = 0.0
+    force[:] = 0.0
+    overlap, error, push = np.empty(n), np.empty(n), np.empty(m)
+    for j in range(n):
+        for i in range(n):
+            overlap[i] = 0.0
+            for k in range(m):
+                overlap[i] += W[i, k] * W[j, k]
+        if values.size == 0 or sigma == 0:
+            total += _gaussian(overlap, j, W[j], sigma, error, push)
+        else:
+            total += _discrete(overlap, j, W[j], sigma, values, chances, error, push)
+        # error_i = E[e_ij] and push = Σ_i E[e_ij σ ξ]: both factors of W_i·W_j move, and so does z = σ ξ·W_j.
+        for k in range(m):
+            force[j, k] -= push[k]
+            for i in range(n):
+                force[i, k] -= error[i] * W[j, k]
+                force[j, k] -= error[i] * W[i, k]
+    return total
+
+
+@numba.njit(cache=True, nogil=True)
+def _gaussian(overlap: Array, j: int, w: Array, sigma: float, error: Array, push: Array) -> float:
+    """The loss of output j summed over the inputs; E[e] to ``error`` and Σ_i E[e σ ξ] to ``push``.
+
+    z ~ N(0, s²) with ``s = σ ‖W_j‖``, so ``E[e σ ξ] = E[e z] W_j / ‖W_j‖²``, and Y > 0 with probability Φ(a / s).
+    """
+    s = sigma * math.sqrt(overlap[j])
+    total, along = 0.0, 0.0
+    for i in range(overlap.size):
+        a, own = overlap[i], 1.0 if i == j else 0.0
+        # Without noise Φ is 1[a > 0], and its density at the kink nothing.
+        t = a / s if s > 0 else (math.inf if a > 0 else -math.inf)
+        positive = 0.5 * math.erfc(-t / math.sqrt(2.0))
+        density = math.exp(-0.5 * t * t) / math.sqrt(2 * math.pi)
+        mean = a * positive + s * density
+        total += (a * a + s * s) * positive + a * s * density - 2 * own * mean + own
+        error[i] = 2 * (mean - own * positive)
+        along += 2 * sigma * (sigma * positive - (own * sigma * density / s if s > 0 else 0.0))
+    for k in range(w.size):
+        push[k] = along * w[k]
+    return total
+
+
+@numba.njit(cache=True, nogil=True)
+def _discrete(
+    overlap: Array, j: int, w: Array, sigma: float, values: Array, chances: Array, error: Array, push: Array
+) -> float:
+    """As ``_gaussian``, for noise of few values."""
+    if not sigma * np.abs(values).max() * np.abs(w).sum() < _LARGEST:
+        error[:] = push[:] = math.inf
+        return math.inf
+    middle = w.size // 2
+    one, other = _half(sigma * w[:middle], values, chances), _half(sigma * w[middle:], values, chances)
+    total = 0.0
+    for i in range(overlap.size):
+        cost, error[i] = _meet(overlap[i], 1.0 if i == j else 0.0, one, other)
+        total += cost
+    _entries(one, sigma * values, push[:middle])
+    _entries(other, sigma * values, push[middle:])
+    return total
+
+
+@numba.njit(cache=True, nogil=True)
+def _half(steps: Array, values: Array, chances: Array) -> _Half:
+    """The sorted list for k neurons is shifted by each value of the next one: what is sorted is only merged."""
+    base = values.size
+    sums, code, chance = np.zeros(1), np.zeros(1, np.int64), np.ones(1)
+    for step in steps:
+        more, more_code = sums + values[0] * step, code * base
+        for v in range(1, base):
+            more, more_code = _merged(more, more_code, sums + values[v] * step, code * base + v)
+        sums, code, chance = more, more_code, np.outer(chance, chances).ravel()
+    return _Half(sums, chance[code], code, np.zeros(sums.size))
+
+
+@numba.njit(cache=True, nogil=True)
+def _merged(one: Array, one_code: Codes, other: Array, other_code: Codes) -> tuple[Array, Codes]:
+    sums, code = np.empty(one.size + other.size), np.empty(one.size + other.size, np.int64)
+    i, j = 0, 0
+    for p in range(sums.size):
+        if i == one.size or (j < other.size and other[j] < one[i]):
+            sums[p], code[p] = other[j], other_code[j]
+            j += 1
+        else:
+            sums[p], code[p] = one[i], one_code[i]
+            i += 1
+    return sums, code
+
+
+@numba.njit(cache=True, nogil=True)
+def _meet(a: float, own: float, one: _Half, other: _Half) -> tuple[float, float]:
+    """``E[(Y − δ)²]`` and ``E[e]`` for the noise z of both halves; adds E[e; pattern] to their shares."""
+    cost, error = own, 0.0
+    # Probability, Σ and Σ² of the sums of ``other`` that make Y > 0 with this sum of ``one``: ``c`` and later ones.
+    c, chance, mean, square = other.sums.size, 0.0, 0.0, 0.0
+    # The same of ``one`` for this sum of ``other``: ``p`` and later ones. The mean of all is 0.
+    left, left_mean = 1.0, 0.0
+    for p in range(one.sums.size):
+        while c > 0 and one.sums[p] + other.sums[c - 1] > -a:
+            c -= 1
+            u = other.sums[c]
+            chance += other.chance[c]
+            mean += other.chance[c] * u
+            square += other.chance[c] * u * u
+            other.share[c] += 2 * other.chance[c] * ((a + u - own) * left + left_mean)
+        y = a + one.sums[p]
+        e = 2 * one.chance[p] * ((y - own) * chance + mean)
+        one.share[p] += e
+        error += e
+        cost += one.chance[p] * (y * (y * chance + 2 * mean) + square - 2 * own * (y * chance + mean))
+        left -= one.chance[p]
+        left_mean -= one.chance[p] * one.sums[p]
+    return cost, error
+
+
+@numba.njit(cache=True, nogil=True)
+def _entries(half: _Half, values: Array, push: Array) -> None:
+    """Σ_p share_p ξ_p into ``push``: the last neuron's entry, then a sum over its values, and so on."""
+    left = np.empty(half.share.size)
+    left[half.code] = half.share
+    size = left.size
+    push[:] = 0.0
+    for k in range(push.size - 1, -1, -1):
+        size //= values.size
+        for p in range(size):
+            total = 0.0
+            for v in range(values.size):
+                part = left[p * values.size + v]
+                push[k] += part * values[v]
+                total += part
+            left[p] = total
