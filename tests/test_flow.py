@@ -13,7 +13,7 @@ import torch
 from scipy import integrate, optimize
 from torch import Tensor
 
-from poly import flow, flow_sparse, metrics, model
+from poly import flow, flow_dense, flow_sparse, metrics, model
 
 f64 = torch.float64
 
@@ -179,10 +179,10 @@ def test_half_the_tolerance_changes_few_winners_and_no_count(n: int, m: int, l1:
 def test_the_dense_phase_is_the_same_flow() -> None:
     """As a matrix a network of 2¹⁵ weights is one for matrix products, and with few of them living one for lists."""
     W = start(64, 512)
-    dense = flow.flow(W, 0.02, t_end=3.0, tol=1e-5).W
+    dense = flow.flow(W, 0.02, t_end=1.5, tol=1e-5).W
     lists, t, h = W.numpy().copy(), np.zeros(1), np.full(1, 1e-2)
-    flow_sparse.advance(lists, 0.02, 1e-5, t, h, 3.0, flow_sparse.NEVER)
-    assert dense.count_nonzero() > 0.22 * W.numel()
+    flow_sparse.advance(lists, 0.02, 1e-5, t, h, 1.5, flow_sparse.NEVER)
+    assert dense.count_nonzero() > flow_dense._LEAST_DENSITY * W.numel()
     torch.testing.assert_close(dense, torch.from_numpy(lists), rtol=0, atol=1e-3)
 
 
@@ -196,7 +196,13 @@ def test_no_result_depends_on_the_number_of_threads() -> None:
     assert torch.equal(*ends)
 
 
-def test_compiled_code_is_made_anew_where_the_steps_that_it_contains_change(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [("chebyshev", "_DAMPING = 8.0", "_DAMPING = 4.0"), ("flow_forces", "out[a] += 4 *", "out[a] += 5 *")],
+)
+def test_compiled_code_is_made_anew_where_what_it_contains_changes(
+    module: str, old: str, new: str, tmp_path: Path
+) -> None:
     """numba's cache asks after the caller's file only, and would go on with the old steps."""
     ignored = shutil.ignore_patterns("__pycache__", "press")
     package = shutil.copytree(Path(model.__file__).parent, tmp_path / "poly", ignore=ignored)
@@ -212,8 +218,10 @@ def test_compiled_code_is_made_anew_where_the_steps_that_it_contains_change(tmp_
         ).stdout
 
     before = end()
-    steps = package / "chebyshev.py"
-    steps.write_text(steps.read_text(encoding="utf-8").replace("_DAMPING = 20.0", "_DAMPING = 4.0"), encoding="utf-8")
+    source = package / f"{module}.py"
+    text = source.read_text(encoding="utf-8")
+    assert old in text
+    source.write_text(text.replace(old, new), encoding="utf-8")
     assert end() != before
 
 

@@ -4,8 +4,8 @@ An explicit step is stable for ``h ρ ≲ 2``, ρ the stiffest rate. With s stag
 Chebyshev polynomial it is stable for ``h ρ ≤ β (s² − 1)``: ten times the stages reach a hundred times as far.
 
 The damping is far above the usual 2/13, which has β = 0.65. Overlaps of rows rest just above 0, where the ReLU has its
-kink: what is left there of stiff oscillations is rectified, and pushes the rows apart. At 8 that error is a quarter, for
-a third more stages (β = 0.38).
+kink: what is left there of stiff oscillations is rectified, and pushes the rows apart. At 8 that error is a quarter,
+for a third more stages (β = 0.38).
 
 Source: Sommeijer, Shampine and Verwer 1998, "RKC: An explicit solver for parabolic PDEs", section 2.
 """

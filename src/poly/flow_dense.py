@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 
 from poly.chebyshev import coefficients, longest_step, next_step, stages
+from poly.flow_forces import relu
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int8]
 # The stiffest rate over max_i Σ_j ReLU(W_i·W_j), tried in turn: a step that fails may have been unstable.
 _RATES = (8.0, 10.0, 12.0, 14.0)
 _BLOCK = 256
-
-
-# Where fewer weights live, lists of them are faster.
-_LEAST_DENSITY = 0.22
+# Where fewer weights live, lists of them are faster, though far from the BLAS's rate.
+_LEAST_DENSITY = 0.5
 
 
 def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) -> tuple[float, float]:
@@ -35,7 +34,7 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) ->
     S, R = np.zeros((n, n), order="F"), np.empty((n, n))
     for block in blocks:
         S = dsyrk(1.0, clamped[block].T, beta=1.0, c=S, overwrite_c=1)
-    _relu(S, R)
+    relu(S.T, R)
     crowding = _crowding(R)
     for block in blocks:
         np.matmul(clamped[block], R, out=product[: block.stop - block.start])
@@ -57,7 +56,7 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) ->
                 S = dsyrk(1.0, clamped[b].T, beta=1.0, c=S, overwrite_c=1)
             before, latest = first, second
             for j in range(2, s + 1):
-                _relu(S, R)
+                relu(S.T, R)
                 S[:] = 0.0
                 scales = (1 - mu[j] - nu[j], mu[j], nu[j], step * mu_tilde[j], step * gamma_tilde[j])
                 for b in blocks:
@@ -66,7 +65,7 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) ->
                     _stage(now[b], slope[b], head[b], part, l1, *scales, before[b], latest[b], clamped[b])
                     S = dsyrk(1.0, clamped[b].T, beta=1.0, c=S, overwrite_c=1)
                 before, latest = latest, before
-            _relu(S, R)
+            relu(S.T, R)
             found = _crowding(R)
             squares = np.zeros(n)
             for b in blocks:
@@ -82,22 +81,6 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) ->
         now, clamped, crowding = clamped, now, found
     W[:] = now.T
     return t, h
-
-
-@numba.njit(cache=True, nogil=True)
-def _relu(S: Array, R: Array) -> None:
-    """R = ReLU(S), of which the upper triangle is given."""
-    n = len(S)
-    lower = S.T  # in the order of the memory
-    for i in range(n):
-        for j in range(i + 1):
-            R[i, j] = max(lower[i, j], 0.0)
-    # By tiles, which stay in the cache that a column at a time would leave.
-    for top in range(0, n, 32):
-        for left in range(top, n, 32):
-            for j in range(left, min(left + 32, n)):
-                for i in range(top, min(top + 32, j)):
-                    R[i, j] = R[j, i]
 
 
 @numba.njit(cache=True, nogil=True)

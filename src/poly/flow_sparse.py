@@ -1,7 +1,7 @@
-"""The gradient flow where few weights are left, or the network is small: compiled, on the weights that live.
+"""The gradient flow where fewer weights are left, or the network is small: compiled, on lists of the weights that live.
 
-Two features feel each other only on neurons that both hold. The weights are kept as lists by neuron, and one
-evaluation of the forces costs a few operations for each pair of weights on one neuron.
+An entry of the lists is one weight: its feature ``row``, its value ``w``, the force on it ``pull``. Neuron after
+neuron, those of ``neuron[k]`` are the entries ``ptr[k]`` … ``ptr[k + 1] − 1``, in the order of their features.
 """
 
 import inspect
@@ -11,8 +11,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from poly import chebyshev
+from poly import chebyshev, flow_ends, flow_forces
 from poly.chebyshev import coefficients, longest_step, next_step, stages
+from poly.flow_ends import at_rest, finished
+from poly.flow_forces import add_rows, by_feature, clear, crowding, pull_by_pairs, pull_by_rows, relu, rows_are_faster
 
 Array = NDArray[np.float64]
 Index = NDArray[np.integer]
@@ -38,33 +40,34 @@ def _advance(
     t, h = times[instance], steps[instance]
     n = len(W)
     slow = min(_AT_REST, _AT_REST_SHARE * l1) if l1 > 0 else _AT_REST
-    S = np.zeros((n, n))  # W Wᵀ, the upper triangle
+    S = np.zeros((n, n))  # W Wᵀ, the lower triangle
     neuron, ptr, row, w = _lists(W)
     pull = np.empty(row.size)
-    _pull(ptr, row, w, S, pull)
+    pull_by_pairs(ptr, row, w, S, pull)
+    most = np.full(neuron.size, np.inf)
     guess = 0
     while True:
-        ptr, row, w, pull = _with_born(neuron, ptr, row, w, pull, S, l1)
+        ptr, row, w, pull = _with_born(most > l1, ptr, row, w, pull, S, l1)
         head, velocity = _heading(w, pull, l1)
         if t >= stop:
             break
-        if row.size == 0 or (until and _at_rest(row, w, velocity, n, slow)):
+        if row.size == 0 or (until and at_rest(row, w, velocity, n, slow)):
             t = np.inf if until else stop
             break
-        if until and (until == KNOWN or np.abs(velocity).max() <= _CLOSE) and _finished(ptr, row, w, n, l1):
+        if until and (until == KNOWN or np.abs(velocity).max() <= _CLOSE) and finished(ptr, row, w, n, l1):
             t = np.inf
             break
-        crowding = _crowding(S)
+        crowded = crowding(S)
         while True:
-            rate = _RATES[guess] * crowding
+            rate = _RATES[guess] * crowded
             step = min(h, stop - t, longest_step(rate))
-            new, new_pull, error = _step(ptr, row, w, head, velocity, S, l1, step, rate, n)
+            new, new_pull, most, error = _step(ptr, row, w, head, velocity, S, l1, step, rate, n)
             h = next_step(h, step, error / tol)
             if error <= tol:
                 break
             guess = min(guess + 1, len(_RATES) - 1)
         t += step
-        neuron, ptr, row, w, pull = _living(neuron, ptr, row, new, new_pull)
+        neuron, ptr, row, w, pull, most = _living(neuron, ptr, row, new, new_pull, most)
     W[:] = 0.0
     for k in range(neuron.size):
         for e in range(ptr[k], ptr[k + 1]):
@@ -97,65 +100,29 @@ def _lists(W: Array) -> tuple[Index, Index, Index, Array]:
     return neuron, ptr, row, w
 
 
-@numba.njit(cache=True, nogil=True)
-def _pull(ptr: Index, row: Index, w: Array, S: Array, out: Array) -> None:
-    """``4 (I − ReLU(W Wᵀ)) W`` at the listed weights, and W Wᵀ into the upper triangle of S, which comes as zeros."""
-    for k in range(ptr.size - 1):
-        for a in range(ptr[k], ptr[k + 1]):
-            if w[a] != 0.0:
-                line = S[row[a]]
-                for b in range(a, ptr[k + 1]):
-                    line[row[b]] += w[a] * w[b]
-    out[:] = 0.0
-    for k in range(ptr.size - 1):
-        for a in range(ptr[k], ptr[k + 1]):
-            line, mine, total = S[row[a]], w[a], 0.0
-            for b in range(a + 1, ptr[k + 1]):
-                overlap = max(line[row[b]], 0.0)
-                total += overlap * w[b]
-                out[b] -= 4 * overlap * mine
-            out[a] += 4 * (mine * (1 - line[row[a]]) - total)
-
-
-@numba.njit(cache=True, nogil=True)
-def _clear(ptr: Index, row: Index, S: Array) -> None:
-    """Zeros into S where ``_pull`` has written, or everywhere, whichever is less."""
-    pairs = 0
-    for k in range(ptr.size - 1):
-        pairs += (ptr[k + 1] - ptr[k]) ** 2 // 2
-    if 4 * pairs > S.size:
-        S[:] = 0.0
-        return
-    for k in range(ptr.size - 1):
-        for a in range(ptr[k], ptr[k + 1]):
-            line = S[row[a]]
-            for b in range(a, ptr[k + 1]):
-                line[row[b]] = 0.0
-
-
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def _with_born(
-    neuron: Index, ptr: Index, row: Index, w: Array, pull: Array, S: Array, l1: float
+    may: NDArray[np.bool_], ptr: Index, row: Index, w: Array, pull: Array, S: Array, l1: float
 ) -> tuple[Index, Index, Array, Array]:
-    """The lists with the weights at 0 that the other forces pull away from it, harder than λ."""
+    """The lists with the weights at 0 that the other forces pull away from it, harder than λ, where neurons ``may``."""
+    if not may.any():
+        return ptr, row, w, pull
     n = len(S)
-    R = np.empty((n, n))
-    felt = np.zeros(n, np.bool_)
+    R, felt = np.empty((n, n)), np.zeros(n, np.bool_)
+    relu(S, R)
     for i in range(n):
-        R[i, i] = 0.0
-        for j in range(i + 1, n):
-            R[i, j] = R[j, i] = max(S[i, j], 0.0)
-            if S[i, j] > 0.0:
+        for j in range(i):
+            if R[i, j] > 0.0:
                 felt[i] = felt[j] = True
     total = np.empty(n)
     born_at, born_row, born_pull = [0 for _ in range(0)], [0 for _ in range(0)], [0.0 for _ in range(0)]
-    for k in range(neuron.size):
+    for k in range(may.size):
+        own = slice(ptr[k], ptr[k + 1])
+        heavy = felt[row[own]]
+        if not may[k] or not heavy.any():
+            continue
         total[:] = 0.0
-        for e in range(ptr[k], ptr[k + 1]):
-            if felt[row[e]]:
-                line = R[row[e]]
-                for i in range(n):
-                    total[i] += line[i] * w[e]
+        add_rows(R, row[own][heavy], w[own][heavy], total)
         for e in range(ptr[k], ptr[k + 1]):
             total[row[e]] = 0.0
         for i in range(n):
@@ -192,7 +159,9 @@ def _merged(
 
 
 @numba.njit(cache=True, nogil=True)
-def _living(neuron: Index, ptr: Index, row: Index, w: Array, pull: Array) -> tuple[Index, Index, Index, Array, Array]:
+def _living(
+    neuron: Index, ptr: Index, row: Index, w: Array, pull: Array, most: Array
+) -> tuple[Index, Index, Index, Array, Array, Array]:
     """The lists without the weights that are 0 and the neurons that nobody holds."""
     keep = w != 0.0
     counts = np.zeros(neuron.size, np.int64)
@@ -202,7 +171,7 @@ def _living(neuron: Index, ptr: Index, row: Index, w: Array, pull: Array) -> tup
     held = np.nonzero(counts)[0]
     new_ptr = np.zeros(held.size + 1, np.int64)
     new_ptr[1:] = np.cumsum(counts[held])
-    return neuron[held], new_ptr, row[keep], w[keep], pull[keep]
+    return neuron[held], new_ptr, row[keep], w[keep], pull[keep], most[held]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -220,29 +189,6 @@ def _heading(w: Array, pull: Array, l1: float) -> tuple[Codes, Array]:
     return head, velocity
 
 
-@numba.njit(cache=True, nogil=True)
-def _at_rest(row: Index, w: Array, velocity: Array, n: int, slow: float) -> bool:
-    """Whether no row moves: a short one is slow without being at rest, so speeds are relative to its largest weight."""
-    speed, size = np.zeros(n), np.zeros(n)
-    for e in range(w.size):
-        speed[row[e]] = max(speed[row[e]], abs(velocity[e]))
-        size[row[e]] = max(size[row[e]], abs(w[e]))
-    return bool(np.all(speed <= slow * np.minimum(size, 1.0)))
-
-
-@numba.njit(cache=True, nogil=True)
-def _crowding(S: Array) -> float:
-    """``max_i Σ_j ReLU(W_i·W_j)``, at least 1: a bound on the norm of that matrix."""
-    n = len(S)
-    total = np.zeros(n)
-    for i in range(n):
-        total[i] += S[i, i]
-        for j in range(i + 1, n):
-            total[i] += max(S[i, j], 0.0)
-            total[j] += max(S[i, j], 0.0)
-    return max(float(total.max()), 1.0)
-
-
 @numba.njit(nogil=True)  # kept by ``advance``
 def _step(
     ptr: Index,
@@ -255,18 +201,26 @@ def _step(
     h: float,
     rate: float,
     n: int,
-) -> tuple[Array, Array, float]:
-    """One Chebyshev step: the weights after it, the pull on them, and the error, the largest of a row."""
+) -> tuple[Array, Array, Array, float]:
+    """One Chebyshev step: the weights after it, the pull on them and on weights at 0, and the error of a row."""
     s = stages(h, rate)
     mu, nu, mu_tilde, gamma_tilde = coefficients(s)
     before, now = w.copy(), w + mu_tilde[1] * h * velocity
     clamped, pull = np.empty_like(w), np.empty_like(w)
+    rows = rows_are_faster(ptr, n)
+    begin, held, order = by_feature(ptr, row, n) if rows else (np.empty((0, 0), np.int64), row[:0], row[:0])
+    R = np.empty((n, n) if rows else (0, 0))
+    # Sums by pairs do not tell how weights at 0 are pulled.
+    most = np.full(ptr.size - 1, np.inf)
     S[:] = 0.0
     for j in range(2, s + 1):
         for e in range(w.size):
             clamped[e] = now[e] if now[e] * head[e] > 0 or abs(head[e]) == 2 else 0.0
-        _pull(ptr, row, clamped, S, pull)
-        _clear(ptr, row, S)
+        if rows:
+            pull_by_rows(ptr, row, clamped, begin, held, order, S, R, pull, most)
+        else:
+            pull_by_pairs(ptr, row, clamped, S, pull)
+            clear(ptr, row, S)
         rest = 1 - mu[j] - nu[j]
         for e in range(w.size):
             sign = np.sign(head[e])
@@ -280,68 +234,23 @@ def _step(
         before, now = now, before
     for e in range(w.size):
         clamped[e] = now[e] if now[e] * head[e] > 0 or abs(head[e]) == 2 else 0.0
-    _pull(ptr, row, clamped, S, pull)
+    if rows:
+        pull_by_rows(ptr, row, clamped, begin, held, order, S, R, pull, most)
+    else:
+        pull_by_pairs(ptr, row, clamped, S, pull)
     squares = np.zeros(n)
     for e in range(w.size):
         # A weight that lands on 0 is right there, whatever the two slopes say of the way.
         if clamped[e] != 0.0:
             after = pull[e] - l1 * np.sign(clamped[e])
             squares[row[e]] += (0.8 * (w[e] - clamped[e]) + 0.4 * h * (velocity[e] + after)) ** 2
-    return clamped, pull, float(np.sqrt(squares.max()))
+    return clamped, pull, most, float(np.sqrt(squares.max()))
 
 
-@numba.njit(cache=True, nogil=True)
-def _finished(ptr: Index, row: Index, w: Array, n: int, l1: float) -> bool:
-    """Whether the rest is known without integration; w is then the end.
+def _advance_all(contained: str) -> Callable[[Array, float, float, Array, Array, float, int], None]:
+    """``advance``, whose compiled code is kept for just this source of what it contains from other files.
 
-    No two features hold a neuron with equal signs: no overlap can become positive, every row is alone. Its loss
-    ``(1 − ‖w‖²)² + λ‖w‖₁`` only falls, so one below 1 never dies; its largest weight wins, and ends where
-    ``4 (1 − w²) w = λ``. Exactly tied leaders stay tied. Without λ a row keeps its direction and ends at length 1.
-    """
-    for k in range(ptr.size - 1):
-        up = down = 0
-        for e in range(ptr[k], ptr[k + 1]):
-            up += w[e] > 0
-            down += w[e] < 0
-        if up > 1 or down > 1:
-            return False
-    norm2, norm1, top, ties = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
-    for e in range(w.size):
-        norm2[row[e]] += w[e] ** 2
-        norm1[row[e]] += abs(w[e])
-        top[row[e]] = max(top[row[e]], abs(w[e]))
-    for i in range(n):
-        if l1 > 0 and norm1[i] > 0 and (1 - norm2[i]) ** 2 + l1 * norm1[i] >= 1:
-            return False
-    for e in range(w.size):
-        ties[row[e]] += abs(w[e]) == top[row[e]]
-    for e in range(w.size):
-        i = row[e]
-        if l1 == 0.0:
-            w[e] /= np.sqrt(norm2[i])
-        elif abs(w[e]) < top[i]:
-            w[e] = 0.0
-        else:
-            w[e] = np.sign(w[e]) * _alone(ties[i], l1)
-    return True
-
-
-@numba.njit(cache=True, nogil=True)
-def _alone(ties: float, l1: float) -> float:
-    """The size at rest of a row's ``ties`` equal weights: the largest root of ``4 (1 − ties w²) w = λ``, by Newton."""
-    w = float(ties**-0.5)
-    for _ in range(100):
-        change = (ties * w**3 - w + l1 / 4) / (3 * ties * w**2 - 1)
-        w -= change
-        if abs(change) <= 1e-16 * w:
-            break
-    return w
-
-
-def _advance_all(steps: str) -> Callable[[Array, float, float, Array, Array, float, int], None]:
-    """``advance``, whose compiled code is kept for just these ``steps``, the source of ``chebyshev``.
-
-    It contains their code, and numba's cache asks only after this file and the closures of what it keeps.
+    Numba's cache asks only after this file and the closures of what it keeps.
     """
 
     @numba.njit(cache=True, nogil=True)
@@ -350,7 +259,7 @@ def _advance_all(steps: str) -> Callable[[Array, float, float, Array, Array, flo
 
         An instance that has reached its end, as ``until`` says, has t = ∞.
         """
-        _ = steps
+        _ = contained
         for instance in range(len(W)):
             if t[instance] < stop:
                 _advance(W[instance], l1, tol, t, h, instance, stop, until)
@@ -358,4 +267,4 @@ def _advance_all(steps: str) -> Callable[[Array, float, float, Array, Array, flo
     return advance
 
 
-advance = _advance_all(inspect.getsource(chebyshev))
+advance = _advance_all("".join(inspect.getsource(module) for module in (chebyshev, flow_ends, flow_forces)))

@@ -1,0 +1,173 @@
+"""The forces on weights that are kept as lists by neuron, compiled: ``4 (I − ReLU(W Wᵀ)) W`` at the weights that live.
+
+There are two ways to the same sums. By rows: a weight adds its share to a whole row of overlaps, or of forces; n
+operations a weight, which the processor does several at a time. By pairs: two features feel each other only on neurons
+that both hold; a few operations for each pair of weights on one neuron, one at a time. A leaf module.
+"""
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Index = NDArray[np.integer]
+# Sums by rows unpack so many neurons at a time: a block that fits the processor's cache.
+_BLOCK = 256
+# A pair takes as long as so many operations of a row.
+_PAIR = 20
+
+
+@numba.njit(cache=True, nogil=True)
+def rows_are_faster(ptr: Index, n: int) -> bool:
+    """Whether to sum by rows."""
+    pairs = 0
+    for k in range(ptr.size - 1):
+        held = int(ptr[k + 1] - ptr[k])
+        pairs += held * (held + 1) // 2
+    return _PAIR * pairs > int(ptr[-1]) * n
+
+
+@numba.njit(cache=True, nogil=True)
+def by_feature(ptr: Index, row: Index, n: int) -> tuple[Index, Index, Index]:
+    """The list by block and feature: where each begins; each entry's neuron in its block, and its place in the list."""
+    blocks = (ptr.size - 2 + _BLOCK) // _BLOCK
+    begin = np.zeros((blocks, n + 1), np.int64)
+    for k in range(ptr.size - 1):
+        for e in range(ptr[k], ptr[k + 1]):
+            begin[k // _BLOCK, row[e] + 1] += 1
+    at = 0
+    for b in range(blocks):
+        begin[b, 0] = at
+        for i in range(n):
+            begin[b, i + 1] += begin[b, i]
+        at = begin[b, n]
+    held, order, after = np.empty(row.size, np.uint32), np.empty(row.size, np.uint32), begin.copy()
+    for k in range(ptr.size - 1):
+        for e in range(ptr[k], ptr[k + 1]):
+            at = after[k // _BLOCK, row[e]]
+            held[at], order[at] = k % _BLOCK, e
+            after[k // _BLOCK, row[e]] += 1
+    return begin, held, order
+
+
+@numba.njit(cache=True, nogil=True)
+def pull_by_rows(
+    ptr: Index,
+    row: Index,
+    w: Array,
+    begin: Index,
+    held: Index,
+    order: Index,
+    S: Array,
+    R: Array,
+    out: Array,
+    most: Array,
+) -> None:
+    """The forces on w; W Wᵀ into the lower triangle of S, its ReLU into R; begin, held, order as of ``by_feature``.
+
+    ``most`` is for each neuron the largest force on a weight that is 0, in the list or not.
+    """
+    n = len(S)
+    dense, ordered = np.empty((min(_BLOCK, ptr.size - 1), n)), w[order]
+    S[:] = 0.0
+    for b in range(len(begin)):
+        first, last = b * _BLOCK, min((b + 1) * _BLOCK, ptr.size - 1)
+        dense[: last - first] = 0.0
+        for k in range(first, last):
+            for e in range(ptr[k], ptr[k + 1]):
+                dense[k - first, row[e]] = w[e]
+        for i in range(n):
+            own = slice(begin[b, i], begin[b, i + 1])
+            add_rows(dense, held[own], ordered[own], S[i, : i + 1])
+    relu(S, R)
+    total = np.empty(n)
+    for k in range(ptr.size - 1):
+        total[:] = 0.0
+        add_rows(R, row[ptr[k] : ptr[k + 1]], w[ptr[k] : ptr[k + 1]], total)
+        for e in range(ptr[k], ptr[k + 1]):
+            out[e] = 4 * (w[e] - total[row[e]])
+            if w[e] != 0.0:
+                total[row[e]] = 0.0
+        most[k] = 4 * np.abs(total).max()
+
+
+@numba.njit(cache=True, nogil=True)
+def add_rows(rows: Array, chosen: Index, weights: Array, out: Array) -> None:
+    """``out_i += Σ_p weights_p rows[chosen_p, i]``, as far as out goes; by eights, to load and store it less often."""
+    full = chosen.size // 8 * 8
+    for p in range(0, full, 8):
+        a, b, c, d = weights[p], weights[p + 1], weights[p + 2], weights[p + 3]
+        e, f, g, h = weights[p + 4], weights[p + 5], weights[p + 6], weights[p + 7]
+        A, B, C, D = rows[chosen[p]], rows[chosen[p + 1]], rows[chosen[p + 2]], rows[chosen[p + 3]]
+        E, F, G, H = rows[chosen[p + 4]], rows[chosen[p + 5]], rows[chosen[p + 6]], rows[chosen[p + 7]]
+        for i in range(out.size):
+            left = (a * A[i] + b * B[i]) + (c * C[i] + d * D[i])
+            out[i] += left + ((e * E[i] + f * F[i]) + (g * G[i] + h * H[i]))
+    for p in range(full, chosen.size):
+        a, A = weights[p], rows[chosen[p]]
+        for i in range(out.size):
+            out[i] += a * A[i]
+
+
+@numba.njit(cache=True, nogil=True)
+def relu(S: Array, R: Array) -> None:
+    """R = ReLU(S), of which the lower triangle is given."""
+    n = len(S)
+    for i in range(n):
+        for j in range(i + 1):
+            R[i, j] = max(S[i, j], 0.0)
+    # By tiles, which stay in the cache that a column at a time would leave.
+    for top in range(0, n, 32):
+        for left in range(top, n, 32):
+            for j in range(left, min(left + 32, n)):
+                for i in range(top, min(top + 32, j)):
+                    R[i, j] = R[j, i]
+
+
+@numba.njit(cache=True, nogil=True)
+def pull_by_pairs(ptr: Index, row: Index, w: Array, S: Array, out: Array) -> None:
+    """The forces on w; W Wᵀ into the lower triangle of S, which comes as zeros."""
+    for k in range(ptr.size - 1):
+        for a in range(ptr[k], ptr[k + 1]):
+            if w[a] != 0.0:
+                line = S[row[a]]
+                for b in range(ptr[k], a + 1):
+                    line[row[b]] += w[a] * w[b]
+    out[:] = 0.0
+    for k in range(ptr.size - 1):
+        for a in range(ptr[k], ptr[k + 1]):
+            line, mine, total = S[row[a]], w[a], 0.0
+            for b in range(ptr[k], a):
+                overlap = max(line[row[b]], 0.0)
+                total += overlap * w[b]
+                out[b] -= 4 * overlap * mine
+            out[a] += 4 * (mine * (1 - line[row[a]]) - total)
+
+
+@numba.njit(cache=True, nogil=True)
+def clear(ptr: Index, row: Index, S: Array) -> None:
+    """Zeros into S where ``pull_by_pairs`` has written, or everywhere, whichever is less."""
+    pairs = 0
+    for k in range(ptr.size - 1):
+        pairs += (ptr[k + 1] - ptr[k]) ** 2 // 2
+    if 4 * pairs > S.size:
+        S[:] = 0.0
+        return
+    for k in range(ptr.size - 1):
+        for a in range(ptr[k], ptr[k + 1]):
+            line = S[row[a]]
+            for b in range(ptr[k], a + 1):
+                line[row[b]] = 0.0
+
+
+@numba.njit(cache=True, nogil=True)
+def crowding(S: Array) -> float:
+    """``max_i Σ_j ReLU(W_i·W_j)``, at least 1: a bound on the norm of that matrix."""
+    n = len(S)
+    total = np.zeros(n)
+    for i in range(n):
+        total[i] += S[i, i]
+        for j in range(i):
+            total[i] += max(S[i, j], 0.0)
+            total[j] += max(S[i, j], 0.0)
+    return max(float(total.max()), 1.0)
