@@ -1,7 +1,7 @@
 """Ratios against the textbook implementation, measured side by side in one run.
 
-    python benchmarks/run.py              everything, about ten minutes on two cores
-    python benchmarks/run.py --quick      few instances and widths, about two
+    python benchmarks/run.py              everything, about fifteen minutes on two cores
+    python benchmarks/run.py --quick      few instances and widths, about three
     python benchmarks/run.py adamw row    only these
 
 Writes ``_build/bench.json``. These machines are shared: a ratio is the median of repetitions in which both sides take
@@ -20,13 +20,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import textbook
 import torch
 from threadpoolctl import threadpool_limits
 
-from poly import flow, metrics, model, sparsify, training
+from poly import chebyshev, flow, flow_dense, metrics, model, sparsify, training
 from poly.press.chapters import write_whole
 from poly.press.execute import cores
 
@@ -62,20 +63,117 @@ def peak(dtype: torch.dtype, n: int = 256, m: int = 1024) -> float:
 
 def adamw(*, quick: bool) -> Record:
     """AdamW like for like, float32, n = 256, m = 1024, 16 instances: time of a step."""
-    W, steps = start(1024, 16, torch.float32), 3 if quick else 10
+    W, steps = start(1024, 16, torch.float32), 10
     config = training.TrainConfig(lr=1e-3, steps=steps, l1=L1, weight_decay=0.01)
     ours, theirs = [], []
     for _ in range(3 if quick else 5):
         theirs.append(seconds(lambda: textbook.adamw(W, L1, steps)) / steps)
         ours.append(seconds(lambda: training.train(W, config, generator=torch.Generator())) / steps)
     ratio = statistics.median(a / b for a, b in zip(theirs, ours, strict=True))
-    rate = 4 * 256 * 256 * 1024 * 16 / min(ours) / 1e9
+    # Half of a symmetric product, and a whole one.
+    rate = 3 * 256 * 256 * 1024 * 16 / min(ours) / 1e9
     return {
         "ratio": ratio,
         "textbook_step_s": min(theirs),
         "our_step_s": min(ours),
         "share_of_peak_float32": rate / peak(torch.float32),
     }
+
+
+def dense(*, quick: bool) -> Record:
+    """The flow while most weights live: its share of the machine's matrix-product peak, float64."""
+    W, rates, peaks = start(1024, 2 * torch.get_num_threads()), [], []
+    for _ in range(5 if quick else 10):
+        stages: list[int] = []
+
+        def counted(s: int, stages: list[int] = stages) -> Any:
+            stages.append(s)
+            return chebyshev.coefficients(s)
+
+        with mock.patch.object(flow_dense, "coefficients", counted):
+            spent = seconds(lambda: flow.flow(W, L1, t_end=20.0))
+        # Half of a symmetric product, and a whole one, for every stage and once more at the start.
+        rates.append(3 * 256 * 256 * 1024 * (sum(stages) + len(W)) / spent / 1e9)
+        peaks.append(peak(torch.float64))
+    return {"share_of_peak_float64": max(rates) / max(peaks), "median_share": statistics.median(rates) / max(peaks)}
+
+
+def f5(*, quick: bool) -> Record:
+    """F5: 6 settings x 5 instances x 1e5 SGD steps with fresh noise, against the textbook, setting after setting."""
+    settings = [(family, sigma) for family in ("bipolar", "gaussian") for sigma in (0.07, 0.1, 0.15)]
+    W, steps, timed = start(16, 5, n=8), 100_000, 300 if quick else 2000
+    draws: dict[str, Callable[..., torch.Tensor]] = {
+        "bipolar": lambda shape: torch.randint(2, shape) * 2.0 - 1.0,
+        "gaussian": torch.randn,
+    }
+
+    def settings_of(steps: int) -> list[training.TrainConfig]:
+        return [training.TrainConfig(optimizer="sgd", lr=0.02, steps=steps, noise=f, sigma=s) for f, s in settings]  # type: ignore[arg-type]
+
+    def run(steps: int) -> object:
+        return training.train(W.expand(6, *W.shape), settings_of(steps), generator=torch.Generator().manual_seed(0))
+
+    run(1)
+    pairs = []
+    for _ in range(1 if quick else 3):
+        theirs = sum(seconds(lambda f=f, s=s: textbook.sgd(W, draws[f], s, timed)) for f, s in settings)  # type: ignore[misc]
+        pairs.append((theirs / timed * steps, seconds(lambda: run(steps))))
+    return {
+        "ratio": statistics.median(a / b for a, b in pairs),
+        "textbook_s": min(a for a, _ in pairs),
+        "our_s": min(b for _, b in pairs),
+    }
+
+
+def exponents(*, quick: bool) -> Record:
+    """How the time of an AdamW step grows with n and m, beside 2 and 1, the powers of its products' operations."""
+
+    def step(n: int, m: int) -> float:
+        W, steps = start(m, 2 * torch.get_num_threads(), torch.float32, n), 10
+        config = training.TrainConfig(lr=1e-3, steps=steps, l1=L1)
+        return min(seconds(lambda: training.train(W, config, generator=torch.Generator())) for _ in range(4)) / steps
+
+    def slope(sizes: list[int], times: list[float]) -> float:
+        return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+
+    features, widths = [128, 256, 512, 1024], [512, 1024, 2048, 4096]
+    by_n, by_m = [step(n, 2048) for n in features], [step(256, m) for m in widths]
+    ours = {"n": slope(features, by_n), "m": slope(widths, by_m)}
+    return {**ours, "theory": {"n": 2, "m": 1}, "seconds_by_n": by_n, "seconds_by_m": by_m}
+
+
+def cuda(*, quick: bool) -> Record:
+    """F2 with AdamW on a CUDA device, float32: 16 widths x 16 instances x 7500 steps, and the share of its peak."""
+    if not torch.cuda.is_available():
+        return {"skipped": "no CUDA device on this machine"}
+    widths, steps = ([256, 4096], 200) if quick else (list(range(256, 4097, 256)), STEPS)
+    config = training.TrainConfig(lr=1e-3, steps=steps, l1=L1, weight_decay=0.01)
+    spent, shares, counts = [], [], []
+    for m in widths:
+        W = start(m, 16, torch.float32).cuda()
+        R = torch.ones(16, 256, 256, device="cuda")
+
+        def products(R: torch.Tensor = R, W: torch.Tensor = W) -> None:
+            for _ in range(20):
+                R @ W
+            torch.cuda.synchronize()
+
+        def run(W: torch.Tensor = W) -> torch.Tensor:
+            W = training.train(W, config, generator=torch.Generator()).W
+            torch.cuda.synchronize()
+            return W
+
+        products()
+        best = 2 * 256 * 256 * m * 16 * 20 / min(seconds(products) for _ in range(5))
+        ends: list[torch.Tensor] = []
+        spent.append(seconds(lambda ends=ends: ends.append(run())))  # type: ignore[misc]
+        shares.append(4 * 256 * 256 * m * 16 * steps / spent[-1] / best)
+        counts.append(float(metrics.polysemantic_neurons(ends[0]).double().mean()))
+        print(
+            f"  m = {m}: {spent[-1]:.1f} s, {100 * shares[-1]:.0f} % of the peak, mean count {counts[-1]:.1f}",
+            flush=True,
+        )
+    return {"our_s": sum(spent), "widths": widths, "shares_of_peak": shares, "mean_counts": counts}
 
 
 def f2(*, quick: bool) -> Record:
@@ -134,7 +232,9 @@ def memory(*, quick: bool) -> Record:
     return {"ratio": int(found.stdout) * 1024 / size, "weights_bytes": size}
 
 
-BENCHMARKS: dict[str, Callable[..., Record]] = {"adamw": adamw, "f2": f2, "row": row, "memory": memory}
+BENCHMARKS: dict[str, Callable[..., Record]] = {
+    function.__name__: function for function in (adamw, dense, f2, f5, row, memory, exponents, cuda)
+}
 
 
 def main() -> None:
@@ -161,7 +261,10 @@ def main() -> None:
     for name in options.names or BENCHMARKS:
         print(f"{name}: {BENCHMARKS[name].__doc__}", flush=True)
         results[name] = BENCHMARKS[name](quick=options.quick)
-        print(f"  ratio {results[name]['ratio']:.3g}", flush=True)
+        shown = results[name].get("skipped") or ", ".join(
+            f"{key} {value:.3g}" for key, value in results[name].items() if isinstance(value, float)
+        )
+        print(f"  {shown}", flush=True)
     target = ROOT / "_build" / "bench.json"
     write_whole(target, json.dumps(results, indent=1), target.parent)
     print(f"written {target}; peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")

@@ -1,14 +1,16 @@
-"""The textbook implementation that ratios are measured against: autograd through einsums, and torch's AdamW."""
+"""The textbook implementation that ratios are measured against: autograd through einsums, and torch's optimizers."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 
-def loss(W: Tensor, l1: float) -> Tensor:
-    """Sum of squares + λ‖W‖₁ of all instances, W of shape (instances, n, m)."""
+def loss(W: Tensor, l1: float, xi: Tensor | float = 0.0) -> Tensor:
+    """Sum of squares + λ‖W‖₁ of all instances, W of shape (instances, n, m), with the hidden noise xi."""
     n = W.shape[-2]
     x = torch.eye(n, dtype=W.dtype, device=W.device).expand(len(W), n, n)
-    hidden = torch.einsum("...ibf,ifh->...ibh", x, W)
+    hidden = torch.einsum("...ibf,ifh->...ibh", x, W) + xi
     output = torch.relu(torch.einsum("...ibh,ifh->...ibf", hidden, W))
     return (output - x).square().sum() + l1 * W.abs().sum()
 
@@ -20,5 +22,17 @@ def adamw(W: Tensor, l1: float, steps: int, lr: float = 1e-3, weight_decay: floa
     for _ in range(steps):
         optimizer.zero_grad()
         loss(leaf, l1).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return leaf.detach()
+
+
+def sgd(W: Tensor, draw: Callable[[tuple[int, ...]], Tensor], sigma: float, steps: int, lr: float = 0.02) -> Tensor:
+    """Train a copy of W for so many steps, with fresh noise for every instance at every step."""
+    leaf = W.clone().requires_grad_()
+    optimizer = torch.optim.SGD([leaf], lr=lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        xi = sigma * draw((len(W), 1, W.shape[-1]))
+        loss(leaf, 0.0, xi).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return leaf.detach()

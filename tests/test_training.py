@@ -309,3 +309,17 @@ def test_a_config_of_another_kind_and_an_observation_that_is_no_tensor() -> None
 
 def test_steps_are_whole_numbers_even_where_none_is_recorded() -> None:
     assert training.train(start(), TrainConfig(lr=1e-3, steps=1), generator=generator()).at.dtype == torch.int64
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+@pytest.mark.parametrize("shared", SHARED)
+def test_on_a_cuda_device_the_steps_are_the_same(shared: Any) -> None:
+    W = start(instances=4)
+    quiet = TrainConfig(lr=3e-3, steps=200, l1=1e-2, weight_decay=0.01, noise_shared=shared)
+    there = training.train(W.cuda(), quiet, generator=generator()).W
+    torch.testing.assert_close(there.cpu(), training.train(W, quiet, generator=generator()).W, rtol=1e-9, atol=1e-9)
+    noisy = dataclasses.replace(quiet, noise="laplace", sigma=0.1)
+    found = training.train(W.cuda(), noisy, generator=torch.Generator("cuda").manual_seed(0)).W
+    again = training.train(W.cuda(), noisy, generator=torch.Generator("cuda").manual_seed(0)).W
+    assert torch.equal(found, again)
+    assert not torch.equal(found, there)

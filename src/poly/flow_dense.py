@@ -2,22 +2,20 @@
 
 W lies here neuron by neuron, (m, n). A stage of a step goes through it once: for a block of neurons
 ``4 (I − ReLU(W Wᵀ)) W`` is one product, the stage is finished while the block is in the cache, and the block's share of
-the next W Wᵀ is summed, by a routine that makes half of the symmetric matrix only: 3n²m operations an evaluation.
+the next W Wᵀ is summed, of which only half is multiplied out: 3n²m operations an evaluation.
 """
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dsyrk
 
 from poly.chebyshev import coefficients, longest_step, next_step, stages
-from poly.flow_forces import relu
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int8]
 # The stiffest rate over max_i Σ_j ReLU(W_i·W_j), tried in turn: a step that fails may have been unstable.
 _RATES = (8.0, 10.0, 12.0, 14.0)
-_BLOCK = 256
+_BLOCK = 512
 # Where fewer weights live, lists of them are faster, though far from the BLAS's rate.
 _LEAST_DENSITY = 0.5
 
@@ -27,22 +25,21 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) ->
     n, m = W.shape
     now = np.ascontiguousarray(W.T)
     slope, head = np.empty_like(now), np.empty((m, n), np.int8)
-    first, second, clamped = np.empty_like(now), np.empty_like(now), now.copy()
+    # The last two stages of a step; between steps, the pull on ``now`` and nothing.
+    before, latest = np.empty_like(now), np.empty_like(now)
     blocks = [slice(k, min(k + _BLOCK, m)) for k in range(0, m, _BLOCK)]
-    product = np.empty((min(_BLOCK, m), n))
-
-    S, R = np.zeros((n, n), order="F"), np.empty((n, n))
-    for block in blocks:
-        S = dsyrk(1.0, clamped[block].T, beta=1.0, c=S, overwrite_c=1)
-    relu(S.T, R)
+    # Of one block, while it is in the cache: the weights as the forces see them, times ReLU(W Wᵀ).
+    seen, products = np.empty((min(_BLOCK, m), n)), np.empty((min(_BLOCK, m), n))
+    S, R = np.zeros((n, n)), np.empty((n, n))
+    for b in blocks:
+        _add_overlaps(now[b], S)
+    np.maximum(S, 0.0, out=R)
     crowding = _crowding(R)
-    for block in blocks:
-        np.matmul(clamped[block], R, out=product[: block.stop - block.start])
-        first[block] = 4 * (clamped[block] - product[: block.stop - block.start])
+    for b in blocks:
+        before[b] = 4 * (now[b] - np.matmul(now[b], R, out=products[: b.stop - b.start]))
     guess = 0
     while True:
-        # ``first`` holds the pull on ``now``.
-        living = sum(_heading(now[b], first[b], l1, head[b], slope[b]) for b in blocks)
+        living = sum(_heading(now[b], before[b], l1, head[b], slope[b]) for b in blocks)
         if t >= stop or living <= _LEAST_DENSITY * n * m:
             break
         while True:
@@ -52,35 +49,54 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) ->
             mu, nu, mu_tilde, gamma_tilde = coefficients(s)
             S[:] = 0.0
             for b in blocks:
-                _first_stage(now[b], slope[b], head[b], mu_tilde[1] * step, first[b], second[b], clamped[b])
-                S = dsyrk(1.0, clamped[b].T, beta=1.0, c=S, overwrite_c=1)
-            before, latest = first, second
+                part = seen[: b.stop - b.start]
+                _first_stage(now[b], slope[b], mu_tilde[1] * step, before[b], latest[b])
+                _see(latest[b], head[b], part)
+                _add_overlaps(part, S)
             for j in range(2, s + 1):
-                relu(S.T, R)
+                np.maximum(S, 0.0, out=R)
                 S[:] = 0.0
                 scales = (1 - mu[j] - nu[j], mu[j], nu[j], step * mu_tilde[j], step * gamma_tilde[j])
                 for b in blocks:
-                    part = product[: b.stop - b.start]
-                    np.matmul(clamped[b], R, out=part)
-                    _stage(now[b], slope[b], head[b], part, l1, *scales, before[b], latest[b], clamped[b])
-                    S = dsyrk(1.0, clamped[b].T, beta=1.0, c=S, overwrite_c=1)
+                    part = seen[: b.stop - b.start]
+                    _see(latest[b], head[b], part)
+                    _stage(
+                        now[b],
+                        slope[b],
+                        head[b],
+                        part,
+                        np.matmul(part, R, out=products[: len(part)]),
+                        l1,
+                        *scales,
+                        before[b],
+                        latest[b],
+                    )
+                    _add_overlaps(part, S)
                 before, latest = latest, before
-            relu(S.T, R)
+            np.maximum(S, 0.0, out=R)
             found = _crowding(R)
             squares = np.zeros(n)
             for b in blocks:
-                part = product[: b.stop - b.start]
-                np.matmul(clamped[b], R, out=part)
-                _finish(now[b], slope[b], part, l1, step, clamped[b], first[b], squares)
+                part = seen[: b.stop - b.start]
+                _see(latest[b], head[b], part)
+                latest[b] = part
+                _finish(
+                    now[b], slope[b], part, np.matmul(part, R, out=products[: len(part)]), l1, step, before[b], squares
+                )
             error = float(np.sqrt(squares.max()))
             h = next_step(h, step, error / tol)
             if error <= tol:
                 break
             guess = min(guess + 1, len(_RATES) - 1)
         t += step
-        now, clamped, crowding = clamped, now, found
+        now, latest, crowding = latest, now, found
     W[:] = now.T
     return t, h
+
+
+def _add_overlaps(weights: Array, S: Array) -> None:
+    # By numpy, which makes half of a symmetric product and lets other threads run meanwhile; scipy's dsyrk does not.
+    np.add(S, weights.T @ weights, out=S)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -107,16 +123,20 @@ def _heading(now: Array, pull: Array, l1: float, head: Codes, slope: Array) -> i
 
 
 @numba.njit(cache=True, nogil=True)
-def _first_stage(
-    now: Array, slope: Array, head: Codes, scale: float, before: Array, latest: Array, clamped: Array
-) -> None:
+def _first_stage(now: Array, slope: Array, scale: float, before: Array, latest: Array) -> None:
     for k in range(now.shape[0]):
         for i in range(now.shape[1]):
-            w, code = now[k, i], head[k, i]
-            before[k, i] = w
-            new = w + scale * slope[k, i]
-            latest[k, i] = new
-            clamped[k, i] = new if new * code > 0 or abs(code) == 2 else 0.0
+            before[k, i] = now[k, i]
+            latest[k, i] = now[k, i] + scale * slope[k, i]
+
+
+@numba.njit(cache=True, nogil=True)
+def _see(stage: Array, head: Codes, seen: Array) -> None:
+    """The weights of a stage as the forces see them: 0 where one stops that would change its sign."""
+    for k in range(stage.shape[0]):
+        for i in range(stage.shape[1]):
+            w, code = stage[k, i], head[k, i]
+            seen[k, i] = w if w * code > 0 or abs(code) == 2 else 0.0
 
 
 @numba.njit(cache=True, nogil=True)
@@ -124,6 +144,7 @@ def _stage(
     now: Array,
     slope: Array,
     head: Codes,
+    seen: Array,
     product: Array,
     l1: float,
     rest: float,
@@ -133,30 +154,29 @@ def _stage(
     gamma_tilde: float,
     before: Array,
     latest: Array,
-    clamped: Array,
 ) -> None:
-    """The next stage, over the one before the latest, and its clamped weights."""
+    """The next stage, over the one before the latest, and as the forces see it."""
     for k in range(now.shape[0]):
         for i in range(now.shape[1]):
             code, y = head[k, i], latest[k, i]
             sign = np.sign(code)
             crossed = y * sign <= 0 and abs(code) == 2
-            velocity = 4 * (clamped[k, i] - product[k, i]) + (l1 * sign if crossed else -l1 * sign)
+            velocity = 4 * (seen[k, i] - product[k, i]) + (l1 * sign if crossed else -l1 * sign)
             if code == 0:
                 velocity = 0.0
             new = rest * now[k, i] + mu * y + nu * before[k, i] + mu_tilde * velocity + gamma_tilde * slope[k, i]
             before[k, i] = new
-            clamped[k, i] = new if new * code > 0 or abs(code) == 2 else 0.0
+            seen[k, i] = new if new * code > 0 or abs(code) == 2 else 0.0
 
 
 @numba.njit(cache=True, nogil=True)
 def _finish(
-    now: Array, slope: Array, product: Array, l1: float, h: float, clamped: Array, pull: Array, squares: Array
+    now: Array, slope: Array, seen: Array, product: Array, l1: float, h: float, pull: Array, squares: Array
 ) -> None:
     """The pull on the new weights, and each feature's squared error."""
     for k in range(now.shape[0]):
         for i in range(now.shape[1]):
-            w = clamped[k, i]
+            w = seen[k, i]
             pull[k, i] = 4 * (w - product[k, i])
             if w != 0.0:
                 after = pull[k, i] - l1 * np.sign(w)
