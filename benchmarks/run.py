@@ -4,8 +4,8 @@
     python benchmarks/run.py --quick      few instances and widths, about three
     python benchmarks/run.py adamw row    only these
 
-Writes ``_build/bench.json``. These machines are shared: a ratio is the median of repetitions in which both sides take
-turns, and the seconds beside it say little about another machine.
+Writes ``_build/bench.json``, where results that are not measured anew stay. These machines are shared: a ratio is the
+median of repetitions in which both sides take turns, and the seconds beside it say little about another machine.
 """
 
 import argparse
@@ -256,16 +256,17 @@ def main() -> None:
             "peak_gflops_float32": peak(torch.float32),
             "peak_gflops_float64": peak(torch.float64),
         },
-        "quick": options.quick,
     }
+    target = ROOT / "_build" / "bench.json"
+    kept = json.loads(target.read_text(encoding="utf-8")) if target.is_file() else {}
+    results = {**kept, **results}
     for name in options.names or BENCHMARKS:
         print(f"{name}: {BENCHMARKS[name].__doc__}", flush=True)
-        results[name] = BENCHMARKS[name](quick=options.quick)
+        results[name] = BENCHMARKS[name](quick=options.quick) | {"quick": options.quick}
         shown = results[name].get("skipped") or ", ".join(
             f"{key} {value:.3g}" for key, value in results[name].items() if isinstance(value, float)
         )
         print(f"  {shown}", flush=True)
-    target = ROOT / "_build" / "bench.json"
     write_whole(target, json.dumps(results, indent=1), target.parent)
     print(f"written {target}; peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
 

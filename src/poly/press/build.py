@@ -34,7 +34,8 @@ def build(root: Path, workers: int | None = None) -> None:
         _check_ledger(root)
         stage.repair(out)
         results = execute.up_to_date(root, find_chapters(pages, []), workers)
-        _render(root, out, pages, {result.page: result.notebook for result in results})
+        seconds = {result.page: result.seconds for result in results}
+        _render(root, out, pages, {result.page: result.notebook for result in results}, seconds=seconds)
     _table(results)
     print(f"open {_front_page(out)}")
 
@@ -123,11 +124,17 @@ def _latest(root: Path, page: Page) -> NotebookNode:
 
 
 def _render(
-    root: Path, out: Path, pages: list[Page], notebooks: dict[Page, NotebookNode], *, strict: bool = True
+    root: Path,
+    out: Path,
+    pages: list[Page],
+    notebooks: dict[Page, NotebookNode],
+    *,
+    seconds: dict[Page, float] | None = None,
+    strict: bool = True,
 ) -> None:
     started = time.monotonic()
     with Console(stderr=True).status("rendering the pages"):
-        done = stage.render(root, out, pages, notebooks, strict=strict)
+        done = stage.render(root, out, pages, notebooks, seconds=seconds, strict=strict)
     print(f"rendered in {duration(time.monotonic() - started)}" if done else "the rendered book is up to date")
 
 

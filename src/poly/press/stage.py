@@ -14,6 +14,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from poly.press import run_time
 from poly.press.chapters import KERNELSPEC, Page, PressError, notebook_text, write_whole
 
 STRICT = ("-W", "-n", "--keep-going")
@@ -22,13 +23,19 @@ SKIPPED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.ipynb",
 
 
 def render(
-    root: Path, out: Path, pages: Iterable[Page], notebooks: Mapping[Page, NotebookNode], *, strict: bool = True
+    root: Path,
+    out: Path,
+    pages: Iterable[Page],
+    notebooks: Mapping[Page, NotebookNode],
+    *,
+    seconds: Mapping[Page, float] | None = None,
+    strict: bool = True,
 ) -> bool:
     """Render the pages into `out`/html, with these notebooks for the chapters; say whether anything had to be done.
 
     `out`/html is replaced at the very end, by renames, and only by a complete book. Nothing is rendered when what is
     staged, and this module, are as they were for the book that is there. With `strict`, every warning of
-    jupyter-book is an error.
+    jupyter-book is an error. The run-time page says how many seconds each chapter took.
     """
     pages = list(pages)
     repair(out)
@@ -36,6 +43,7 @@ def render(
     stage = out / "stage"
     shutil.rmtree(stage, ignore_errors=True)
     _lay_out(root, stage, notebooks)
+    run_time.fill(root, stage, seconds or {})
     stamp, stamp_file = _stamp(root, stage, strict), out / "html.stamp"
     expected = [f"{page.docname}.html" for page in pages]
     current = stamp_file.is_file() and stamp_file.read_text(encoding="utf-8") == stamp

@@ -1,0 +1,91 @@
+"""The run-time page: what the chapters took, and what `make bench` measured."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from poly.press.chapters import Page, PressError
+from poly.press.progress import duration
+
+PAGE = Path("book") / "run-time.md"
+Record = dict[str, Any]
+# What each benchmark did, and how its record reads.
+ROWS: dict[str, tuple[str, Callable[[Record], str]]] = {
+    "f2": (
+        "Gradient flow to the end for figure F2 (256 features, up to 4,096 neurons, 16 networks at every width), "
+        "against 7,500 AdamW steps of the textbook, extrapolated from some of them",
+        lambda r: f"**{r['ratio']:.0f}×**: {duration(r['our_s'])} against {duration(r['textbook_s'])}",
+    ),
+    "f5": (
+        "Figure F5: 30 small networks, 100,000 noisy steps each, against the textbook, extrapolated too",
+        lambda r: f"**{r['ratio']:.0f}×**: {r['our_s']:.1f} s against {r['textbook_s']:.0f} s",
+    ),
+    "adamw": (
+        "The same AdamW step, in single precision: 256 features, 1,024 neurons, 16 networks",
+        lambda r: (
+            f"**{r['ratio']:.1f}×**: {1e3 * r['our_step_s']:.0f} ms against {1e3 * r['textbook_step_s']:.0f} ms, "
+            f"{r['share_of_peak_float32']:.0%} of the peak"
+        ),
+    ),
+    "dense": (
+        "The flow while most weights are left: its share of the processor's peak, in double precision",
+        lambda r: f"{r['share_of_peak_float64']:.0%} at best, {r['median_share']:.0%} in the middle of the repetitions",
+    ),
+    "row": (
+        "One row of 100,000 weights until one is left, against a loop in numpy",
+        lambda r: f"**{r['ratio']:.0f}×**: {1e3 * r['our_s']:.0f} ms against {r['loop_s']:.1f} s",
+    ),
+    "memory": (
+        "The most memory that a flow takes, over the size of its weights",
+        lambda r: f"{r['ratio']:.1f}",
+    ),
+    "exponents": (
+        "How the time of an AdamW step grows with the features n and the neurons m; its operations grow like n²m",
+        lambda r: f"n to the {r['n']:.2f}, m to the {r['m']:.2f}",
+    ),
+    "cuda": (
+        "Figure F2 with AdamW on a CUDA device: 256 networks, 7,500 steps each",
+        lambda r: r.get("skipped") or f"{duration(r['our_s'])}, {min(r['shares_of_peak']):.0%} of the peak or more",
+    ),
+}
+
+
+def fill(root: Path, stage: Path, seconds: Mapping[Page, float]) -> None:
+    """Put the tables into the staged page, where it has their places."""
+    path = stage / PAGE
+    if path.is_file():
+        text = path.read_text(encoding="utf-8").replace("% chapters\n", _chapters(seconds))
+        path.write_text(text.replace("% benchmarks\n", _benchmarks(root)), encoding="utf-8", newline="\n")
+
+
+def _chapters(seconds: Mapping[Page, float]) -> str:
+    if not seconds:
+        return "Not measured for this copy.\n"
+    rows = "".join(f"| {{doc}}`/{page.docname}` | {duration(spent)} |\n" for page, spent in seconds.items())
+    return f"| chapter | time |\n|---|---:|\n{rows}"
+
+
+def _benchmarks(root: Path) -> str:
+    """This machine's results if there are any, else those that the project keeps."""
+    here, kept = root / "_build" / "bench.json", root / "book" / "data" / "bench.json"
+    path = here if here.is_file() else kept
+    if not path.is_file():
+        return "Not measured yet.\n"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        machine, shown = found["machine"], {name: row for name, row in ROWS.items() if name in found}
+        rows = "".join(f"| {work} | {says(found[name])} |\n" for name, (work, says) in shown.items())
+        where = "here" if path == here else "on the machine that recorded this book's outputs"
+        few = ", partly in quick runs with few repetitions" if any(found[name].get("quick") for name in shown) else ""
+        return (
+            f"Measured {where}{few}: {machine['cores']} cores, {machine['processor']}, where products of matrices "
+            f"reach {machine['peak_gflops_float64']:.0f} billion operations a second in double precision and "
+            f"{machine['peak_gflops_float32']:.0f} billion in single precision, the *peak* below.\n\n"
+            f"| work | result |\n|---|---|\n{rows}"
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        name = path.relative_to(root).as_posix()
+        raise PressError(
+            f"{name}: not a result of this project's benchmarks ({error!r}); `make bench` makes it anew"
+        ) from None

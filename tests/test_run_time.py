@@ -1,0 +1,72 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poly.press import run_time
+from poly.press.chapters import Page, PressError
+
+BENCH: dict[str, Any] = {
+    "machine": {"processor": "P", "cores": 2, "threads": 2, "peak_gflops_float32": 170.4, "peak_gflops_float64": 73.2},
+    "f2": {"ratio": 83.4, "our_s": 100.0, "textbook_s": 8340.0, "quick": False},
+    "adamw": {"ratio": 4.96, "our_step_s": 0.0237, "textbook_step_s": 0.109, "share_of_peak_float32": 0.77},
+    "exponents": {"n": 1.75, "m": 0.9, "theory": {"n": 2, "m": 1}},
+    "cuda": {"skipped": "no CUDA device on this machine"},
+}
+LINES = [
+    "up to 4,096 neurons, 16 networks at every width), against 7,500 AdamW steps of the textbook, extrapolated from "
+    "some of them | **83×**: 1 min 40 s against 139 min 00 s |",
+    "16 networks | **5.0×**: 24 ms against 109 ms, 77% of the peak |",
+    "| n to the 1.75, m to the 0.90 |",
+    "| no CUDA device on this machine |",
+]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for folder in ("stage/book", "book/data", "_build"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "stage/book/run-time.md").write_text("# T\n\n% chapters\n\nb\n\n% benchmarks\n", encoding="utf-8")
+    return tmp_path
+
+
+def filled(root: Path, seconds: dict[Page, float]) -> str:
+    run_time.fill(root, root / "stage", seconds)
+    return (root / "stage/book/run-time.md").read_text(encoding="utf-8")
+
+
+def test_the_page_shows_what_was_measured_here_before_what_is_kept(root: Path) -> None:
+    (root / "book/data/bench.json").write_text(json.dumps(BENCH), encoding="utf-8")
+    text = filled(root, {Page("book/01-one", Path("x")): 83.0})
+    assert "| {doc}`/book/01-one` | 1 min 23 s |\n" in text
+    assert "on the machine that recorded this book's outputs: 2 cores, P, where" in text
+    for line in LINES:
+        assert line in text
+    assert "noisy steps" not in text  # F5 was not measured
+    assert "%" not in [line[:1] for line in text.splitlines()]
+
+    (root / "stage/book/run-time.md").write_text("% chapters\n% benchmarks\n", encoding="utf-8")
+    (root / "_build/bench.json").write_text(
+        json.dumps(BENCH | {"cuda": BENCH["cuda"] | {"quick": True}}), encoding="utf-8"
+    )
+    text = filled(root, {})
+    assert text.startswith("Not measured for this copy.\n")
+    assert "Measured here, partly in quick runs with few repetitions: 2 cores" in text
+
+
+def test_without_measurements_the_page_says_so(root: Path) -> None:
+    assert "Not measured yet." in filled(root, {})
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", json.dumps(BENCH | {"f2": {}}), json.dumps(BENCH | {"f5": 3})])
+def test_a_file_that_is_no_result_is_one_clear_line(root: Path, text: str) -> None:
+    (root / "_build/bench.json").write_text(text, encoding="utf-8")
+    with pytest.raises(PressError, match=r"^_build/bench\.json: not a result of this project's benchmarks .* anew$"):
+        filled(root, {})
+
+
+def test_a_book_without_the_page_needs_none(root: Path) -> None:
+    (root / "stage/book/run-time.md").unlink()
+    run_time.fill(root, root / "stage", {})
+    assert not list((root / "stage/book").iterdir())
