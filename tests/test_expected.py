@@ -291,6 +291,7 @@ NAN, INF = math.nan, math.inf
 CALLS: list[Any] = [expected.loss, expected.forces, lambda W, *noise: expected.flow(W, *noise, t_end=1.0)]
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize(
     ("W", "family", "sigma", "message"),
@@ -315,6 +316,7 @@ def test_bad_input(call: Any, W: Any, family: Any, sigma: Any, message: str) -> 
         call(W, family, sigma)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("l1", [-1e-9, NAN, INF, None, "0"])
 def test_bad_l1(l1: Any) -> None:
     for call in (expected.loss, expected.forces):
@@ -330,6 +332,7 @@ def test_an_overflow_is_no_silent_infinity(family: noise.Family) -> None:
                 call(W, family, sigma)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

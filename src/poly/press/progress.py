@@ -32,10 +32,12 @@ class Watch:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: '4.2 s', '3 min 20 s'."""
+    """Seconds for people: '4.2 s', '3 min 20 s', '10 h 05 min'."""
     if seconds < 59.95:
         return f"{seconds:.1f} s"
-    return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
 
 
 @contextmanager
