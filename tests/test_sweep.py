@@ -130,6 +130,109 @@ def test_other_code_is_another_cell(tmp_path: Path, here: Here) -> None:
     assert len(list((tmp_path / "store").glob("*.json"))) == 3
 
 
+FACTOR = 1
+
+
+def helper(n: int) -> int:
+    return FACTOR * n
+
+
+class Times:
+    def __init__(self, factor: Any) -> None:
+        self.factor = factor
+
+    def __call__(self, *, n: int, generator: torch.Generator) -> Any:
+        return n * self.factor
+
+    def method(self, *, n: int, generator: torch.Generator) -> Any:
+        return n * self.factor
+
+
+def closure(factor: Any) -> Any:
+    def run(*, n: int, generator: torch.Generator) -> Any:
+        return n * factor
+
+    return run
+
+
+def default(factor: Any) -> Any:
+    def run(*, n: int, generator: torch.Generator, by: Any = factor) -> Any:
+        return n * by
+
+    return run
+
+
+def by_data(*, n: int, data: Any, generator: torch.Generator) -> float:
+    return n * float(data[1500])
+
+
+def in_a_generator(*, n: int, generator: torch.Generator) -> int:
+    return sum(helper(i) for i in [n])
+
+
+def in_a_function(*, n: int, generator: torch.Generator) -> int:
+    def inner() -> int:
+        return helper(n)
+
+    return inner()
+
+
+def array(last: float) -> Any:
+    data = np.arange(2000.0)
+    data[1500] = last
+    return data
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        closure, default, Times, lambda factor: Times(factor).method,
+        lambda factor: functools.partial(by_data, data=array(factor)),
+        lambda factor: functools.partial(by_data, data=torch.tensor(array(factor))),
+        lambda factor: functools.partial(by_data, data=list(array(factor))),
+    ],
+)  # fmt: skip
+def test_what_a_function_is_bound_to_makes_another_cell(make: Any, tmp_path: Path, here: Here) -> None:
+    for factor in (1, 10, 1):
+        assert sweep.sweep(make(factor), {"n": [2]}, seeds=1, executor=here, store=tmp_path).value[0] == 2 * factor
+    assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+@pytest.mark.parametrize("run", [in_a_generator, in_a_function])
+def test_what_a_function_finds_in_its_module_makes_another_cell(
+    run: Any, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sweep.sweep(run, {"n": [2]}, seeds=1, executor=here, store=tmp_path).value[0] == 2
+    monkeypatch.setitem(globals(), "FACTOR", 5)
+    assert sweep.sweep(run, {"n": [2]}, seeds=1, executor=here, store=tmp_path).value[0] == 10
+    monkeypatch.setitem(globals(), "helper", lambda n: -n)
+    assert sweep.sweep(run, {"n": [2]}, seeds=1, executor=here, store=tmp_path).value[0] == -2
+
+
+def test_what_has_no_content_cannot_be_stored(tmp_path: Path, here: Here) -> None:
+    run = functools.partial(by_data, data=iter([]))
+    with pytest.raises(ValueError, match=r"^run: is bound to <list_iterator .*>, must be bound to"):
+        sweep.sweep(run, {"n": [2]}, seeds=1, executor=here, store=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_result_may_have_any_name_but_those_of_the_grid(tmp_path: Path, here: Here) -> None:
+    def odd(*, n: int, generator: torch.Generator) -> dict[str, int]:
+        return {"file": n, "allow_pickle": 2, "self": 3}
+
+    for _ in range(2):
+        table = sweep.sweep(odd, {"n": [1]}, seeds=np.array([4]), executor=here, store=tmp_path)  # type: ignore[arg-type]
+        assert table.iloc[0].to_dict() == {"n": 1, "seed": 4, "file": 1, "allow_pickle": 2, "self": 3}
+
+    for name in ("n", "seed"):
+
+        def clash(*, n: int, generator: torch.Generator, name: str = name) -> dict[str, int]:
+            return {name: 99}
+
+        with pytest.raises(sweep.CellError, match=f"run returned a result named '{name}', which is a column"):
+            sweep.sweep(clash, {"n": [1]}, seeds=1, executor=here)
+
+
 @pytest.mark.parametrize("harm", ["cut", "flip", "empty", "no arrays", "no json", "other json"])
 def test_a_damaged_entry_is_told_and_computed_again(tmp_path: Path, here: Here, harm: str) -> None:
     log, store = tmp_path / "log", tmp_path / "store"

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from fractions import Fraction
 from typing import Any, get_args
 
 import pytest
@@ -113,7 +114,7 @@ def test_settings_that_cannot_be_batched() -> None:
         ([one], "config: has 1 settings, must have one for each entry of W's first axis"),
         ([], "config: has 0 settings"),
         ([one, dataclasses.replace(one, steps=4)], r"config: has steps \[3, 4\], must be equal"),
-        ([one, 3], "config=3: must be a TrainConfig"),
+        ([one, 3], "config=3: must be a TrainConfig, or a list of them"),
     ):
         with pytest.raises(ValueError, match=message):
             training.train(W, configs, generator=generator())  # type: ignore[arg-type]
@@ -294,13 +295,15 @@ def test_bad_weights(W: Any, message: str) -> None:
 @pytest.mark.parametrize("at", [(), (40,)])
 def test_a_diverging_run_is_an_error_before_anybody_looks_at_it(at: tuple[int, ...]) -> None:
     config = TrainConfig(optimizer="sgd", lr=10.0, steps=50)
-    with pytest.raises(ValueError, match=r"^lr=10\.0: the weights stopped being finite, must be smaller$"):
+    with pytest.raises(
+        ValueError, match=r"^lr=10\.0: the weights stopped being finite in instance 0, must be smaller$"
+    ):
         training.train(start(), config, generator=generator(), at=at, observe=metrics.survivors)
 
 
 @pytest.mark.usefixtures("unchecked")
 def test_a_config_of_another_kind_and_an_observation_that_is_no_tensor() -> None:
-    with pytest.raises(ValueError, match=r"^config=\{'lr': 0\.1\}: must be a TrainConfig$"):
+    with pytest.raises(ValueError, match=r"^config=\{'lr': 0\.1\}: must be a TrainConfig, or a list of them$"):
         training.train(start(), {"lr": 0.1}, generator=generator())  # type: ignore[arg-type]
     config = TrainConfig(lr=1e-3, steps=5)
     with pytest.raises(ValueError, match=r"^observe: returned int, must return a torch\.Tensor$"):
@@ -323,3 +326,20 @@ def test_on_a_cuda_device_the_steps_are_the_same(shared: Any) -> None:
     again = training.train(W.cuda(), noisy, generator=torch.Generator("cuda").manual_seed(0)).W
     assert torch.equal(found, again)
     assert not torch.equal(found, there)
+
+
+def test_the_instance_that_diverges_is_named() -> None:
+    W = start(instances=6).reshape(2, 3, 5, 7)
+    W[1, 2] *= 100
+    with pytest.raises(ValueError, match=r"^lr=0\.02: the weights stopped being finite in instance 1, 2, must be"):
+        training.train(W, TrainConfig(optimizer="sgd", lr=0.02, steps=50), generator=generator())
+    configs = [TrainConfig(optimizer="sgd", lr=lr, steps=50) for lr in (0.01, 0.03)]
+    with pytest.raises(ValueError, match=r"^lr=0\.03: the weights stopped being finite in instance 1, 2, must be"):
+        training.train(W, configs, generator=generator())
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_any_kind_of_number_becomes_a_plain_one() -> None:
+    config = TrainConfig(optimizer="sgd", lr=torch.tensor(0.5), steps=2, l1=1, noise="bipolar", sigma=Fraction(1, 4))  # type: ignore[arg-type]
+    assert config == TrainConfig(optimizer="sgd", lr=0.5, steps=2, l1=1.0, noise="bipolar", sigma=0.25)
+    assert [type(value) for value in (config.lr, config.l1, config.sigma)] == [float] * 3

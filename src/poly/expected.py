@@ -34,6 +34,8 @@ _PATTERNS: dict[Family, tuple[Array, Array]] = {
 _MOST_NEURONS: dict[Family, int] = {"bipolar": 32, "dropout": 20}
 # For the flow: the forces grow like the cube of the weights and the square of σ.
 _LARGEST = 100.0
+# Its square must be a number.
+_LARGEST_NOISE = 1e100
 # What solve_ivp can resolve in float64.
 _FINEST = 1e-13
 
@@ -155,6 +157,8 @@ def _family(W: Tensor, family: Family, sigma: float) -> tuple[Array, Array, floa
     checks.weights(W)
     checks.one_of("family", family, tuple(_PATTERNS))
     sigma = checks.nonnegative("sigma", sigma)
+    if sigma > _LARGEST_NOISE:
+        raise ValueError(f"sigma={sigma!r}: must be at most {_LARGEST_NOISE:g}")
     m, most = W.shape[-1], _MOST_NEURONS.get(family)
     if most and m > most:
         raise ValueError(f"W: has m = {m} neurons, must have at most {most} for {family!r} noise")

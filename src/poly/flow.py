@@ -46,14 +46,14 @@ def flow(
         W: starting weights, (*instances, n, m); left untouched, integrated in float64.
         l1: λ ≥ 0, in the units of ``model.loss``.
         t_end: end of the run; None: until every row has at most one nonzero weight and has come to
-            rest, or nothing moves.
+            rest, or nothing moves. That is after a few times 1/λ, at most some 10⁵ of it a step: minutes at λ = 1e-10.
         at: times to record, ≥ 0, increasing, not beyond ``t_end``. Steps end there, which changes results within
             ``tol``. With ``observe`` alone: 0, 1, √2, 2, … to the end of the run.
         observe: called with a copy of W at each of them; None records W itself.
         tol: largest error that one step may make in a row, ‖·‖₂, > 0.
 
     Returns:
-        Trajectory of the final W, ``at``, and the stacked observations. A time beyond the end of an
+        Trajectory of the final W in float64, ``at``, and the stacked observations. A time beyond the end of an
         open run sees the final weights.
 
     Raises:

@@ -4,6 +4,7 @@ Every cell has a random stream of its own, made from the seed and from what the 
 adding a width to the grid changes no other number.
 """
 
+import contextlib
 import functools
 import hashlib
 import inspect
@@ -11,10 +12,10 @@ import itertools
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple, TypeAlias
 from uuid import uuid4
 
@@ -64,14 +65,16 @@ def sweep(
         seeds: how many (0, 1, …), or which, whole numbers ≥ 0.
         executor: any ``concurrent.futures.Executor``; None: a process a core, with one thread each.
         store: a folder for finished cells, which a later sweep, or another process at the same time, takes from it
-            where point, seed and code are the same. None: nothing is stored.
+            where point, seed and code are the same: the source of ``run`` and of the functions of its module that it
+            names, the values that all of them are bound to or find in their module, and the laboratory. Other
+            packages are taken as they are. None: nothing is stored.
         progress: a bar with the time left, on the terminal; None: where there is one.
 
     Returns:
         Table with a row for each point and seed, in the order of the grid: its arguments, ``seed``, and the results.
 
     Raises:
-        ValueError: bad input.
+        ValueError: bad input, or with a store a ``run`` that is bound to what has no content to compare.
         CellError: a run failed, or returned what is no result.
     """
     checks.function("run", run)
@@ -84,7 +87,7 @@ def sweep(
         for draft in folder.glob("*.tmp"):  # of a sweep that was killed in the middle of writing
             if time.time() - draft.stat().st_mtime > _FORGOTTEN:
                 draft.unlink(missing_ok=True)
-    code = _code_hash(run)
+    code = "" if folder is None else _code_hash(run)
     keys = [_hash(cell._asdict() | {"code": code}) for cell in cells]
     done = {key: found for key in keys if folder is not None and (found := _load(folder, key)) is not None}
     todo = [(key, cell) for key, cell in zip(keys, cells, strict=True) if key not in done]
@@ -109,7 +112,8 @@ def _cells(grid: Mapping[str, Sequence[Any]], seeds: int | Sequence[int]) -> lis
             raise ValueError(f"grid: {name!r} cannot be an argument, must be a name other than seed and generator")
         if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray) or len(values) == 0:
             raise ValueError(f"grid: {name}={values!r}, must be a nonempty list of values")
-    chosen = range(checks.count("seeds", seeds)) if not isinstance(seeds, Sequence) else seeds
+    listed = isinstance(seeds, Sequence | np.ndarray) and not isinstance(seeds, str)
+    chosen: Any = seeds if listed else range(checks.count("seeds", seeds))
     numbers = [checks.count("seeds", seed, at_least=0) for seed in chosen]
     points = [
         {name: _plain(name, value) for name, value in zip(grid, values, strict=True)}
@@ -137,34 +141,96 @@ def _hash(value: Any) -> str:
 
 
 def _code_hash(run: Callable[..., Any]) -> str:
-    """Of ``run``, of the functions beside it that it names, and of the laboratory."""
+    """Of what ``run`` does, as far as its own module and the laboratory go."""
     digest = hashlib.sha256()
-    for part in _sources(run, set()):
-        digest.update(part.encode())
+    for part in _content(run, {}):
+        digest.update(repr(part).encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def _sources(run: Any, seen: set[Any]) -> Iterator[str]:
-    while isinstance(run, functools.partial):
-        yield repr((run.args, sorted(run.keywords.items())))
-        run = run.func
-    run = inspect.unwrap(run)
-    if run in seen:
+def _content(value: Any, seen: dict[int, Any]) -> Iterator[Any]:
+    """Plain values whose reprs tell one value from another: what a function says and all that it is bound to."""
+    yield type(value).__qualname__
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes | np.generic | Path | range):
+        yield value
         return
-    seen.add(run)
+    if id(value) in seen:
+        return
+    seen[id(value)] = value  # kept, so that no other object gets its id
+    for part in _of_data(value) or _of_code(value):
+        yield from _content(part, seen)
+
+
+def _of_data(value: Any) -> list[Any]:
+    """What a container or an array holds, its length first; nothing for anything else."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray):
+        whole = value.tolist() if value.dtype.hasobject else np.ascontiguousarray(value).tobytes()
+        return [value.dtype.str, str(value.shape), whole]
+    if isinstance(value, Mapping):
+        return [len(value), *(part for item in value.items() for part in item)]
+    if isinstance(value, tuple | list):
+        return [len(value), *value]
+    if isinstance(value, set | frozenset):
+        return [len(value), *sorted(value, key=repr)]
+    return []
+
+
+def _of_code(value: Any) -> list[Any]:
+    """What a function, a class, a module, or an object with attributes does."""
+    if isinstance(value, functools.partial):
+        found = [value.func, value.args, value.keywords]
+    elif isinstance(value, MethodType):
+        found = [value.__self__, value.__func__]
+    elif isinstance(value, FunctionType):
+        found = list(_of_function(value))
+    elif isinstance(value, type):
+        found = [value.__module__, _source(value)]
+    elif hasattr(value, "py_func"):  # compiled by numba
+        found = [value.py_func]
+    elif isinstance(value, ModuleType) or hasattr(value, "__qualname__"):  # a builtin
+        found = [getattr(value, "__qualname__", value.__name__)]
+    elif hasattr(value, "__dict__"):
+        found = [type(value), vars(value)]
+    else:
+        raise ValueError(
+            f"run: is bound to {value!r}, must be bound to numbers, words, arrays or functions for a store"
+        )
+    return found
+
+
+def _of_function(function: Any) -> Iterator[Any]:
+    yield _source(function.__code__)
+    yield function.__defaults__, function.__kwdefaults__
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # not filled yet
+            yield cell.cell_contents
+    for name in sorted(_names(function.__code__)):
+        found = function.__globals__.get(name)
+        yield name
+        if isinstance(found, FunctionType | type) and found.__module__ != function.__module__:
+            yield f"{found.__module__}.{found.__qualname__}"
+        else:
+            yield found
+
+
+def _source(thing: Any) -> str:
     try:
-        yield inspect.getsource(run)
-    except (OSError, TypeError):  # typed at a prompt, or compiled
-        yield repr(getattr(run, "__code__", run).__class__) + getattr(run, "__qualname__", repr(type(run)))
-        if isinstance(run, FunctionType):
-            yield f"{run.__code__.co_code!r}{run.__code__.co_consts!r}"
-    if isinstance(run, FunctionType):
-        for name in run.__code__.co_names:
-            other = run.__globals__.get(name)
-            if isinstance(other, FunctionType) and other.__module__ == run.__module__:
-                yield from _sources(other, seen)
+        return inspect.getsource(thing)
+    except (OSError, TypeError):  # typed at a prompt
+        if not isinstance(thing, CodeType):
+            return repr(thing)
+        constants = [_source(const) if isinstance(const, CodeType) else repr(const) for const in thing.co_consts]
+        return f"{thing.co_code!r}{constants}"
+
+
+def _names(code: CodeType) -> set[str]:
+    """All names that the code, or code inside it, looks up."""
+    inner = [_names(const) for const in code.co_consts if isinstance(const, CodeType)]
+    return set(code.co_names).union(*inner)
 
 
 def _computed(
@@ -196,18 +262,20 @@ def _run_cell(run: Callable[..., Any], cell: _Cell, key: str, folder: Path | Non
     if alone:  # the processes share the cores
         torch.set_num_threads(1)
     with threadpool_limits(1 if alone else None):
-        result = _arrays(run(**cell.point, generator=generator))
+        result = _arrays(run(**cell.point, generator=generator), {"seed", *cell.point})
     if folder is not None:
         _save(folder, key, cell, result)
     return result
 
 
-def _arrays(result: Any) -> Result:
+def _arrays(result: Any, taken: Container[str]) -> Result:
     if hasattr(result, "_asdict"):
         result = result._asdict()
     named = result if isinstance(result, Mapping) else {"value": result}
     arrays = {}
     for name, value in named.items():
+        if name in taken:
+            raise TypeError(f"run returned a result named {name!r}, which is a column of the grid already")
         array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
         if array.dtype.kind not in "biufcU":
             raise TypeError(f"run returned {name}={value!r}, must be numbers, words, or arrays of such")
@@ -220,7 +288,8 @@ def _save(folder: Path, key: str, cell: _Cell, result: Result) -> None:
     draft = folder / f"{key}.{uuid4().hex}.tmp"
     try:
         with draft.open("wb") as file:
-            np.savez(file, allow_pickle=False, **result)
+            # With a sign before each name: savez has names of its own.
+            np.savez(file, allow_pickle=False, **{f"={name}": array for name, array in result.items()})
         checksum = hashlib.sha256(draft.read_bytes()).hexdigest()
         draft.replace(folder / f"{key}.npz")
         record = cell._asdict() | {"sha256": checksum}
@@ -239,7 +308,7 @@ def _load(folder: Path, key: str) -> Result | None:
         if hashlib.sha256(arrays.read_bytes()).hexdigest() != json.loads(record.read_text(encoding="utf-8"))["sha256"]:
             raise ValueError("its checksum does not fit")
         with np.load(arrays, allow_pickle=False) as stored:
-            return dict(stored)
+            return {name.removeprefix("="): array for name, array in stored.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         warnings.warn(f"{arrays}: damaged ({error}), it is computed again", stacklevel=3)
         return None

@@ -36,7 +36,7 @@ class TrainConfig:
         noise: family of the hidden noise (see ``noise``), or None.
         sigma: standard deviation of the hidden noise ≥ 0.
         noise_shared: who shares a draw at a step: the n inputs of an instance ("inputs"), all inputs
-            of all instances as in the released code ("inputs+instances"), or nobody ("none").
+            of all instances of the setting as in the released code ("inputs+instances"), or nobody ("none").
 
     Raises:
         ValueError: a number out of its range or an unknown name.
@@ -53,12 +53,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         checks.one_of("optimizer", self.optimizer, ("adamw", "sgd"))
-        checks.positive("lr", self.lr)
-        checks.count("steps", self.steps, at_least=0)
-        checks.nonnegative("l1", self.l1)
-        checks.nonnegative("weight_decay", self.weight_decay)
+        # Plain numbers, whatever kind of number was given: compiled code takes no other.
+        object.__setattr__(self, "lr", checks.positive("lr", self.lr))
+        object.__setattr__(self, "steps", checks.count("steps", self.steps, at_least=0))
+        for name in ("l1", "weight_decay", "sigma"):
+            object.__setattr__(self, name, checks.nonnegative(name, getattr(self, name)))
         checks.one_of("noise", self.noise, (None, *EXCESS_KURTOSIS))
-        checks.nonnegative("sigma", self.sigma)
         checks.one_of("noise_shared", self.noise_shared, ("inputs", "inputs+instances", "none"))
         if self.sigma > 0 and self.noise is None:
             raise ValueError(f"sigma={self.sigma!r}: must be 0 where noise=None; name a noise family")
@@ -81,8 +81,9 @@ def train(
     Args:
         W: starting weights, (*instances, n, m); left untouched. float32 or float64.
         config: the settings; or a list of them, of equal ``steps``, one for each entry of W's first axis.
-        generator: source of the hidden noise; not drawn from without noise. Each instance (on another device: each
-            setting) draws from a generator of its own, seeded from this one.
+        generator: source of the hidden noise; not drawn from without noise. It seeds generators for all who draw by
+            themselves: each instance; each setting where instances share noise or nobody does, on another device, and
+            in half precision.
         at: steps to record, increasing, 0 … config.steps.
         observe: called with a copy of W at each of them; None records W itself.
 
@@ -100,7 +101,7 @@ def train(
     configs: list[Any] = list(config) if isinstance(config, list | tuple) else [config]
     for each in configs:
         if not isinstance(each, TrainConfig):
-            raise ValueError(f"config={each!r}: must be a TrainConfig")
+            raise ValueError(f"config={each!r}: must be a TrainConfig, or a list of them")
     if many and (W.ndim < 3 or len(configs) != len(W)):
         raise ValueError(f"config: has {len(configs)} settings, must have one for each entry of W's first axis")
     if len({each.steps for each in configs}) != 1:
@@ -117,12 +118,19 @@ def train(
     for stop in [*record, steps]:
         parallel.for_each(methodcaller("advance", step, stop), runs)
         step = stop
-        for each in runs:
-            if not bool(torch.isfinite(each.W).all()):
-                raise ValueError(f"lr={each.config.lr!r}: the weights stopped being finite, must be smaller")
+        _check_finite(W, configs)
         if len(values) < len(record):
             values.append(checks.observation(W if observe is None else observe(W.clone()), values))
     return Trajectory(W, torch.tensor(record, dtype=torch.int64), torch.stack(values) if values else torch.empty(0))
+
+
+def _check_finite(W: Tensor, configs: list[TrainConfig]) -> None:
+    diverged = (~torch.isfinite(W).all(-1).all(-1)).nonzero()
+    if len(diverged):
+        first = diverged[0].tolist()
+        lr = configs[first[0] if len(configs) > 1 else 0].lr
+        where = f" in instance {', '.join(map(str, first))}" if first else ""
+        raise ValueError(f"lr={lr!r}: the weights stopped being finite{where}, must be smaller")
 
 
 def _runs(W: Tensor, config: TrainConfig, generator: torch.Generator) -> "list[_Instance] | list[_Batch]":

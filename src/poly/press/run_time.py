@@ -22,7 +22,7 @@ ROWS: dict[str, tuple[str, Callable[[Record], str]]] = {
         lambda r: f"**{r['ratio']:.0f}×**: {r['our_s']:.1f} s against {r['textbook_s']:.0f} s",
     ),
     "adamw": (
-        "The same AdamW step, in single precision: 256 features, 1,024 neurons, 16 networks",
+        "An AdamW step, the same on both sides, in single precision: 256 features, 1,024 neurons, 16 networks",
         lambda r: (
             f"**{r['ratio']:.1f}×**: {1e3 * r['our_step_s']:.0f} ms against {1e3 * r['textbook_step_s']:.0f} ms, "
             f"{r['share_of_peak_float32']:.0%} of the peak"
@@ -76,6 +76,8 @@ def _benchmarks(root: Path) -> str:
         found = json.loads(path.read_text(encoding="utf-8"))
         machine, shown = found["machine"], {name: row for name, row in ROWS.items() if name in found}
         rows = "".join(f"| {work} | {says(found[name])} |\n" for name, (work, says) in shown.items())
+        if not shown:
+            return "Not measured yet.\n"
         where = "here" if path == here else "on the machine that recorded this book's outputs"
         few = ", partly in quick runs with few repetitions" if any(found[name].get("quick") for name in shown) else ""
         return (
