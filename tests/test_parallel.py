@@ -20,13 +20,20 @@ def test_products_run_on_one_thread_and_get_their_threads_back() -> None:
     assert products() == before
 
 
-def test_calls_that_overlap_give_the_threads_back() -> None:
-    before = products()
+def test_so_they_do_in_calls_that_overlap_from_whatever_thread() -> None:
+    before, seen = products(), []
+    parallel.for_each(lambda _: None, range(1))
     first = threading.Thread(target=parallel.for_each, args=(lambda _: time.sleep(0.2), range(1)))
     first.start()
     time.sleep(0.05)
-    parallel.for_each(lambda _: time.sleep(0.3), range(1))
+
+    def late(_: int) -> None:
+        time.sleep(0.3)
+        seen.extend(products())
+
+    parallel.for_each(late, range(1))
     first.join()
+    assert set(seen) == {1}
     assert products() == before
 
 

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
 
 _lock = Lock()
-# One for each caller under way; the first has really set the limit.
-_limits: list[threadpool_limits | None] = []
+# For each caller under way, what ends the limit that all of them share.
+_callers: list[Callable[[], None]] = []
 
 
 def for_each(run: Callable[[Any], None], items: Iterable[Any]) -> None:
@@ -30,14 +30,33 @@ def for_each(run: Callable[[Any], None], items: Iterable[Any]) -> None:
 
 @contextmanager
 def _products_on_one_thread() -> Iterator[None]:
-    """The limit is the whole process's: set by the first of several callers at a time, taken back by the last."""
+    """The limit is the whole process's: set for the first of several callers at a time, taken back after the last."""
     with _lock:
-        _limits.append(None if _limits else threadpool_limits(1, user_api="blas"))
+        _callers.append(_callers[0] if _callers else _limit())
     try:
         yield
     finally:
         with _lock:
-            first = _limits[0]
-            _limits.pop()
-            if not _limits and first is not None:
-                first.restore_original_limits()
+            end = _callers.pop()
+            if not _callers:
+                end()
+
+
+def _limit() -> Callable[[], None]:
+    """Set the limit, from a thread of its own: only the thread that has set it can take it back."""
+    begun, ended = Event(), Event()
+
+    def hold() -> None:
+        with threadpool_limits(1, user_api="blas"):
+            begun.set()
+            ended.wait()
+
+    holder = Thread(target=hold, daemon=True)
+    holder.start()
+    begun.wait()
+
+    def end() -> None:
+        ended.set()
+        holder.join()
+
+    return end
