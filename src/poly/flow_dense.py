@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poly.chebyshev import coefficients, longest_step, next_step, stages
+from poly.flow_forces import crowding
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int8]
@@ -34,7 +35,7 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) ->
     for b in blocks:
         _add_overlaps(now[b], S)
     np.maximum(S, 0.0, out=R)
-    crowding = _crowding(R)
+    crowded = crowding(S)
     for b in blocks:
         before[b] = 4 * (now[b] - np.matmul(now[b], R, out=products[: b.stop - b.start]))
     guess = 0
@@ -43,7 +44,7 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) ->
         if t >= stop or living <= _LEAST_DENSITY * n * m:
             break
         while True:
-            rate = _RATES[guess] * crowding
+            rate = _RATES[guess] * crowded
             step = min(h, stop - t, longest_step(rate))
             s = stages(step, rate)
             mu, nu, mu_tilde, gamma_tilde = coefficients(s)
@@ -74,7 +75,7 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) ->
                     _add_overlaps(part, S)
                 before, latest = latest, before
             np.maximum(S, 0.0, out=R)
-            found = _crowding(R)
+            found = crowding(S)
             squares = np.zeros(n)
             for b in blocks:
                 part = seen[: b.stop - b.start]
@@ -89,7 +90,7 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) ->
                 break
             guess = min(guess + 1, len(_RATES) - 1)
         t += step
-        now, latest, crowding = latest, now, found
+        now, latest, crowded = latest, now, found
     W[:] = now.T
     return t, h
 
@@ -97,15 +98,6 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) ->
 def _add_overlaps(weights: Array, S: Array) -> None:
     # By numpy, which makes half of a symmetric product and lets other threads run meanwhile; scipy's dsyrk does not.
     np.add(S, weights.T @ weights, out=S)
-
-
-@numba.njit(cache=True, nogil=True)
-def _crowding(R: Array) -> float:
-    """The largest row sum of ReLU(W Wᵀ), at least 1."""
-    largest = 1.0
-    for i in range(len(R)):
-        largest = max(largest, R[i].sum())
-    return largest
 
 
 @numba.njit(cache=True, nogil=True)

@@ -213,13 +213,16 @@ def _step(
     # Sums by pairs do not tell how weights at 0 are pulled.
     most = np.full(ptr.size - 1, np.inf)
     S[:] = 0.0
-    for j in range(2, s + 1):
+    for j in range(2, s + 2):
         for e in range(w.size):
             clamped[e] = now[e] if now[e] * head[e] > 0 or abs(head[e]) == 2 else 0.0
         if rows:
             pull_by_rows(ptr, row, clamped, begin, held, order, S, R, pull, most)
         else:
             pull_by_pairs(ptr, row, clamped, S, pull)
+        if j > s:
+            break
+        if not rows:
             clear(ptr, row, S)
         rest = 1 - mu[j] - nu[j]
         for e in range(w.size):
@@ -232,12 +235,6 @@ def _step(
                 + h * (mu_tilde[j] * (pull[e] - tax) + gamma_tilde[j] * velocity[e])
             )
         before, now = now, before
-    for e in range(w.size):
-        clamped[e] = now[e] if now[e] * head[e] > 0 or abs(head[e]) == 2 else 0.0
-    if rows:
-        pull_by_rows(ptr, row, clamped, begin, held, order, S, R, pull, most)
-    else:
-        pull_by_pairs(ptr, row, clamped, S, pull)
     squares = np.zeros(n)
     for e in range(w.size):
         # A weight that lands on 0 is right there, whatever the two slopes say of the way.
