@@ -181,7 +181,7 @@ def test_the_dense_phase_is_the_same_flow() -> None:
     W = start(64, 512)
     dense = flow.flow(W, 0.02, t_end=1.5, tol=1e-5).W
     lists, t, h = W.numpy().copy(), np.zeros(1), np.full(1, 1e-2)
-    flow_sparse.advance(lists, 0.02, 1e-5, t, h, 1.5, flow_sparse.NEVER)
+    flow_sparse.advance(lists, 0.02, 1e-5, t, h, 1.5, flow_sparse.NEVER, np.zeros(1, np.bool_))
     assert dense.count_nonzero() > flow_dense._LEAST_DENSITY * W.numel()
     torch.testing.assert_close(dense, torch.from_numpy(lists), rtol=0, atol=1e-3)
 
@@ -208,7 +208,8 @@ def test_compiled_code_is_made_anew_where_what_it_contains_changes(
     package = shutil.copytree(Path(model.__file__).parent, tmp_path / "poly", ignore=ignored)
     code = (
         "import numpy as np; from poly import flow_sparse; W = np.full((1, 2, 2), 0.3);"
-        "flow_sparse.advance(W, 0.1, 1e9, np.zeros(1), np.full(1, 4.0), 4.0, 0); print(W.sum().hex())"
+        "flow_sparse.advance(W, 0.1, 1e9, np.zeros(1), np.full(1, 4.0), 4.0, 0, np.zeros(1, np.bool_));"
+        "print(W.sum().hex())"
     )
 
     def end() -> str:

@@ -1,11 +1,16 @@
+import os
+import signal
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from threadpoolctl import threadpool_info
 
-from poly import parallel
+from poly import flow, model, parallel, training
 
 
 def products() -> list[int]:
@@ -15,19 +20,19 @@ def products() -> list[int]:
 def test_products_run_on_one_thread_and_get_their_threads_back() -> None:
     before, seen = products(), []
     assert np.ones(2) @ np.ones(2) == 2
-    parallel.for_each(lambda _: seen.extend(products()), range(3))
+    parallel.for_each(lambda *_: seen.extend(products()), range(3))
     assert set(seen) == {1}
     assert products() == before
 
 
 def test_so_they_do_in_calls_that_overlap_from_whatever_thread() -> None:
     before, seen = products(), []
-    parallel.for_each(lambda _: None, range(1))
-    first = threading.Thread(target=parallel.for_each, args=(lambda _: time.sleep(0.2), range(1)))
+    parallel.for_each(lambda *_: None, range(1))
+    first = threading.Thread(target=parallel.for_each, args=(lambda *_: time.sleep(0.2), range(1)))
     first.start()
     time.sleep(0.05)
 
-    def late(_: int) -> None:
+    def late(*_: object) -> None:
         time.sleep(0.3)
         seen.extend(products())
 
@@ -40,5 +45,70 @@ def test_so_they_do_in_calls_that_overlap_from_whatever_thread() -> None:
 def test_an_error_ends_the_loop_and_gives_the_threads_back() -> None:
     before = products()
     with pytest.raises(ZeroDivisionError):
-        parallel.for_each(lambda item: print(1 / item), [1, 0, 2])
+        parallel.for_each(lambda item, _: print(1 / item), [1, 0, 2])
     assert products() == before
+
+
+def test_after_an_error_the_others_are_told_to_stop() -> None:
+    torch.set_num_threads(2)
+    told = []
+
+    def work(item: int, given_up: parallel.Flag) -> None:
+        if item == 0:
+            raise ZeroDivisionError
+        deadline = time.monotonic() + 60
+        while not given_up[0] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        told.append(bool(given_up[0]))
+
+    with pytest.raises(ZeroDivisionError):
+        parallel.for_each(work, [1, 0])
+    assert told == [True]
+    torch.set_num_threads(1)
+
+
+def many_steps(large: bool, **settings: Any) -> Callable[[], object]:
+    W = model.init(64, 512 if large else 64, generator=torch.Generator().manual_seed(0))
+    config = training.TrainConfig(lr=1e-3, steps=10**9, **settings)
+    return lambda: training.train(W, config, generator=torch.Generator())
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        pytest.param(many_steps(large=False), id="compiled steps"),
+        pytest.param(many_steps(large=True), id="steps by products"),
+        pytest.param(many_steps(large=False, noise="gaussian", sigma=0.1), id="noisy steps"),
+        pytest.param(many_steps(large=False, noise="gaussian", sigma=0.1, noise_shared="none"), id="torch's steps"),
+        pytest.param(lambda: flow.flow(slow_start(16, 32), 1e-13), id="flow on lists"),
+        pytest.param(lambda: flow.flow(slow_start(64, 512), 0.0, t_end=1e9, tol=1e-10), id="flow by matrices"),
+    ],
+)
+def test_an_interrupt_leaves_no_work_behind(work: Callable[[], object]) -> None:
+    alarm = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    alarm.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert time.monotonic() - began < 30  # the first use compiles; uninterrupted it takes minutes to days
+    alarm.join()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("ThreadPool")]
+
+
+def slow_start(n: int, m: int) -> torch.Tensor:
+    return model.init(n, m, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_bar_is_drawn_where_it_is_asked_for_and_none_for_short_work(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    W = slow_start(4, 6)
+    flow.flow(W, 0.1, progress=True)
+    assert capsys.readouterr().err.strip() == ""
+    monkeypatch.setattr(parallel, "_SHORT", 0.0)
+    flow.flow(W, 0.1, progress=True)
+    assert "flow:   0%|          | 0/1" in capsys.readouterr().err
+    training.train(W, training.TrainConfig(lr=0.1, steps=9), generator=torch.Generator(), progress=True)
+    assert "train:   0%|          | 0.00/9.00" in capsys.readouterr().err
+    flow.flow(W, 0.1)
+    assert capsys.readouterr().err == ""  # captured: no terminal

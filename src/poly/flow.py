@@ -35,6 +35,7 @@ def flow(
     at: Sequence[float] = (),
     observe: Callable[[Float[Tensor, "*instances n m"]], Shaped[Tensor, "..."]] | None = None,
     tol: float = 5e-3,
+    progress: bool | None = None,
 ) -> Trajectory:
     """Integrate the gradient flow of ``model.loss`` from W.
 
@@ -51,6 +52,7 @@ def flow(
             ``tol``. With ``observe`` alone: 0, 1, √2, 2, … to the end of the run.
         observe: called with a copy of W at each of them; None records W itself.
         tol: largest error that one step may make in a row, ‖·‖₂, > 0.
+        progress: a bar that counts instances, after 2 seconds; None: where there is a terminal.
 
     Returns:
         Trajectory of the final W in float64, ``at``, and the stacked observations. A time beyond the end of an
@@ -83,10 +85,12 @@ def flow(
         return now.reshape(W.shape).to(W.device, copy=True)
 
     for stop in _geometric(end, t) if observe and not times else times:
-        _advance(now.numpy(), l1, tol, t, h, stop, flow_sparse.NEVER if t_end is not None else flow_sparse.AT_REST)
+        until = flow_sparse.NEVER if t_end is not None else flow_sparse.AT_REST
+        _advance(now.numpy(), l1, tol, t, h, stop, until, progress)
         seen.append(stop)
         values.append(checks.observation(copy() if observe is None else observe(copy()), values))
-    _advance(now.numpy(), l1, tol, t, h, end, flow_sparse.NEVER if t_end is not None else flow_sparse.KNOWN)
+    until = flow_sparse.NEVER if t_end is not None else flow_sparse.KNOWN
+    _advance(now.numpy(), l1, tol, t, h, end, until, progress)
     recorded = torch.tensor(seen, dtype=torch.float64)
     return Trajectory(now.reshape(W.shape).to(W.device), recorded, torch.stack(values) if values else torch.empty(0))
 
@@ -100,15 +104,21 @@ def _geometric(end: float, t: Array) -> Iterator[float]:
         stop *= 2**0.5
 
 
-def _advance(W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, until: int) -> None:
+def _advance(
+    W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, until: int, progress: bool | None
+) -> None:
     """Bring every instance to time ``stop`` in place, or to its end."""
     large = W[0].size >= _LEAST_DENSE
     size = 1 if large else max(1, min(256, len(W) // (4 * torch.get_num_threads())))
 
-    def some(first: int) -> None:
-        part = slice(first, first + size)
-        if large and t[first] < stop:
-            t[first], h[first] = flow_dense.advance(W[first], l1, tol, t[first], h[first], stop)
-        flow_sparse.advance(W[part], l1, tol, t[part], h[part], stop, until)
+    with parallel.bar(len(W), "network", f"flow to t={stop:g}" if np.isfinite(stop) else "flow", progress) as bar:
 
-    parallel.for_each(some, range(0, len(W), size))
+        def some(first: int, given_up: parallel.Flag) -> None:
+            part = slice(first, first + size)
+            if large and t[first] < stop:
+                t[first], h[first] = flow_dense.advance(W[first], l1, tol, t[first], h[first], stop, given_up)
+            flow_sparse.advance(W[part], l1, tol, t[part], h[part], stop, until, given_up)
+            with bar.get_lock():
+                bar.update(len(W[part]))
+
+        parallel.for_each(some, range(0, len(W), size))

@@ -14,6 +14,7 @@ from poly.flow_forces import crowding
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int8]
+Flag = NDArray[np.bool_]
 # The stiffest rate over max_i Σ_j ReLU(W_i·W_j), tried in turn: a step that fails may have been unstable.
 _RATES = (8.0, 10.0, 12.0, 14.0)
 _BLOCK = 512
@@ -21,7 +22,7 @@ _BLOCK = 512
 _LEAST_DENSITY = 0.5
 
 
-def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) -> tuple[float, float]:
+def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float, given_up: Flag) -> tuple[float, float]:
     """Bring one instance, W (n, m), toward ``stop`` in place, while many weights live; its time and next step."""
     n, m = W.shape
     now = np.ascontiguousarray(W.T)
@@ -41,7 +42,7 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float) ->
     guess = 0
     while True:
         living = sum(_heading(now[b], before[b], l1, head[b], slope[b]) for b in blocks)
-        if t >= stop or living <= _LEAST_DENSITY * n * m:
+        if t >= stop or living <= _LEAST_DENSITY * n * m or given_up[0]:
             break
         while True:
             rate = _RATES[guess] * crowded

@@ -19,6 +19,7 @@ from poly.flow_forces import add_rows, by_feature, clear, crowding, pull_by_pair
 Array = NDArray[np.float64]
 Index = NDArray[np.integer]
 Codes = NDArray[np.int8]
+Flag = NDArray[np.bool_]
 # The stiffest rate over max_i Σ_j ReLU(W_i·W_j), tried in turn: 4 to 12 was seen, mostly 8 to 10. A step that fails may
 # have been unstable.
 _RATES = (9.0, 10.5, 12.0, 14.0)
@@ -35,7 +36,7 @@ NEVER, AT_REST, KNOWN = 0, 1, 2
 
 @numba.njit(nogil=True)  # kept by ``advance``
 def _advance(
-    W: Array, l1: float, tol: float, times: Array, steps: Array, instance: int, stop: float, until: int
+    W: Array, l1: float, tol: float, times: Array, steps: Array, instance: int, stop: float, until: int, given_up: Flag
 ) -> None:
     t, h = times[instance], steps[instance]
     n = len(W)
@@ -49,7 +50,7 @@ def _advance(
     while True:
         ptr, row, w, pull = _with_born(most > l1, ptr, row, w, pull, S, l1)
         head, velocity = _heading(w, pull, l1)
-        if t >= stop:
+        if t >= stop or given_up[0]:
             break
         if row.size == 0 or (until and at_rest(row, w, velocity, n, slow)):
             t = np.inf if until else stop
@@ -244,22 +245,22 @@ def _step(
     return clamped, pull, most, float(np.sqrt(squares.max()))
 
 
-def _advance_all(contained: str) -> Callable[[Array, float, float, Array, Array, float, int], None]:
+def _advance_all(contained: str) -> Callable[[Array, float, float, Array, Array, float, int, Flag], None]:
     """``advance``, whose compiled code is kept for just this source of what it contains from other files.
 
     Numba's cache asks only after this file and the closures of what it keeps.
     """
 
     @numba.njit(cache=True, nogil=True)
-    def advance(W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, until: int) -> None:
+    def advance(W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, until: int, given_up: Flag) -> None:
         """Bring instances, W (instances, n, m), with their times t and next steps h to ``stop`` or their end, in place.
 
-        An instance that has reached its end, as ``until`` says, has t = ∞.
+        An instance that has reached its end, as ``until`` says, has t = ∞. None is there once the work is given up.
         """
         _ = contained
         for instance in range(len(W)):
             if t[instance] < stop:
-                _advance(W[instance], l1, tol, t, h, instance, stop, until)
+                _advance(W[instance], l1, tol, t, h, instance, stop, until, given_up)
 
     return advance
 

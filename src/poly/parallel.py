@@ -3,29 +3,58 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Event, Lock, Thread
+from multiprocessing import current_process
+from threading import Event, Lock, Thread, current_thread, main_thread
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
+Flag = NDArray[np.bool_]  # one element; an array, because compiled loops look at it, too
+_SHORT = 2.0  # seconds, for which nobody needs a bar
 _lock = Lock()
 # For each caller under way, what ends the limit that all of them share.
 _callers: list[Callable[[], None]] = []
 
 
-def for_each(run: Callable[[Any], None], items: Iterable[Any]) -> None:
-    """``run(item)`` for every item, on as many threads as torch uses, with matrix products on one thread each.
+def for_each(run: Callable[[Any, Flag], None], items: Iterable[Any]) -> None:
+    """``run(item, given_up)`` for every item, on as many threads as torch uses, with matrix products on one thread.
 
-    An interrupt returns at once: items not begun are dropped, those under way end in the background.
+    ``given_up`` is true after an interrupt or an error: a run that looks at it now and then leaves no work behind.
     """
-    pool = ThreadPoolExecutor(torch.get_num_threads())
-    try:
-        with _products_on_one_thread():
-            for _ in pool.map(run, items):
+    given_up = np.zeros(1, np.bool_)
+
+    def one(item: Any) -> None:
+        try:
+            run(item, given_up)
+        except BaseException:
+            given_up[0] = True
+            raise
+
+    with _products_on_one_thread(), ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        try:
+            for _ in pool.map(one, items):
                 pass
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        finally:
+            given_up[0] = True
+
+
+def bar(total: int, unit: str, what: str, shown: bool | None) -> Any:
+    """A progress bar for work that takes its time; None: on a terminal, unless a sweep around it has its own."""
+    if shown is None and (current_process().name != "MainProcess" or current_thread() is not main_thread()):
+        shown = False
+    return tqdm(
+        total=total,
+        unit=unit,
+        desc=what,
+        leave=False,
+        delay=_SHORT,
+        unit_scale=unit == "step",
+        disable=None if shown is None else not shown,
+    )
 
 
 @contextmanager

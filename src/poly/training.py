@@ -3,9 +3,8 @@
 On the processor each instance is trained by itself, one to a thread (``optimizers``); elsewhere all at once, by torch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import methodcaller
 from typing import Any, Literal
 
 import numpy as np
@@ -71,6 +70,7 @@ def train(
     generator: torch.Generator,
     at: Sequence[int] = (),
     observe: Callable[[Float[Tensor, "*instances n m"]], Shaped[Tensor, "..."]] | None = None,
+    progress: bool | None = None,
 ) -> Trajectory:
     """Train the model from W by the optimizer of ``config``.
 
@@ -86,6 +86,7 @@ def train(
             in half precision.
         at: steps to record, increasing, 0 … config.steps.
         observe: called with a copy of W at each of them; None records W itself.
+        progress: a bar that counts the instances' steps, after 2 seconds; None: where there is a terminal.
 
     Returns:
         Trajectory of the final W, ``at``, and the stacked observations.
@@ -115,12 +116,22 @@ def train(
     values: list[Tensor] = []
     runs = [run for each, part in zip(configs, W if many else [W], strict=True) for run in _runs(part, each, generator)]
     step = 0
-    for stop in [*record, steps]:
-        parallel.for_each(methodcaller("advance", step, stop), runs)
-        step = stop
-        _check_finite(W, configs)
-        if len(values) < len(record):
-            values.append(checks.observation(W if observe is None else observe(W.clone()), values))
+    with parallel.bar(len(runs) * steps, "step", "train", progress) as bar:
+
+        def advance(run: _Instance | _Batch, given_up: parallel.Flag) -> None:
+            for first, last in run.pieces(step, stop):
+                if given_up[0]:
+                    return
+                run.advance(first, last)
+                with bar.get_lock():
+                    bar.update(last - first)
+
+        for stop in [*record, steps]:
+            parallel.for_each(advance, runs)
+            step = stop
+            _check_finite(W, configs)
+            if len(values) < len(record):
+                values.append(checks.observation(W if observe is None else observe(W.clone()), values))
     return Trajectory(W, torch.tensor(record, dtype=torch.int64), torch.stack(values) if values else torch.empty(0))
 
 
@@ -157,22 +168,24 @@ class _Instance:
         self.ahead = max(1, _DRAWN // W.shape[-1])
         self.drawn = np.zeros((0, W.shape[-1]), self.moments.dtype)
 
-    def advance(self, first: int, last: int) -> None:
-        """Steps ``first`` … ``last`` − 1."""
-        config = self.config
+    def pieces(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Steps ``first`` … ``last`` − 1, cut where noise is drawn."""
         while first < last:
-            stop, xi = last, self.drawn
-            if config.noise is not None and self.source is not None:
-                drawn = first % self.ahead
-                if drawn == 0:
-                    shape = (self.ahead, self.W.shape[-1])
-                    draws = noise.draw(config.noise, shape, generator=self.source, dtype=self.W.dtype)
-                    self.drawn = (config.sigma * draws).numpy()
-                stop = min(last, first - drawn + self.ahead)
-                xi = self.drawn[drawn:][: stop - first]
-            W, (mean, square) = self.W.numpy(), self.moments
-            optimizers.advance(W, mean, square, xi, first, stop, config.lr, config.weight_decay, config.l1)
+            stop = min(last, first - first % self.ahead + self.ahead)
+            yield first, stop
             first = stop
+
+    def advance(self, first: int, last: int) -> None:
+        """Steps of one piece."""
+        config, xi = self.config, self.drawn
+        if config.noise is not None and self.source is not None:
+            if first % self.ahead == 0:
+                shape = (self.ahead, self.W.shape[-1])
+                draws = noise.draw(config.noise, shape, generator=self.source, dtype=self.W.dtype)
+                self.drawn = (config.sigma * draws).numpy()
+            xi = self.drawn[first % self.ahead :][: last - first]
+        W, (mean, square) = self.W.numpy(), self.moments
+        optimizers.advance(W, mean, square, xi, first, last, config.lr, config.weight_decay, config.l1)
 
 
 class _Batch:
@@ -184,6 +197,10 @@ class _Batch:
         fused = W.device.type == "cuda"  # one kernel instead of ten
         make = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.SGD
         self.optimizer = make([W], lr=config.lr, weight_decay=config.weight_decay, fused=fused)
+
+    def pieces(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Steps ``first`` … ``last`` − 1, one at a time."""
+        return ((step, step + 1) for step in range(first, last))
 
     def advance(self, first: int, last: int) -> None:
         """Steps ``first`` … ``last`` − 1."""
