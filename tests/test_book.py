@@ -50,6 +50,13 @@ def test_every_picture_is_a_figure(chapter: Path) -> None:
                 assert figure.get("alt"), f"{chapter.stem}, cell {cell.id}: a picture that figures.show did not show"
 
 
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.stem)
+def test_nothing_warns(chapter: Path) -> None:
+    for cell in code_cells(chapter):
+        said = [output.text for output in cell.outputs if output.get("name") == "stderr"]
+        assert said == [], f"{chapter.stem}, cell {cell.id}: a reader would see {''.join(said)!r}"
+
+
 def test_figure_names_are_unique() -> None:
     names = Counter(figure["name"] for chapter in CHAPTERS for figure in displayed(chapter, "figure"))
     assert [name for name, times in names.items() if times > 1] == []
