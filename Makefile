@@ -18,7 +18,7 @@ ARGS ?=
 ifeq ($(filter chapter,$(MAKECMDGOALS))$(CHAPTER),chapter)
 $(error which chapter? make chapter CHAPTER=03 PARAMS="m=1000 starts=8")
 endif
-.PHONY: help book stored chapter record test serve notebook bench install clean
+.PHONY: help book stored chapter record test reproduce verify serve notebook bench install clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,12 @@ record: $(INSTALLED) ## refresh the stored outputs, showing what changes first: 
 
 test: $(INSTALLED) ## lint, types, unit tests, every chapter against its stored outputs, the pages in a browser
 	@$(PRESS) test $(ARGS)
+
+reproduce: $(INSTALLED) ## check the stored numbers on 1 and 2 threads, on three instruction sets
+	@$(PRESS) reproduce $(CHAPTERS)
+
+verify: $(INSTALLED) ## execute everything anew; compare the claims with the published ones: ARGS="--against claims.json"
+	@$(PRESS) verify $(ARGS)
 
 serve: $(INSTALLED) ## serve the finished book on this machine: PORT=8000
 	@$(PRESS) serve --port $(PORT)

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 import yaml
 
-from poly.press import claims, parameters
+from poly.press import parameters
 from poly.press.chapters import find_chapters, read_notebook, read_pages
 
 ROOT = Path(__file__).parent.parent
@@ -18,7 +18,6 @@ PAGES = [entry["file"] for part in TOC["parts"] for entry in part["chapters"]]
 CHAPTERS = [ROOT / f"{page}.ipynb" for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
 # Imports, and the prose of a figure: its alt text and caption.
 NO_CODE = re.compile(r"(import|from) |\s+(alt=|caption=)?[rf]*\"")
-LEDGER = claims.load(ROOT / "book" / "claims.yml")
 
 
 def code_cells(chapter: Path) -> list[Any]:
@@ -60,18 +59,6 @@ def test_nothing_warns(chapter: Path) -> None:
 def test_figure_names_are_unique() -> None:
     names = Counter(figure["name"] for chapter in CHAPTERS for figure in displayed(chapter, "figure"))
     assert [name for name, times in names.items() if times > 1] == []
-
-
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.stem)
-def test_every_due_claim_is_checked_once_with_the_registered_verdict(chapter: Path) -> None:
-    due = {claim.id: claim.expected for claim in LEDGER.values() if claim.chapter == chapter.stem}
-    records = displayed(chapter, "claim")
-    assert Counter(record["id"] for record in records) == Counter(due.keys())
-    assert {record["id"]: record["verdict"] for record in records} == due
-
-
-def test_every_claim_belongs_to_a_chapter() -> None:
-    assert {claim.chapter for claim in LEDGER.values()} <= {chapter.stem for chapter in CHAPTERS}
 
 
 def commands() -> list[tuple[str, str]]:

@@ -194,7 +194,8 @@ def test_check_shows_a_card_and_leaves_a_record(ledger: Path, shown: Shown) -> N
     ((data, metadata),) = shown
     assert metadata["poly"]["claim"] == {
         "id": "C1", "statement": "the slope < 2", "chapter": "03", "predicted": 1.0, "measured": 1.23, "low": 1.1,
-        "high": 1.38, "verdict": "confirmed", "seeds": 1200, "blind": True,
+        "high": 1.38, "verdict": "confirmed", "seeds": 1200, "blind": True, "interval": "95 % interval",
+        "entry": claims.fingerprint(claims.load()["C1"]), "amended": "",
     }  # fmt: skip
     assert data["text/plain"].splitlines() == [
         "C1: confirmed",

@@ -1,4 +1,6 @@
+import json
 import struct
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -6,8 +8,9 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from poly.press import figures
+from poly.press import figure_data, figures
 
+NUMBERS: dict[str, Any] = {"data": {"y": [0, 1]}, "level": "exact"}
 Shown = list[tuple[dict[str, Any], dict[str, Any]]]
 
 
@@ -32,7 +35,7 @@ def drawn(**options: Any) -> Figure:
 
 
 def test_a_figure_carries_what_staging_needs(shown: Shown) -> None:
-    figures.show(drawn(size=(5.0, 2.5)), "fig-x", alt="A line.", caption="A line, $y = x$.")
+    figures.show(drawn(size=(5.0, 2.5)), "fig-x", alt="A line.", caption="A line, $y = x$.", **NUMBERS)
     (picture, metadata), (below, below_metadata) = shown
     assert picture["text/plain"] == "<figure fig-x>"
     assert metadata["poly"]["figure"] == {
@@ -41,6 +44,7 @@ def test_a_figure_carries_what_staging_needs(shown: Shown) -> None:
         "caption": "A line, $y = x$.",
         "theme": "invert",
         "width": 480,
+        "data": figure_data.pack(NUMBERS["data"], "exact"),
     }
     assert metadata["image/png"] == {"width": 480}
     assert below == {"text/markdown": "*A line, $y = x$.*", "text/plain": "A line, $y = x$."}
@@ -48,14 +52,14 @@ def test_a_figure_carries_what_staging_needs(shown: Shown) -> None:
 
 
 def test_the_picture_is_a_sharp_png_of_the_given_size(shown: Shown) -> None:
-    figures.show(drawn(size=(5.0, 2.5)), "fig-x", alt="A line.", caption="A line.")
+    figures.show(drawn(size=(5.0, 2.5)), "fig-x", alt="A line.", caption="A line.", **NUMBERS)
     png = shown[0][0]["image/png"]
     assert png.startswith(b"\x89PNG")
     assert struct.unpack(">II", png[16:24]) == (1100, 550)
 
 
 def test_the_default_size_fills_the_column(shown: Shown) -> None:
-    figures.show(drawn(), "fig-x", alt="A line.", caption="A line.", keep_colors=True)
+    figures.show(drawn(), "fig-x", alt="A line.", caption="A line.", keep_colors=True, **NUMBERS)
     about = shown[0][1]["poly"]["figure"]
     assert about["width"] == round(7.2 * 96)
     assert about["theme"] == "keep"
@@ -64,7 +68,7 @@ def test_the_default_size_fills_the_column(shown: Shown) -> None:
 @pytest.mark.parametrize("field", ["name", "alt", "caption"])
 @pytest.mark.parametrize("value", ["", "  \n"])
 def test_nothing_may_be_empty(field: str, value: str, shown: Shown) -> None:
-    fields: dict[str, Any] = {"name": "fig-x", "alt": "A line.", "caption": "A line.", field: value}
+    fields: dict[str, Any] = {"name": "fig-x", "alt": "A line.", "caption": "A line.", field: value, **NUMBERS}
     with pytest.raises(ValueError, match=f"{field} is empty, every figure has one$"):
         figures.show(drawn(), **fields)
     assert not shown
@@ -83,3 +87,26 @@ def test_colors_are_colors_and_tell_a_run_from_theory_and_paper() -> None:
     assert len({rgb[name] for name in ("theory", "paper", "flow", "adamw", "benign", "malign", "null")}) == 7
     assert rgb["positive"] != rgb["negative"]
     assert not mpl.rcParams["axes.spines.top"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"data": {}, "level": "exact"}, "figure 'fig-x': data={}, must map names to the plotted numbers"),
+        ({"data": {"y": [0]}, "level": "sure"}, "figure 'fig-x': level='sure', must be one of exact"),
+    ],
+)
+def test_a_figure_without_numbers_or_level_is_refused(numbers: Any, message: str, shown: Shown) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        figures.show(drawn(), "fig-x", alt="A line.", caption="A line.", **numbers)
+    assert not shown
+
+
+def test_the_numbers_are_also_written_where_the_environment_says(
+    shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(figures.FOLDER, str(tmp_path / "new"))
+    figures.show(drawn(), "fig-x", alt="A line.", caption="A line.", **NUMBERS)
+    packed = json.loads((tmp_path / "new" / "fig-x.json").read_text(encoding="utf-8"))
+    assert figure_data.unpack(packed).series["y"].tolist() == [0, 1]
+    assert shown

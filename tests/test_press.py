@@ -1,7 +1,10 @@
 """The press, tried for real on a tiny book of two chapters: execute, cache, fail, kill, resume, record, check."""
 
+import hashlib
 import json
 import os
+import platform
+import re
 import shutil
 import signal
 import socket
@@ -18,20 +21,24 @@ import pytest
 from nbformat import NotebookNode
 from rich.console import Console
 
-from poly.press import build, chapters, check, execute, keys, parameters, progress, record, serve, stage
+from poly.press import build, chapters, check, execute, figure_data, keys, parameters, progress, record, serve, stage
 from poly.press.chapters import PressError
 
 PARAMETERS = "n = 3\nrate = 0.5\nname = 'x'\nwidths = [1, 2]\nflag = True\nlarge = 10**3"
+RECORD = {
+    "id": "C2", "statement": "second", "chapter": "02-two", "predicted": 0.0, "measured": 0.5, "low": 0.0, "high": 2.0,
+    "verdict": "open", "seeds": 3, "blind": True,
+}  # fmt: skip
 FIGURE = """
 from IPython.display import Image, display
 import base64
 png = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-figure = {"name": "fig-dot", "alt": "one dot", "caption": "One *dot*, $x^2$.", "theme": "keep"}
+figure = {"name": "fig-dot", "alt": "one dot", "caption": "One *dot*, $x^2$.", "theme": "keep"} | dict(data=DATA)
 display(Image(png), metadata={"poly": {"figure": figure}})
 display({"text/plain": "LIVE " + "CAPTION"}, raw=True, metadata={"poly": {"caption": True}})
-"""
+""".replace("DATA", repr(figure_data.pack({"x": [1, 2], "y": [0.5, 1.5]}, "exact")))
 RATE = """
 if not rate > 0:
     raise ValueError(f"rate must be positive, got {rate}")
@@ -41,8 +48,8 @@ CLAIM = """
 from IPython.display import display
 from poly import far
 print(far.double(n), open("data/points.csv").read())
-display({"text/plain": "card"}, raw=True, metadata={"poly": {"claim": {"id": "C2", "verdict": "open"}}})
-"""
+display({"text/plain": "card"}, raw=True, metadata={"poly": {"claim": RECORD}})
+""".replace("RECORD", repr(RECORD))
 # Waits when the test says so, without a change of its source; says which process the kernel is.
 WAIT = """
 import os, time
@@ -65,8 +72,8 @@ FILES = {
     "requirements.txt": "papermill\n",
     "book/index.md": "# Tiny\n\nSee {numref}`fig-dot` in [one](01-one).\n",
     "book/claims.yml": "C1: &first {statement: first, prediction: {value: 0, tolerance: 1, says: zero}, test: look, "
-    "chapter: 01-one, expected: open, blind: true, registered: 2000-01-01, digits: 1}\n"
-    "C2: {<<: *first, statement: second}\n",
+    "chapter: 03-three, expected: open, blind: true, registered: 2000-01-01, digits: 1}\n"
+    "C2: {<<: *first, statement: second, chapter: 02-two}\n",
     "book/data/points.csv": "1,2\n",
     "book/data/other.csv": "3,4\n",
     "src/poly/__init__.py": "",
@@ -198,7 +205,32 @@ def test_the_pages_hold_figures_captions_numbers_and_no_live_caption(finished: P
     assert "6 1,2" in (html / "book/02-two.html").read_text(encoding="utf-8")
     assert 'href="01-one.html#fig-dot"' in (html / "book/index.html").read_text(encoding="utf-8")
     claims = json.loads((html / "claims.json").read_text(encoding="utf-8"))
-    assert claims == [{"id": "C2", "verdict": "open", "chapter": "02-two"}]
+    assert [claim["id"] for claim in claims] == ["C1", "C2"]
+    assert claims[1] == RECORD
+
+
+def test_a_figure_offers_its_numbers_and_provenance_has_their_hash(finished: Path) -> None:
+    html = finished / "_build/html"
+    page = (html / "book/01-one.html").read_text(encoding="utf-8")
+    links = re.findall(r'href="(\.\./_downloads/[^"]*fig-dot\.(?:csv|npz))"', page)
+    assert [Path(link).suffix for link in links] == [".csv", ".npz"]
+    assert (html / "book" / links[0]).read_text(encoding="utf-8") == "x,y\n1,0.5\n2,1.5\n"
+    archive = (html / "book" / links[1]).read_bytes()
+    found = json.loads((html / "provenance.json").read_text(encoding="utf-8"))
+    assert found["chapters"]["01-one"]["figures"] == {"fig-dot": hashlib.sha256(archive).hexdigest()}
+    assert found["book"]["commit"] == "unknown"
+    run = found["chapters"]["02-two"]["run"]
+    assert run["seeds"] == {}
+    assert run["python"] == platform.python_version()
+    assert run["peak_memory_gib"] > 0.02
+    assert len(run["cells"]) == 3
+
+
+def test_each_page_says_at_its_foot_what_it_was_made_from(finished: Path) -> None:
+    for page, expected in (("book/index", 1), ("book/01-one", 10)):
+        text = (finished / f"_build/html/{page}.html").read_text(encoding="utf-8")
+        (foot,) = re.findall(r'<details class="provenance">.*?</details>', text, flags=re.DOTALL)
+        assert foot.count("<tr>") == expected
 
 
 def test_a_second_build_executes_and_renders_nothing(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -211,17 +243,21 @@ def test_a_second_build_executes_and_renders_nothing(built: Path, capsys: pytest
     assert str(built / "_build/html/index.html") in shown
 
 
+def without_foot(page: Path) -> str:
+    return re.sub(r'<details class="provenance">.*?</details>', "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
 def test_one_change_executes_one_chapter_and_changes_its_page_only(built: Path) -> None:
     before = times(built)
     html = built / "_build/html"
-    other, claims = (html / "book/01-one.html").read_bytes(), (html / "claims.json").read_bytes()
+    other, claims = without_foot(html / "book/01-one.html"), (html / "claims.json").read_bytes()
     edit(built / "src/poly/near.py", "3 * n", "5 * n")
     build.build(built)
     after = times(built)
     assert after["01-one"] == before["01-one"]
     assert after["02-two"] != before["02-two"]
     assert "12 1,2" in (html / "book/02-two.html").read_text(encoding="utf-8")
-    assert (html / "book/01-one.html").read_bytes() == other
+    assert without_foot(html / "book/01-one.html") == other
     assert (html / "claims.json").read_bytes() == claims
 
 
@@ -303,7 +339,8 @@ def outputs_of(*metadata: dict[str, Any], kind: str = "text/plain") -> NotebookN
 
 
 def test_each_figure_gets_a_cell_of_its_own() -> None:
-    figures = [{"poly": {"figure": {"name": name, "alt": "seen", "caption": "C"}}} for name in ("fig-a", "fig-b")]
+    about = {"alt": "seen", "caption": "C", "data": figure_data.pack({"x": [1]}, "exact")}
+    figures = [{"poly": {"figure": about | {"name": name}}} for name in ("fig-a", "fig-b")]
     notebook = outputs_of({}, figures[0], {"poly": {"caption": True}}, figures[1], {}, {})
     cells = stage.for_the_page(notebook, "01-one").cells[2:]
     assert [cell.source for cell in cells] == ["draw()", "", "", ""]
@@ -535,6 +572,32 @@ def test_unfit_stored_outputs_are_named(book: Path, counts: list[int | None], fa
     assert len(found) == 1
     assert found[0].startswith("01-one: ")
     assert fault in found[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (None, "01-one: figure 'fig-a': has no plotted numbers"),
+        ({"npz": "!", "level": "exact", "tolerance": 1}, "01-one: figure 'fig-a': its plotted numbers are damaged: .*"),
+        (
+            figure_data.pack({"x": [1]}, "exact") | {"level": "sure"},
+            "01-one: figure 'fig-a': level='sure', must be one of exact, rounding, statistical",
+        ),
+    ],
+)
+def test_a_figure_without_its_numbers_stops_the_build(book: Path, data: Any, message: str) -> None:
+    page = chapters.read_pages(book)[1]
+    about = {"name": "fig-a", "alt": "seen", "caption": "C", "data": data}
+    with pytest.raises(PressError, match=f"^{message}$"):
+        stage.render(book, book / "_build", [page], {page: outputs_of({"poly": {"figure": about}})})
+
+
+def test_two_figures_of_one_name_stop_the_build(book: Path) -> None:
+    _, one, two = chapters.read_pages(book)
+    about = {"name": "fig-a", "alt": "seen", "caption": "C", "data": figure_data.pack({"x": [1]}, "exact")}
+    notebook = outputs_of({"poly": {"figure": about}})
+    with pytest.raises(PressError, match=r"^02-two: figure 'fig-a' is shown in 01-one already, names are unique$"):
+        stage.render(book, book / "_build", [one, two], {one: notebook, two: notebook})
 
 
 # One clear line

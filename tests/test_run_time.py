@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from poly.press import run_time
 from poly.press.chapters import Page, PressError
@@ -31,15 +32,27 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def filled(root: Path, seconds: dict[Page, float]) -> str:
-    run_time.fill(root, root / "stage", seconds)
+def executed(seconds: float) -> dict[Page, Any]:
+    """A chapter of two cells, with the stamp of its run."""
+    stamp = {"processor": "P", "cores": 2, "python": "3.11.9", "seconds": seconds, "peak_memory_gib": 1.26}
+    cells = [new_code_cell("import <x>\ny = 1"), new_code_cell("z = 2")]  # type: ignore[no-untyped-call]
+    notebook = new_notebook(cells=cells)  # type: ignore[no-untyped-call]
+    notebook.metadata["poly"] = {"provenance": stamp | {"cells": [seconds - 0.5, 0.5]}}
+    return {Page("book/01-one", Path("x")): notebook}
+
+
+def filled(root: Path, notebooks: dict[Page, Any]) -> str:
+    run_time.fill(root, root / "stage", notebooks)
     return (root / "stage/book/run-time.md").read_text(encoding="utf-8")
 
 
 def test_the_page_shows_what_was_measured_here_before_what_is_kept(root: Path) -> None:
     (root / "book/data/bench.json").write_text(json.dumps(BENCH), encoding="utf-8")
-    text = filled(root, {Page("book/01-one", Path("x")): 83.0})
-    assert "| {doc}`/book/01-one` | 1 min 23 s |\n" in text
+    text = filled(root, executed(83.0))
+    assert "On P, 2 cores, Python 3.11.9:" in text
+    assert "| {doc}`/book/01-one` | 1 min 23 s | 1.3 GiB |\n" in text
+    assert "<tr><td>1</td><td><code>import &lt;x&gt;</code></td><td>1 min 22 s</td></tr>" in text
+    assert "<tr><td></td><td>the other 1</td><td>0.5 s</td></tr>" in text
     assert "on the machine that recorded this book's outputs: 2 cores, P, where" in text
     for line in LINES:
         assert line in text

@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, root: Path) -> int:
     # Each command imports what it needs: papermill alone takes a second.
-    from poly.press import build, check, serve  # noqa: PLC0415
+    from poly.press import build, check, reproduce, serve, verify  # noqa: PLC0415
     from poly.press.chapters import only_one  # noqa: PLC0415
 
     match options.command:
@@ -45,6 +45,10 @@ def _run(options: argparse.Namespace, root: Path) -> int:
             build.record_chapters(root, options.chapters, dry_run=options.dry_run, workers=options.jobs)
         case "test":
             check.run(root, fast=options.fast)
+        case "reproduce":
+            reproduce.matrix(root, options.chapters)
+        case "verify":
+            verify.verify(root, options.against)
         case "serve":
             serve.serve(root, options.port)
         case "notebook":
@@ -74,6 +78,16 @@ def _parser() -> argparse.ArgumentParser:
 
     test = commands.add_parser("test", help="run every check")
     test.add_argument("--fast", action="store_true", help="only lint, format, types and unit tests")
+
+    reproduce = commands.add_parser("reproduce", help="check the stored numbers on other threads and instruction sets")
+    reproduce.add_argument("chapters", nargs="*", metavar="chapter", help="only these chapters")
+
+    verify = commands.add_parser(
+        "verify", help="execute everything anew and compare the claims with the published ones"
+    )
+    verify.add_argument(
+        "--against", type=Path, metavar="claims.json", help="a published ledger (default: the stored one)"
+    )
 
     serve = commands.add_parser("serve", help="serve the finished book on this machine")
     serve.add_argument("--port", type=_port, default=8000, help="the first port to try (default 8000)")

@@ -12,17 +12,18 @@ from nbformat import NotebookNode, from_dict
 from rich.console import Console
 from rich.table import Table
 
-from poly.press import claims, execute, parameters, record, stage
+from poly.press import execute, ledger, parameters, record, stage
 from poly.press.chapters import (
     Page,
     PressError,
     code_cells,
+    figures_of,
     find_chapters,
     only_one,
     read_notebook,
     read_pages,
 )
-from poly.press.keys import chapter_key, read_claims
+from poly.press.keys import chapter_key
 from poly.press.progress import duration
 
 
@@ -31,11 +32,13 @@ def build(root: Path, workers: int | None = None) -> None:
     out = root / "_build"
     with only_one(out):
         pages = read_pages(root)
-        _check_ledger(root)
+        record.registered(root)  # a faulty entry is one line at once, and not a failing cell after minutes
         stage.repair(out)
         results = execute.up_to_date(root, find_chapters(pages, []), workers)
-        seconds = {result.page: result.seconds for result in results}
-        _render(root, out, pages, {result.page: result.notebook for result in results}, seconds=seconds)
+        notebooks = {result.page: result.notebook for result in results}
+        for fault in ledger.faults(record.registered(root), notebooks):
+            print(f"note: {fault}")
+        _render(root, out, pages, notebooks)
     _table(results)
     print(f"open {_front_page(out)}")
 
@@ -56,7 +59,7 @@ def build_stored(root: Path) -> None:
 def record_chapters(root: Path, wanted: Sequence[str], *, dry_run: bool, workers: int | None = None) -> None:
     """Execute what changed, show how the outputs differ from the stored ones, and store them."""
     with only_one(root / "_build"):
-        _check_ledger(root)
+        record.registered(root)  # a faulty entry is one line at once, and not a failing cell after minutes
         results = execute.up_to_date(root, find_chapters(read_pages(root), wanted), workers)
         record.record(root, results, dry_run=dry_run)
 
@@ -64,7 +67,7 @@ def record_chapters(root: Path, wanted: Sequence[str], *, dry_run: bool, workers
 def build_chapter(root: Path, wanted: str, words: Sequence[str]) -> None:
     """Execute one chapter with other parameters, and render it, in a folder of its own."""
     pages = read_pages(root)
-    _check_ledger(root)
+    record.registered(root)
     page = find_chapters(pages, [wanted])[0]
     source = read_notebook(page.path)
     values = parameters.read_parameters(words, parameters.known_parameters(source), page.name)
@@ -97,15 +100,6 @@ def _with_note(notebook: NotebookNode, values: dict[str, Any]) -> NotebookNode:
     return notebook
 
 
-def _check_ledger(root: Path) -> None:
-    """A faulty entry is one line at once, and not a failing cell after minutes."""
-    if read_claims(root):
-        try:
-            claims.load(root / "book" / "claims.yml")
-        except ValueError as error:
-            raise PressError(str(error)) from None
-
-
 def _slug(values: dict[str, Any]) -> str:
     """A folder name for parameter values: readable, and distinct for distinct values."""
     text = ",".join(f"{name}={value}" for name, value in sorted(values.items())) or "defaults"
@@ -129,12 +123,11 @@ def _render(
     pages: list[Page],
     notebooks: dict[Page, NotebookNode],
     *,
-    seconds: dict[Page, float] | None = None,
     strict: bool = True,
 ) -> None:
     started = time.monotonic()
     with Console(stderr=True).status("rendering the pages"):
-        done = stage.render(root, out, pages, notebooks, seconds=seconds, strict=strict)
+        done = stage.render(root, out, pages, notebooks, strict=strict)
     print(f"rendered in {duration(time.monotonic() - started)}" if done else "the rendered book is up to date")
 
 
@@ -148,7 +141,7 @@ def _table(results: Sequence[execute.Result]) -> None:
             result.page.name,
             f"{result.seconds:.1f}",
             str(len(code_cells(result.notebook))),
-            str(stage.count_figures(result.notebook)),
+            str(len(figures_of(result.notebook))),
             "unchanged, not executed again" if result.cached else "",
         )
     Console().print(table)

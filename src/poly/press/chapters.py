@@ -116,6 +116,21 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
 
 
+def outputs_of(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
+    """Every output with its cell, in order."""
+    return [(cell, output) for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def said(output: NotebookNode) -> dict[str, Any]:
+    """What figures, cards and captions left in an output's metadata for the press."""
+    return dict(output.get("metadata", {}).get("poly", {}))
+
+
+def figures_of(notebook: NotebookNode) -> list[dict[str, Any]]:
+    """What the notebook's figures say of themselves, in order."""
+    return [said(output)["figure"] for _, output in outputs_of(notebook) if "figure" in said(output)]
+
+
 def with_outputs(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
     """`source` with the outputs and execution counts of `executed`, cell by cell; the rest is as in `source`."""
     if [cell.source for cell in source.cells] != [cell.source for cell in executed.cells]:

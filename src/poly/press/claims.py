@@ -5,7 +5,9 @@ expected verdict, blind (were the numbers unknown when it was registered?), regi
 there is one, an ``alternative`` prediction with its own tolerance, and what was ``amended`` later, and when.
 """
 
+import hashlib
 import html
+import json
 import math
 import re
 from pathlib import Path
@@ -76,12 +78,19 @@ def verdict(claim: Claim, low: float, high: float) -> Verdict:
     """
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(f"claim {claim.id}: interval [{low}, {high}] must be finite with low ≤ high")
-    if _inside(claim.prediction, low, high):
+    if inside(claim.prediction, low, high):
         return "confirmed"
     value, tolerance, _ = claim.prediction
     if value - tolerance <= high and low <= value + tolerance:
         return "open"
-    return "refined" if claim.alternative and _inside(claim.alternative, low, high) else "refuted"
+    return "refined" if claim.alternative and inside(claim.alternative, low, high) else "refuted"
+
+
+def fingerprint(claim: Claim) -> str:
+    """A hash of all that an entry binds itself to; what is not in it, its chapter, may change without an amendment."""
+    bound = claim._asdict()
+    del bound["chapter"], bound["amended"]
+    return hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest()
 
 
 def predict(*ids: str) -> None:
@@ -92,14 +101,14 @@ def predict(*ids: str) -> None:
     """
     rows, lines = "", []
     for claim in map(_find, ids):
-        predicted = _predicted(claim.prediction)
+        expected = predicted(claim.prediction)
         if claim.alternative:
-            predicted += f", or else {_predicted(claim.alternative)}"
+            expected += f", or else {predicted(claim.alternative)}"
         rows += (
             f'<tr id="predict-{claim.id}"><th scope="row">{claim.id}</th><td>{html.escape(claim.statement)}</td>'
-            f"<td>{html.escape(predicted)}</td><td>{html.escape(claim.test)}</td></tr>"
+            f"<td>{html.escape(expected)}</td><td>{html.escape(claim.test)}</td></tr>"
         )
-        lines += [f"{claim.id}: {claim.statement}", f"    predicted: {predicted}", f"    test: {claim.test}"]
+        lines += [f"{claim.id}: {claim.statement}", f"    predicted: {expected}", f"    test: {claim.test}"]
     head = "<tr><th>id</th><th>claim</th><th>predicted</th><th>test</th></tr>"
     page = f'<div class="predictions"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
     display({"text/html": page, "text/plain": "\n".join(lines)}, raw=True)  # type: ignore[no-untyped-call]
@@ -108,14 +117,14 @@ def predict(*ids: str) -> None:
 def check(name: str, measured: float, low: float, high: float, *, seeds: int, interval: str = "95 % interval") -> None:
     """Hold a measurement with its interval against the claim, and show the verdict.
 
-    The card's output carries the record (id, statement, chapter, predicted, measured, low, high,
-    verdict, seeds, blind) for the press, rounded to the claim's digits.
+    The card's output carries the record (id, statement, chapter, predicted, measured, low, high, verdict, seeds,
+    blind, and what binds the entry) for the press, rounded to the claim's digits.
 
     Args:
         name: id in the ledger.
         measured: the point estimate.
         low, high: its interval.
-        interval: what the interval is, as the card says it.
+        interval: what the interval is, as the card says it; "95 % …" where it is one of confidence.
         seeds: the number of independent starts behind it; 0 for a computation without randomness.
 
     Raises:
@@ -126,9 +135,9 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int, in
         raise ValueError(f"claim {name}: measured {measured} must lie in its interval [{low}, {high}]")
     outcome = verdict(claim, low, high)
     measured, low, high = (round(value, claim.digits) + 0.0 for value in (measured, low, high))
-    shown = _number(measured, claim.digits)
+    shown = number(measured, claim.digits)
     if low != high:
-        shown += f"   ({interval} {_number(low, claim.digits)} to {_number(high, claim.digits)})"
+        shown += f"   ({interval} {number(low, claim.digits)} to {number(high, claim.digits)})"
     record = {
         "id": claim.id,
         "statement": claim.statement,
@@ -140,10 +149,13 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int, in
         "verdict": outcome,
         "seeds": seeds,
         "blind": claim.blind,
+        "interval": interval if low != high else "exact",
+        "entry": fingerprint(claim),
+        "amended": claim.amended,
     }
-    table = [("predicted", _predicted(claim.prediction))]
+    table = [("predicted", predicted(claim.prediction))]
     if claim.alternative:
-        table.append(("alternative", _predicted(claim.alternative)))
+        table.append(("alternative", predicted(claim.alternative)))
     table += [("measured", shown), ("starts", f"{seeds:,}")] if seeds else [("measured", shown)]
     table.append(("blind", "yes" if claim.blind else "no"))
     if claim.amended:
@@ -151,8 +163,8 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int, in
     cells = "".join(f'<tr><th scope="row">{key}</th><td>{html.escape(value)}</td></tr>' for key, value in table)
     page = (
         f'<div class="claim claim-{outcome}" id="claim-{claim.id}"><p class="claim-head"><b>{claim.id}</b> '
-        f'<span class="claim-verdict">{outcome}</span></p><p>{html.escape(claim.statement)}</p>'
-        f"<table>{cells}</table></div>"
+        f'<span class="claim-verdict">{outcome}</span></p><p>{html.escape(claim.statement)}</p><table>{cells}</table>'
+        f'<p class="claim-ledger"><a href="ledger.html#ledger-{claim.id}">in the ledger</a></p></div>'
     )
     plain = "\n".join([f"{claim.id}: {outcome}", claim.statement, *(f"{key}: {value}" for key, value in table)])
     bundle = {"text/html": page, "text/plain": plain}
@@ -184,6 +196,8 @@ def _claim(name: str, entry: Any) -> Claim:
         fields[field] = _prediction(name, field, entry.get(field))
     if fields["prediction"] is None:
         raise ValueError(f"claims.yml, {name}: prediction is empty")
+    if not re.match(r"\d{4}-\d\d-\d\d: \S|$", amended := str(entry.get("amended", ""))):
+        raise ValueError(f"claims.yml, {name}: amended={amended!r}, must begin with a date, as in 2026-01-31: why")
     return Claim(id=name, **(fields | {"registered": str(entry["registered"])}))
 
 
@@ -208,11 +222,13 @@ def _find(name: str) -> Claim:
     return ledger[name]
 
 
-def _inside(prediction: Prediction, low: float, high: float) -> bool:
+def inside(prediction: Prediction, low: float, high: float) -> bool:
+    """Whether the interval lies within the tolerance."""
     return prediction.value - prediction.tolerance <= low and high <= prediction.value + prediction.tolerance
 
 
-def _number(value: float, digits: int) -> str:
+def number(value: float, digits: int) -> str:
+    """The number as cards and the ledger show it."""
     if digits > _MOST_DIGITS and value == 0:
         return f"0 (to {digits} decimals)"
     return f"{value:.{digits}f}".replace("-", "−")
@@ -225,5 +241,6 @@ def _tolerance(value: float) -> str:
     return f"{value:g}"
 
 
-def _predicted(prediction: Prediction) -> str:
+def predicted(prediction: Prediction) -> str:
+    """The prediction with its tolerance, in words."""
     return f"{prediction.says} (tolerance ±{_tolerance(prediction.tolerance)})"

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import papermill
+import psutil
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
@@ -24,7 +25,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from poly.press import progress
+from poly.press import progress, provenance
 from poly.press.chapters import Page, PressError, code_cells, notebook_text, read_notebook, with_outputs, write_whole
 from poly.press.keys import chapter_key
 
@@ -83,9 +84,10 @@ class _WatchedEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no 
             start(cell, cell_index, **kwargs)
 
         nb_man.cell_start = cell_start
+        watch.kernel = _kernel(run)
         # Prints arrive in pieces that depend on timing; put together, two builds give the same page.
         client = PapermillNotebookClient(
-            nb_man, km=_kernel(run), timeout=None, kernel_name=kernel_name, coalesce_streams=True
+            nb_man, km=watch.kernel, timeout=None, kernel_name=kernel_name, coalesce_streams=True
         )
         # What the kernel's process itself says, such as a crash in C, is kept apart from the progress lines.
         with _kernel_log(run.root, watch.name).open("wb") as log:
@@ -146,7 +148,10 @@ def up_to_date(root: Path, pages: Sequence[Page], workers: int | None = None) ->
     for page in pages:
         done = read_notebook(targets[page])
         seconds = float(done.metadata.get("papermill", {}).get("duration") or 0.0)
-        results.append(Result(page, with_outputs(sources[page], done), keys[page], seconds, page not in todo))
+        stamp = done.metadata.get("poly", {}).get("provenance", {})
+        merged = with_outputs(sources[page], done)
+        merged.metadata["poly"] = {**merged.metadata.get("poly", {}), "key": keys[page], "provenance": stamp}
+        results.append(Result(page, merged, keys[page], seconds, page not in todo))
     return results
 
 
@@ -159,7 +164,9 @@ def stamp_of(path: Path) -> tuple[str, str] | None:
     return stamp.get("key", ""), stamp.get("python", "")
 
 
-def execute(root: Path, jobs: Sequence[Job], workers: int | None = None) -> None:
+def execute(
+    root: Path, jobs: Sequence[Job], workers: int | None = None, *, variables: Mapping[str, str] | None = None
+) -> None:
     """Execute the jobs side by side; the first that fails stops all, and what was finished stays."""
     if not jobs:
         return
@@ -167,7 +174,7 @@ def execute(root: Path, jobs: Sequence[Job], workers: int | None = None) -> None
     _forget_the_dead(root)
     (root / "_build" / "jupyter").mkdir(parents=True, exist_ok=True)
     workers = min(workers or cores(), len(jobs))
-    run = _Run(root, environment(root, workers), threading.Event(), [])
+    run = _Run(root, {**environment(root, workers), **(variables or {})}, threading.Event(), [])
     # papermill injects given parameters as a cell of their own.
     cells = [len(code_cells(job.notebook)) + bool(job.parameters) for job in jobs]
     watches = [progress.Watch(job.page.name, count) for job, count in zip(jobs, cells, strict=True)]
@@ -179,6 +186,8 @@ def execute(root: Path, jobs: Sequence[Job], workers: int | None = None) -> None
             while running:
                 done, running = wait(running, timeout=0.2, return_when=FIRST_EXCEPTION)
                 tick()
+                for watch in watches:
+                    watch.memory = max(watch.memory, _memory(watch.kernel))
                 for future in done:
                     future.result()
         except BaseException:
@@ -214,9 +223,25 @@ def _one(job: Job, watch: progress.Watch, run: _Run) -> None:
     # A source that changed while the chapter ran must not pass for executed.
     unchanged = chapter_key(run.root, read_notebook(job.page.path), job.parameters) == job.key
     del done.metadata["papermill"]["input_path"]  # papermill keeps the whole source there
-    done.metadata["poly"] = {"key": job.key if unchanged else "changed while it ran", "python": PYTHON}
+    stamp = provenance.run(run.root, done, seconds=watch.seconds(), memory=watch.memory)
+    key = job.key if unchanged else "changed while it ran"
+    done.metadata["poly"] = {"key": key, "python": PYTHON, "provenance": stamp}
     write_whole(job.target, notebook_text(done), job.target.parent)
     watch.ended = time.monotonic()
+
+
+def _memory(kernel: AsyncKernelManager | None) -> int:
+    """What a kernel and the processes that it has started hold now, in bytes; 0 where there is none."""
+    process = getattr(getattr(kernel, "provisioner", None), "process", None)
+    if process is None:
+        return 0
+    held = 0
+    with contextlib.suppress(psutil.Error):
+        own = psutil.Process(process.pid)
+        for each in [own, *own.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                held += each.memory_info().rss
+    return held
 
 
 def _failure(watch: progress.Watch, text: str) -> str:

@@ -1,15 +1,25 @@
-"""Figures as the book shows them: one style, fixed colors for fixed things, alt text and caption always.
+"""Figures as the book shows them: one style, fixed colors for fixed things, alt text, caption and numbers always.
 
-``show`` leaves alt text, caption and name in the output's metadata; staging turns them into a numbered
+``show`` leaves alt text, caption, name and plotted numbers in the output's metadata; staging turns them into a numbered
 figure of the page. A reader of the live notebook sees the caption below the picture.
 """
 
 import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from IPython.display import display
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from poly.press import figure_data
+
+# Names a folder into which figures write what they keep of their numbers, to be compared with the stored ones.
+FOLDER = "POLY_FIGURES"
 
 # Okabe and Ito's palette, told apart by color-blind readers; one thing, one color, in every chapter.
 COLORS = {
@@ -57,22 +67,42 @@ def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (7.
     return fig, fig.subplots(rows, columns, **options)
 
 
-def show(fig: Figure, name: str, *, alt: str, caption: str, keep_colors: bool = False) -> None:
-    """Show a finished figure in the chapter.
+def show(
+    fig: Figure,
+    name: str,
+    *,
+    data: Mapping[str, ArrayLike],
+    alt: str,
+    caption: str,
+    level: figure_data.Level,
+    tolerance: float = figure_data.TOLERANCE,
+    keep_colors: bool = False,
+) -> None:
+    """Show a finished figure in the chapter, and keep the numbers that it plots.
 
     Args:
         fig: the figure.
         name: label for cross-references, unique in the book, such as "fig-row-race".
+        data: the plotted numbers, series by name, of any shapes; NaN where the plot has a gap.
         alt: what the figure shows, for a reader who cannot see it.
         caption: understandable without the text around it; markdown, may hold ``$math$``.
+        level: how well another run must meet the numbers: "exact", "rounding" or "statistical" (see ``figure_data``).
+        tolerance: the largest rounding error, relative to a series' largest number.
         keep_colors: True where the dark theme must not invert the picture, as for heat maps.
 
     Raises:
-        ValueError: an empty name, alt text or caption.
+        ValueError: an empty name, alt text or caption, no numbers, or an unknown level.
     """
     for field, value in (("name", name), ("alt", alt), ("caption", caption)):
         if not value.strip():
             raise ValueError(f"figure {name!r}: {field} is empty, every figure has one")
+    try:
+        packed = figure_data.pack(data, level, tolerance)
+    except ValueError as error:
+        raise ValueError(f"figure {name!r}: {error}") from None
+    if folder := os.environ.get(FOLDER):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / f"{name}.json").write_text(json.dumps(packed), encoding="utf-8")
     picture = io.BytesIO()
     fig.savefig(picture, format="png", dpi=_DPI)
     width = round(fig.get_figwidth() * _CSS_DPI)
@@ -82,6 +112,7 @@ def show(fig: Figure, name: str, *, alt: str, caption: str, keep_colors: bool = 
         "caption": caption,
         "theme": "keep" if keep_colors else "invert",
         "width": width,
+        "data": packed,
     }
     display(  # type: ignore[no-untyped-call]
         {"image/png": picture.getvalue(), "text/plain": f"<figure {name}>"},

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -22,6 +23,8 @@ class Watch:
     source: str = ""  # its source
     started: float | None = None
     ended: float | None = None
+    kernel: Any = None  # its manager
+    memory: int = 0  # the most that the kernel has held, in bytes
     told: float = field(default=0.0, repr=False)  # when a plain line was last printed
 
     def seconds(self) -> float:

@@ -10,9 +10,10 @@ import nbdime
 from nbdime.prettyprint import PrettyPrintConfig, pretty_print_diff
 from nbformat import NotebookNode
 
+from poly.press import claims, ledger
 from poly.press.chapters import KERNELSPEC, Page, PressError, code_cells, notebook_text, read_notebook, write_whole
 from poly.press.execute import Result
-from poly.press.keys import chapter_key
+from poly.press.keys import chapter_key, read_claims
 
 
 def record(root: Path, results: Sequence[Result], *, dry_run: bool = False) -> int:
@@ -21,10 +22,16 @@ def record(root: Path, results: Sequence[Result], *, dry_run: bool = False) -> i
     Sources, ids and cell metadata stay as they are. A chapter whose outputs and key are as stored is not touched.
     """
     changed = 0
+    entries = registered(root)
     for result in results:
         stored = read_notebook(result.page.path)
-        text = notebook_text(to_store(result))
-        if text == notebook_text(stored):
+        for claim in ledger.records(stored):
+            silent = claim["id"] in entries and ledger.changed_silently(entries[claim["id"]], claim)
+            if silent:
+                raise PressError(f"{result.page.name}: {silent}")
+        new = to_store(result)
+        text = notebook_text(new)
+        if notebook_text(_without_provenance(new)) == notebook_text(_without_provenance(stored)):
             print(f"{result.page.name}: nothing changed")
             continue
         changed += 1
@@ -38,13 +45,20 @@ def record(root: Path, results: Sequence[Result], *, dry_run: bool = False) -> i
 
 
 def to_store(result: Result) -> NotebookNode:
-    """The chapter with its new outputs, its key, and no more notebook metadata than that."""
+    """The chapter with its new outputs, its key, where they come from, and no more notebook metadata than that."""
     notebook = copy.deepcopy(result.notebook)
     # A version of Python here would change with whoever records last.
     notebook.metadata.update(kernelspec=dict(KERNELSPEC), language_info={"name": "python"})
-    notebook.metadata["poly"] = {**notebook.metadata.get("poly", {}), "key": result.key}
+    notebook.metadata["poly"] = {"key": result.key, "provenance": notebook.metadata["poly"]["provenance"]}
     notebook.metadata.pop("papermill", None)
     return notebook
+
+
+def _without_provenance(notebook: NotebookNode) -> NotebookNode:
+    """Another run that gives the same outputs is no reason to write the chapter again."""
+    bare = copy.deepcopy(notebook)
+    bare.metadata.get("poly", {}).pop("provenance", None)
+    return bare
 
 
 def show_changes(name: str, stored: NotebookNode, new: NotebookNode) -> None:
@@ -71,6 +85,8 @@ def _outputs_only(notebook: NotebookNode) -> NotebookNode:
         for output in cell.get("outputs", []):
             if "execution_count" in output:
                 output.execution_count = None
+            if packed := output.get("metadata", {}).get("poly", {}).get("figure", {}).get("data"):
+                packed["npz"] = f"sha256 {hashlib.sha256(packed['npz'].encode()).hexdigest()[:12]}"
             for kind, data in output.get("data", {}).items():
                 if kind.startswith("image/"):
                     digest = hashlib.sha256(str(data).encode()).hexdigest()[:12]
@@ -98,7 +114,18 @@ def faults(root: Path, pages: Sequence[Page]) -> list[str]:
             found.append(f"{page.name}: the stored output of a cell is an error")
         elif notebook.metadata.get("poly", {}).get("key") != chapter_key(root, notebook):
             found.append(f"{page.name}: its stored outputs are stale: source, modules, data or claims changed since")
-    return found
+    # What stale outputs say of claims is no news.
+    return found or ledger.faults(registered(root), {page: read_notebook(page.path) for page in pages})
+
+
+def registered(root: Path) -> dict[str, claims.Claim]:
+    """The ledger's entries; none where the book has no ledger."""
+    if not read_claims(root):
+        return {}
+    try:
+        return claims.load(root / "book" / "claims.yml")
+    except ValueError as error:
+        raise PressError(str(error)) from None
 
 
 def stored(pages: Sequence[Page]) -> dict[Page, NotebookNode]:

@@ -1,11 +1,14 @@
 """The run-time page: what the chapters took, and what `make bench` measured."""
 
+import html
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from poly.press.chapters import Page, PressError
+from nbformat import NotebookNode
+
+from poly.press.chapters import Page, PressError, code_cells
 from poly.press.progress import duration
 
 PAGE = Path("book") / "run-time.md"
@@ -51,19 +54,46 @@ ROWS: dict[str, tuple[str, Callable[[Record], str]]] = {
 }
 
 
-def fill(root: Path, stage: Path, seconds: Mapping[Page, float]) -> None:
+def fill(root: Path, stage: Path, notebooks: Mapping[Page, NotebookNode]) -> None:
     """Put the tables into the staged page, where it has their places."""
     path = stage / PAGE
     if path.is_file():
-        text = path.read_text(encoding="utf-8").replace("% chapters\n", _chapters(seconds))
+        text = path.read_text(encoding="utf-8").replace("% chapters\n", _chapters(notebooks))
         path.write_text(text.replace("% benchmarks\n", _benchmarks(root)), encoding="utf-8", newline="\n")
 
 
-def _chapters(seconds: Mapping[Page, float]) -> str:
-    if not seconds:
+def _chapters(notebooks: Mapping[Page, NotebookNode]) -> str:
+    runs = {page: notebook.metadata.get("poly", {}).get("provenance", {}) for page, notebook in notebooks.items()}
+    if not all(runs.values()) or not runs:
         return "Not measured for this copy.\n"
-    rows = "".join(f"| {{doc}}`/{page.docname}` | {duration(spent)} |\n" for page, spent in seconds.items())
-    return f"| chapter | time |\n|---|---:|\n{rows}"
+    rows = "".join(
+        f"| {{doc}}`/{page.docname}` | {duration(run['seconds'])} | {run['peak_memory_gib']:.1f} GiB |\n"
+        for page, run in runs.items()
+    )
+    machines = sorted({f"{run['processor']}, {run['cores']} cores, Python {run['python']}" for run in runs.values()})
+    cells = "".join(_cells(page, notebooks[page], run["cells"]) for page, run in runs.items())
+    return f"On {'; '.join(machines)}:\n\n| chapter | time | peak memory |\n|---|---:|---:|\n{rows}\n{cells}"
+
+
+def _cells(page: Page, notebook: NotebookNode, seconds: Sequence[float]) -> str:
+    """The cells of a chapter that take a second or more, folded away."""
+    numbered = zip(range(1, len(seconds) + 1), code_cells(notebook), seconds, strict=True)
+    slow = [(number, cell, spent) for number, cell, spent in numbered if spent >= 1]
+    rows = "".join(
+        f"<tr><td>{number}</td><td><code>{html.escape(_gist(cell.source))}</code></td><td>{duration(spent)}</td></tr>"
+        for number, cell, spent in slow
+    )
+    rest = duration(sum(seconds) - sum(spent for _, _, spent in slow))
+    head = "<tr><th>cell</th><th>begins with</th><th>time</th></tr>"
+    return (
+        f"<details><summary>{page.name}: cells of a second or more</summary><table>{head}{rows}"
+        f"<tr><td></td><td>the other {len(seconds) - len(slow)}</td><td>{rest}</td></tr></table></details>\n"
+    )
+
+
+def _gist(source: str) -> str:
+    line = source.strip().splitlines()[0]
+    return line if len(line) <= 48 else f"{line[:47]}…"
 
 
 def _benchmarks(root: Path) -> str:

@@ -12,11 +12,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 
-from poly.press import run_time
-from poly.press.chapters import KERNELSPEC, Page, PressError, notebook_text, write_whole
+from poly.press import figure_data, ledger, provenance, record, reproduce, run_time
+from poly.press.chapters import (
+    KERNELSPEC,
+    Page,
+    PressError,
+    figures_of,
+    notebook_text,
+    outputs_of,
+    read_notebook,
+    said,
+    write_whole,
+)
 
+NUMBERS = "numbers"  # the folder of the figures' downloads, beside the staged chapters
 STRICT = ("-W", "-n", "--keep-going")
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 SKIPPED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.ipynb", "*.pyc", ".DS_Store")
@@ -28,22 +39,25 @@ def render(
     pages: Iterable[Page],
     notebooks: Mapping[Page, NotebookNode],
     *,
-    seconds: Mapping[Page, float] | None = None,
     strict: bool = True,
 ) -> bool:
     """Render the pages into `out`/html, with these notebooks for the chapters; say whether anything had to be done.
 
     `out`/html is replaced at the very end, by renames, and only by a complete book. Nothing is rendered when what is
     staged, and this module, are as they were for the book that is there. With `strict`, every warning of
-    jupyter-book is an error. The run-time page says how many seconds each chapter took.
+    jupyter-book is an error.
     """
     pages = list(pages)
     repair(out)
-    _gate(notebooks)
+    gate(notebooks)
     stage = out / "stage"
     shutil.rmtree(stage, ignore_errors=True)
     _lay_out(root, stage, notebooks)
-    run_time.fill(root, stage, seconds or {})
+    _add_feet(root, stage, pages, notebooks)
+    run_time.fill(root, stage, notebooks)
+    reproduce.fill(root, stage)
+    registered = record.registered(root)
+    ledger.fill(stage, registered, notebooks)
     stamp, stamp_file = _stamp(root, stage, strict), out / "html.stamp"
     expected = [f"{page.docname}.html" for page in pages]
     current = stamp_file.is_file() and stamp_file.read_text(encoding="utf-8") == stamp
@@ -53,27 +67,31 @@ def render(
     missing = [name for name in expected if not (html / name).is_file()]
     if missing:
         raise PressError(f"jupyter-book finished without an error but did not make {', '.join(missing)}")
-    (html / "claims.json").write_text(json.dumps(claims(notebooks), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    listed = json.dumps(ledger.published(registered, notebooks), indent=1, ensure_ascii=False)
+    (html / "claims.json").write_text(listed + "\n", encoding="utf-8", newline="\n")
+    (html / "provenance.json").write_text(provenance.whole(root, notebooks), encoding="utf-8", newline="\n")
     stamp_file.unlink(missing_ok=True)
     _swap(html, out)
     write_whole(stamp_file, stamp, out)
     return True
 
 
-def _gate(notebooks: Mapping[Page, NotebookNode]) -> None:
-    """jupyter-book renders error outputs without a word; no such notebook gets that far."""
+def gate(notebooks: Mapping[Page, NotebookNode]) -> None:
+    """Refuse what jupyter-book would render without a word: failed cells, figures without numbers or of one name."""
+    shown_in: dict[str, str] = {}
     for page, notebook in notebooks.items():
-        if any(output.output_type == "error" for _, output in _outputs(notebook)):
-            raise PressError(f"{page.name} holds the output of a failed cell")
-
-
-def _outputs(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
-    return [(cell, output) for cell in notebook.cells for output in cell.get("outputs", [])]
-
-
-def _poly(output: NotebookNode) -> dict[str, Any]:
-    """What the laboratory's displays left in an output's metadata for the press."""
-    return dict(output.get("metadata", {}).get("poly", {}))
+        for _, output in outputs_of(notebook):
+            if output.output_type == "error":
+                raise PressError(f"{page.name} holds the output of a failed cell")
+        for figure in figures_of(notebook):
+            name = figure["name"]
+            if name in shown_in:
+                raise PressError(f"{page.name}: figure {name!r} is shown in {shown_in[name]} already, names are unique")
+            shown_in[name] = page.name
+            try:
+                figure_data.unpack(figure.get("data"))
+            except ValueError as error:
+                raise PressError(f"{page.name}: figure {name!r}: {error}") from None
 
 
 def _lay_out(root: Path, stage: Path, notebooks: Mapping[Page, NotebookNode]) -> None:
@@ -85,6 +103,28 @@ def _lay_out(root: Path, stage: Path, notebooks: Mapping[Page, NotebookNode]) ->
         path = stage / f"{page.docname}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(notebook_text(for_the_page(notebook, page.name)), encoding="utf-8", newline="\n")
+        for figure in figures_of(notebook):
+            series = figure_data.unpack(figure["data"]).series
+            target = path.parent / NUMBERS / figure["name"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.with_suffix(".csv").write_text(figure_data.csv(series), encoding="utf-8", newline="\n")
+            target.with_suffix(".npz").write_bytes(figure_data.npz(series))
+
+
+def _add_feet(root: Path, stage: Path, pages: list[Page], notebooks: Mapping[Page, NotebookNode]) -> None:
+    """Say at the foot of each staged page what it was made from; all that differs between builds of one commit."""
+    now = provenance.book(root)
+    for page in pages:
+        path = stage / f"{page.docname}{page.path.suffix}"
+        if page in notebooks:
+            staged = read_notebook(path)
+            stamp = notebooks[page].metadata.get("poly", {}).get("provenance", {})
+            source = provenance.foot(stamp, now)
+            staged.cells.append(from_dict({"cell_type": "markdown", "id": "foot", "metadata": {}, "source": source}))  # type: ignore[no-untyped-call]
+            path.write_text(notebook_text(staged), encoding="utf-8", newline="\n")
+        else:
+            with path.open("a", encoding="utf-8", newline="\n") as file:
+                file.write(f"\n\n{provenance.foot({}, now)}\n")
 
 
 def for_the_page(notebook: NotebookNode, name: str) -> NotebookNode:
@@ -111,11 +151,11 @@ def _cell_parts(cell: NotebookNode, name: str) -> list[NotebookNode]:
         cell.metadata.pop(trace, None)
     if cell.cell_type != "code":
         return [cell]
-    shown = [output for output in cell.outputs if "caption" not in _poly(output)]
+    shown = [output for output in cell.outputs if "caption" not in said(output)]
     groups: list[list[NotebookNode]] = [[]]
     for output in shown:
-        figure = "figure" in _poly(output)
-        if groups[-1] and (figure or "figure" in _poly(groups[-1][-1])):
+        figure = "figure" in said(output)
+        if groups[-1] and (figure or "figure" in said(groups[-1][-1])):
             groups.append([])
         groups[-1].append(output)
     parts = [cell, *(_outputs_cell(cell, number) for number in range(1, len(groups)))]
@@ -138,8 +178,8 @@ def _outputs_cell(cell: NotebookNode, number: int) -> NotebookNode:
 
 def _mark_figure(cell: NotebookNode, name: str) -> None:
     for output in cell.outputs:
-        if "figure" in _poly(output):
-            figure = _poly(output)["figure"]
+        if "figure" in said(output):
+            figure = said(output)["figure"]
             image = {"alt": figure["alt"]}
             if "width" in figure:
                 image["width"] = f"{figure['width']}px"
@@ -147,7 +187,8 @@ def _mark_figure(cell: NotebookNode, name: str) -> None:
                 image["classes"] = "no-invert"
             settings = cell.metadata.setdefault("mystnb", {})
             settings["image"] = {**image, **settings.get("image", {})}
-            settings["figure"] = {"name": figure["name"], "caption": figure["caption"], **settings.get("figure", {})}
+            caption = f"{figure['caption']} {_downloads(figure)}"
+            settings["figure"] = {"name": figure["name"], "caption": caption, **settings.get("figure", {})}
         elif any(kind.startswith("image/") for kind in output.get("data", {})) and not _alt(cell):
             first = (cell.source.splitlines() or ["…"])[0]
             raise PressError(
@@ -155,24 +196,16 @@ def _mark_figure(cell: NotebookNode, name: str) -> None:
             )
 
 
+def _downloads(figure: dict[str, Any]) -> str:
+    """Links to the figure's numbers, for the end of its caption."""
+    data = figure_data.unpack(figure["data"])
+    says = f"{data.level}, ±{data.tolerance:g}" if data.level == "rounding" else data.level
+    links = ", ".join(f"{{download}}`{kind} <{NUMBERS}/{figure['name']}.{kind}>`" for kind in ("csv", "npz"))
+    return f"[Numbers: {links}; reproducible: {says}.]{{.numbers}}"
+
+
 def _alt(cell: NotebookNode) -> object:
     return cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
-
-
-def count_figures(notebook: NotebookNode) -> int:
-    """How many figures the notebook shows."""
-    return sum("figure" in _poly(output) for _, output in _outputs(notebook))
-
-
-def claims(notebooks: Mapping[Page, NotebookNode]) -> list[dict[str, Any]]:
-    """Every claim that the notebooks checked, with its chapter, sorted by id."""
-    found = [
-        {**_poly(output)["claim"], "chapter": page.name}
-        for page, notebook in notebooks.items()
-        for _, output in _outputs(notebook)
-        if "claim" in _poly(output)
-    ]
-    return sorted(found, key=lambda claim: str(claim.get("id")))
 
 
 def _stamp(root: Path, stage: Path, strict: bool) -> str:

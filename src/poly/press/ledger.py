@@ -1,0 +1,206 @@
+"""The ledger of claims as a whole: what the chapters measured, held against what was registered; its page."""
+
+import html
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+from scipy import stats
+
+from poly import inference
+from poly.press import claims
+from poly.press.chapters import Page, outputs_of, said
+from poly.press.claims import Claim
+
+PAGE = Path("book") / "ledger.md"
+Record = dict[str, Any]
+# A verdict is false if the truth lies beyond one end of a 95 % interval.
+_ONE_SIDED = 0.025
+_Z = stats.norm.ppf(1 - _ONE_SIDED)
+_BOUND = ("entry", "amended", "interval")
+
+
+def records(notebook: NotebookNode) -> list[Record]:
+    """What the chapter's cards say, in order."""
+    return [dict(said(output)["claim"]) for _, output in outputs_of(notebook) if "claim" in said(output)]
+
+
+def faults(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> list[str]:
+    """What does not hold: due claims that are not checked once, other verdicts than registered, silent changes."""
+    found = _misplaced(ledger.values(), notebooks)
+    for page, notebook in notebooks.items():
+        here = records(notebook)
+        times = Counter(record["id"] for record in here)
+        due = [claim.id for claim in ledger.values() if claim.chapter == page.name]
+        found += [f"{page.name}: claim {name} is due and not checked" for name in due if not times[name]]
+        found += [f"{page.name}: claim {name} is checked {times[name]} times" for name in times if times[name] > 1]
+        for record in here:
+            claim = ledger.get(record["id"])
+            if claim is None or claim.chapter != page.name:
+                found.append(f"{page.name}: claim {record['id']} is checked here but not registered for this chapter")
+            else:
+                found += [f"{page.name}: {fault}" for fault in _record_faults(claim, record)]
+    return found
+
+
+def _misplaced(ledger: Iterable[Claim], pages: Iterable[Page]) -> list[str]:
+    """Claims whose chapter has the number of a page and another name: never due, by a slip of the pen."""
+    numbers = {page.name[:2]: page.name for page in pages}
+    meant = [(claim, numbers.get(claim.chapter[:2], claim.chapter)) for claim in ledger]
+    return [
+        f"claims.yml, {claim.id}: chapter={claim.chapter!r}, must be {name!r} or have another number"
+        for claim, name in meant
+        if name != claim.chapter
+    ]
+
+
+def _record_faults(claim: Claim, record: Record) -> list[str]:
+    found = []
+    if record["verdict"] != claim.expected:
+        found.append(
+            f"claim {claim.id} is registered as {claim.expected}, but {_measured(claim, record)} makes it "
+            f"{record['verdict']}; predicted: {claims.predicted(claim.prediction)}"
+        )
+    silent = changed_silently(claim, record)
+    return [*found, silent] if silent else found
+
+
+def changed_silently(claim: Claim, record: Record) -> str:
+    """One line where the entry is another than the one that was checked, without a new amendment that says so."""
+    if record.get("entry") in (None, claims.fingerprint(claim)) or record.get("amended", "") != claim.amended:
+        return ""
+    return f"claim {claim.id}: its entry has changed since it was checked; say when and why in its field amended"
+
+
+def published(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> list[Record]:
+    """Every claim as ``claims.json`` holds it; where nothing was measured yet the verdict is open."""
+    measured = {record["id"]: record for notebook in notebooks.values() for record in records(notebook)}
+    return [
+        {key: value for key, value in measured.get(claim.id, _unmeasured(claim)).items() if key not in _BOUND}
+        for claim in ledger.values()
+    ]
+
+
+def _unmeasured(claim: Claim) -> Record:
+    nothing = dict.fromkeys(("measured", "low", "high"))
+    entry = {"id": claim.id, "statement": claim.statement, "chapter": claim.chapter}
+    tail = {"verdict": "open", "seeds": 0, "blind": claim.blind}
+    return entry | {"predicted": claim.prediction.value} | nothing | tail
+
+
+def fill(stage: Path, ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> None:
+    """Put the claims and the odds of errors into the staged page, where it has their places."""
+    path = stage / PAGE
+    if not path.is_file():
+        return
+    measured = {record["id"]: (page, record) for page, notebook in notebooks.items() for record in records(notebook)}
+    text = path.read_text(encoding="utf-8").replace("% claims\n", _list(ledger, measured))
+    found = [record for _, record in measured.values() if record["id"] in ledger]
+    text = text.replace("% errors\n", _errors(ledger, found))
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _list(ledger: Mapping[str, Claim], measured: Mapping[str, tuple[Page, Record]]) -> str:
+    verdicts = {name: measured[name][1]["verdict"] if name in measured else "open" for name in ledger}
+    times = Counter(verdicts.values())
+    choices = "".join(
+        f'<label><input type="radio" name="verdict" value="{value}"{" checked" if value == "all" else ""}> '
+        f"{value} ({times[value] if value != 'all' else len(ledger)})</label> "
+        for value in ("all", "confirmed", "refined", "refuted", "open")
+    )
+    entries = "".join(_entry(claim, measured.get(claim.id)) for claim in ledger.values())
+    form = f'<fieldset class="ledger-filter"><legend>Verdict</legend>{choices}</fieldset>'
+    return f'<div class="ledger">{form}{entries}</div>\n'
+
+
+def _entry(claim: Claim, found: tuple[Page, Record] | None) -> str:
+    table = [("predicted", html.escape(claims.predicted(claim.prediction)))]
+    if claim.alternative:
+        table.append(("or else", html.escape(claims.predicted(claim.alternative))))
+    table.append(("test", html.escape(claim.test)))
+    if found:
+        page, record = found
+        verdict = record["verdict"]
+        table.append(("measured", html.escape(_measured(claim, record))))
+        if record["seeds"]:
+            table.append(("starts", f"{record['seeds']:,}"))
+        where = f'<a href="{html.escape(page.name)}.html#claim-{claim.id}">chapter {page.name[:2].lstrip("0")}</a>'
+        if verdict != claim.expected:
+            table.append(("registered", f"expected to be {claim.expected}"))
+    else:
+        verdict, where = "open", f"chapter {claim.chapter[:2].lstrip('0')}, not yet in the book"
+    table += [("where", where), ("blind", "yes" if claim.blind else "no"), ("registered", claim.registered)]
+    if claim.amended:
+        table.append(("amended", html.escape(claim.amended)))
+    rows = "".join(f'<tr><th scope="row">{key}</th><td>{value}</td></tr>' for key, value in table)
+    return (
+        f'<div class="claim claim-{verdict}" id="ledger-{claim.id}"><p class="claim-head"><b>{claim.id}</b> '
+        f'<span class="claim-verdict">{verdict}</span></p><p>{html.escape(claim.statement)}</p>'
+        f"<table>{rows}</table></div>"
+    )
+
+
+def _measured(claim: Claim, record: Record) -> str:
+    shown = claims.number(record["measured"], claim.digits)
+    if record["low"] == record["high"]:
+        return shown
+    span = f"{claims.number(record['low'], claim.digits)} to {claims.number(record['high'], claim.digits)}"
+    return f"{shown} ({record.get('interval', 'interval')} {span})"
+
+
+def chance(claim: Claim, record: Record) -> float | None:
+    """The chance of an interval this far from the tolerance's edge if the truth were on it; None without statistics.
+
+    Normal errors, as wide as the interval's half on the side of the edge. For a confirmed claim the nearer edge counts,
+    as in two one-sided tests; for a refuted or refined one the edge that it lies beyond.
+    """
+    measured, low, high = record["measured"], record["low"], record["high"]
+    if record["verdict"] == "open" or not str(record.get("interval", "")).startswith("95 %") or not low < high:
+        return None
+    value, tolerance, _ = claim.prediction
+    below, above = value - tolerance, value + tolerance
+    if record["verdict"] == "confirmed":
+        z = min(_distance(measured - below, measured - low), _distance(above - measured, high - measured))
+    elif measured > above:
+        z = _distance(measured - above, measured - low)
+    else:
+        z = _distance(below - measured, high - measured)
+    return float(stats.norm.sf(z))
+
+
+def _distance(gap: float, half: float) -> float:
+    """A gap in standard errors."""
+    return float(gap / half * _Z) if half > 0 else math.inf
+
+
+def _errors(ledger: Mapping[str, Claim], found: Sequence[Record]) -> str:
+    decided = [record for record in found if record["verdict"] != "open"]
+    tested = [(record, p) for record in decided if (p := chance(ledger[record["id"]], record)) is not None]
+    text = (
+        f"Of {len(ledger)} registered claims {len(found)} have been measured and {len(decided)} decided. "
+        f"{len(tested)} verdicts rest on a 95 % interval of confidence; the others are exact, or come with the range "
+        "of what was seen, which says nothing about chance. A verdict by interval is false once in forty times at "
+        f"worst, where the truth lies on the edge of the tolerance. So of {len(tested)} at most "
+        f"{_ONE_SIDED * len(tested):.2g} are expected to be false.\n"
+    )
+    if not tested:
+        return text
+    adjusted = inference.holm([p for _, p in tested])
+    rows = "".join(
+        f'| <a href="#ledger-{record["id"]}">{record["id"]}</a> | {record["verdict"]} | {_p(p)} | {_p(q)} |\n'
+        for (record, p), q in zip(tested, adjusted, strict=True)
+    )
+    stand = sum(q <= 2 * _ONE_SIDED for q in adjusted)
+    return (
+        f"{text}\nHolm's adjustment asks for more: that they be free of error all together, in 95 cases of a hundred. "
+        "*Chance* is that of a measurement so far inside or outside the tolerance if the truth were on its edge, with "
+        f"normal errors. {stand} of {len(tested)} verdicts stand after the adjustment.\n\n"
+        f"| claim | verdict | chance | after Holm |\n|---|---|---:|---:|\n{rows}"
+    )
+
+
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"

@@ -1,0 +1,127 @@
+import base64
+import io
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from poly.press import figure_data
+from poly.press.figure_data import FigureData
+
+SERIES = {"x": np.array([1.0, np.nan, -3.0]), "k": np.array([[1, 2], [3, 4]]), "one": np.array(0.1)}
+
+
+def data(level: Any = "rounding", tolerance: float = 1e-6, **series: Any) -> FigureData:
+    return figure_data.unpack(figure_data.pack(series or SERIES, level, tolerance))
+
+
+def test_packed_numbers_come_back_bit_for_bit() -> None:
+    found = data("exact")
+    assert found.level == "exact"
+    assert found.series.keys() == SERIES.keys()
+    for name, values in SERIES.items():
+        assert found.series[name].dtype == values.dtype
+        np.testing.assert_array_equal(found.series[name], values)
+
+
+def test_equal_numbers_give_equal_bytes_and_numpy_reads_them() -> None:
+    assert figure_data.npz(SERIES) == figure_data.npz({name: values.copy() for name, values in SERIES.items()})
+    with np.load(io.BytesIO(figure_data.npz(SERIES))) as archive:
+        assert archive.files == list(SERIES)
+
+
+def test_lists_of_one_length_are_the_columns_of_a_table() -> None:
+    found = pd.read_csv(io.StringIO(figure_data.csv({"t": np.array([0.1, 0.2]), "n": np.array([1, 2])})))
+    assert found.to_dict("list") == {"t": [0.1, 0.2], "n": [1, 2]}
+
+
+def test_other_shapes_have_a_row_for_each_number() -> None:
+    table = pd.read_csv(io.StringIO(figure_data.csv(SERIES)))
+    assert list(table.columns) == ["series", "index_0", "index_1", "value"]
+    assert len(table) == 3 + 4 + 1
+    (found,) = table[(table.series == "k") & (table.index_0 == 1) & (table.index_1 == 0)].value
+    assert found == 3
+    assert table[table.series == "one"].value.item() == 0.1
+
+
+@pytest.mark.parametrize(
+    ("series", "level", "tolerance", "message"),
+    [
+        ({}, "exact", 1e-6, r"data={}, must map names to the plotted numbers"),
+        ([1, 2], "exact", 1e-6, "must map names"),
+        ({"x": ["a"]}, "exact", 1e-6, "series 'x' has type <U1 and shape .1,., must be numbers"),
+        ({"x": []}, "exact", 1e-6, "series 'x' has type float64 and shape .0,."),
+        ({"x": [np.inf]}, "exact", 1e-6, "series 'x' holds infinity"),
+        ({"x": [1]}, "roughly", 1e-6, "level='roughly', must be one of exact, rounding, statistical"),
+        ({"x": [1]}, "rounding", 0.0, "tolerance=0.0, must be a number > 0"),
+    ],
+)
+def test_what_cannot_be_packed(series: Any, level: str, tolerance: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        figure_data.pack(series, level, tolerance)
+
+
+GOOD = figure_data.pack(SERIES, "exact")
+
+
+@pytest.mark.parametrize(
+    ("packed", "message"),
+    [
+        (None, "has no plotted numbers"),
+        ({}, "has no plotted numbers"),
+        (GOOD | {"level": "sure"}, "level='sure', must be one of"),
+        (GOOD | {"npz": "???"}, "its plotted numbers are damaged"),
+        (GOOD | {"npz": GOOD["npz"][: len(GOOD["npz"]) // 2]}, "its plotted numbers are damaged"),
+        (GOOD | {"npz": base64.b64encode(b"no archive").decode()}, "its plotted numbers are damaged"),
+        ({name: value for name, value in GOOD.items() if name != "tolerance"}, "its plotted numbers are damaged"),
+    ],
+)
+def test_damage_is_seen(packed: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        figure_data.unpack(packed)
+
+
+def test_the_same_numbers_differ_in_nothing() -> None:
+    for level in ("exact", "rounding", "statistical"):
+        assert figure_data.differences(data(level), data(level)) == []
+
+
+@pytest.mark.parametrize(
+    ("level", "before", "after", "message"),
+    [
+        ("exact", [1.0, 2.0], [1.0, 2.0 + 1e-15], r"'x'\[1\]: stored 2, now 2, must be the same \(exact\); 1 of 2"),
+        ("rounding", [1.0, 200.0], [1.0 + 1e-4, 200.0], ""),
+        ("rounding", [1.0, 200.0], [1.0 + 3e-4, 201.0], r"series 'x'\[1\]: stored 200, now 201, allowed are ±0.0002"),
+        ("rounding", [1.0, np.nan], [1.0, np.nan], ""),
+        ("rounding", [1.0, np.nan], [1.0, 2.0], r"'x'\[1\]: stored nan, now 2"),
+        ("rounding", [1.0, 2.0], [np.nan, 2.0], r"'x'\[0\]: stored 1, now nan"),
+        ("rounding", [1, 2], [1, 3], r"'x'\[1\]: stored 2, now 3, must be the same \(whole number\)"),
+        ("rounding", [True], [False], r"'x'\[0\]: stored 1, now 0, must be the same"),
+        ("rounding", [1.0], [1.0, 2.0], r"series 'x' had type and shape f\[1\], has f\[2\]"),
+        ("rounding", [1.0], [1], r"series 'x' had type and shape f\[1\], has i\[1\]"),
+        ("rounding", [[1.0, 2.0]], [[1.0, 3.0]], r"series 'x'\[0\]\[1\]: stored 2, now 3"),
+        ("rounding", [0.0], [1e-300], r"stored 0, now 1e-300, allowed are ±0 "),
+    ],
+)  # fmt: skip
+def test_differences(level: Any, before: Any, after: Any, message: str) -> None:
+    found = figure_data.differences(data(level, x=before), data(level, x=after))
+    assert len(found) == bool(message)
+    assert all(re.search(message, line) for line in found), found
+
+
+def test_statistical_series_stay_in_their_stored_interval() -> None:
+    stored = data("statistical", t=[1.0, 2.0], x=[5.0, 6.0], x_low=[4.0, 5.0], x_high=[6.0, 7.0])
+    inside = data("statistical", t=[1.0, 2.0], x=[4.1, 6.9], x_low=[4.0, 5.0], x_high=[6.0, 7.0])
+    outside = data("statistical", t=[1.0, 2.1], x=[4.1, 7.5], x_low=[4.0, 5.0], x_high=[6.0, 7.0])
+    assert figure_data.differences(stored, inside) == []
+    assert [line.split(":")[0] for line in figure_data.differences(stored, outside)] == [
+        "series 't'[1]",
+        "series 'x'[1]",
+    ]
+
+
+def test_lost_and_added_series_and_another_level_are_differences() -> None:
+    found = figure_data.differences(data("exact", x=[1.0]), data("rounding", y=[1.0]))
+    assert found == ["level was exact, is rounding", "series 'x' is gone", "series 'y' is new"]

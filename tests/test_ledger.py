@@ -1,0 +1,158 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from scipy import stats
+
+from poly.press import claims, ledger
+from poly.press.chapters import Page
+from poly.press.claims import Claim, Prediction
+
+ONE = Page("book/01-one", Path("book/01-one.ipynb"))
+LEDGER = {
+    name: Claim(
+        name, "It is one.", Prediction(1.0, 0.5, "1"), None, "look", chapter, "confirmed", True, "2026-01-02", 2
+    )
+    for name, chapter in (("A", "01-one"), ("B", "01-one"), ("Z", "09-last"))
+}
+
+
+def record(name: str, verdict: str = "confirmed", **changes: Any) -> dict[str, Any]:
+    entry = claims.fingerprint(LEDGER[name]) if name in LEDGER else "?"
+    numbers = {"predicted": 1.0, "measured": 1.1, "low": 1.0, "high": 1.2}
+    known = {"id": name, "statement": "It is one.", "chapter": "01-one", "verdict": verdict, "seeds": 5, "blind": True}
+    return known | numbers | {"interval": "95 % interval", "entry": entry, "amended": ""} | changes
+
+
+def notebook(*found: dict[str, Any]) -> Any:
+    outputs = [new_output("display_data", metadata={"poly": {"claim": each}}) for each in found]  # type: ignore[no-untyped-call]
+    cell = new_code_cell("claims.check()", outputs=outputs)  # type: ignore[no-untyped-call]
+    return new_notebook(cells=[cell])  # type: ignore[no-untyped-call]
+
+
+def faults(*found: dict[str, Any], registered: dict[str, Claim] = LEDGER) -> list[str]:
+    return ledger.faults(registered, {ONE: notebook(*found)})
+
+
+def test_each_due_claim_checked_once_as_registered_is_no_fault() -> None:
+    assert faults(record("A"), record("B")) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ([record("A")], "01-one: claim B is due and not checked"),
+        ([record("A"), record("B"), record("B")], "01-one: claim B is checked 2 times"),
+        (
+            [record("A"), record("B"), record("Z")],
+            "01-one: claim Z is checked here but not registered for this chapter",
+        ),
+        (
+            [record("A"), record("B"), record("Q")],
+            "01-one: claim Q is checked here but not registered for this chapter",
+        ),
+        (
+            [record("A"), record("B", "refuted", measured=1.9, low=1.8, high=2.0)],
+            "01-one: claim B is registered as confirmed, but 1.90 (95 % interval 1.80 to 2.00) makes it refuted; "
+            "predicted: 1 (tolerance ±0.5)",
+        ),
+        (
+            [record("A"), record("B", entry="that of another tolerance")],
+            "01-one: claim B: its entry has changed since it was checked; say when and why in its field amended",
+        ),
+    ],
+)
+def test_faults(found: list[dict[str, Any]], message: str) -> None:
+    assert faults(*found) == [message]
+
+
+def test_a_claim_for_a_misspelled_chapter_is_a_fault() -> None:
+    misspelled = LEDGER | {"B": LEDGER["B"]._replace(chapter="01-uno")}
+    assert faults(record("A"), registered=misspelled) == [
+        "claims.yml, B: chapter='01-uno', must be '01-one' or have another number"
+    ]
+
+
+def test_an_entry_may_change_with_a_new_amendment_and_moves_freely() -> None:
+    before = record("B")
+    looser = LEDGER["B"]._replace(prediction=Prediction(1.0, 0.9, "1"))
+    assert ledger.changed_silently(looser, before)
+    assert not ledger.changed_silently(looser._replace(amended="2026-02-03: the tolerance was too strict"), before)
+    assert not ledger.changed_silently(LEDGER["B"]._replace(chapter="09-last"), before)
+    again = before | {"entry": claims.fingerprint(looser), "amended": "2026-02-03: first"}
+    assert ledger.changed_silently(LEDGER["B"]._replace(amended="2026-02-03: first"), again)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"statement": "It is two."},
+        {"prediction": Prediction(1.0, 0.6, "1")},
+        {"prediction": Prediction(1.1, 0.5, "1")},
+        {"alternative": Prediction(2.0, 0.5, "2")},
+        {"test": "look twice"},
+        {"expected": "open"},
+        {"blind": False},
+        {"digits": 3},
+        {"registered": "2026-01-03"},
+    ],
+)
+def test_whatever_binds_an_entry_is_in_its_fingerprint(change: dict[str, Any]) -> None:
+    assert claims.fingerprint(LEDGER["A"]._replace(**change)) != claims.fingerprint(LEDGER["A"])
+
+
+def test_what_is_published_has_all_claims_and_the_agreed_fields() -> None:
+    found = ledger.published(LEDGER, {ONE: notebook(record("A"), record("B", "refuted"))})
+    fields = {"id", "statement", "chapter", "predicted", "measured", "low", "high", "verdict", "seeds", "blind"}
+    assert [each["id"] for each in found] == ["A", "B", "Z"]
+    assert all(each.keys() == fields for each in found)
+    assert [each["verdict"] for each in found] == ["confirmed", "refuted", "open"]
+    assert found[2]["measured"] is None
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "z"),
+    [
+        ({}, 4 * 1.96),  # 0.4 from the nearer edge, half width 0.1
+        ({"measured": 0.7, "low": 0.6, "high": 0.9}, 2 * 1.96),  # 0.2 from the lower edge, half width 0.1 on that side
+        ({"verdict": "refuted", "measured": 1.9, "low": 1.7, "high": 2.0}, 2 * 1.96),
+        ({"verdict": "refined", "measured": 0.1, "low": 0.0, "high": 0.2}, 4 * 1.96),
+    ],
+)
+def test_the_chance_is_of_the_distance_to_the_edge_in_standard_errors(changes: dict[str, Any], z: float) -> None:
+    assert ledger.chance(LEDGER["A"], record("A") | changes) == pytest.approx(stats.norm.sf(z), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"verdict": "open"}, {"interval": "range of repetitions"}, {"low": 1.1, "high": 1.1, "interval": "exact"}],
+)
+def test_without_statistics_there_is_no_chance(changes: dict[str, Any]) -> None:
+    assert ledger.chance(LEDGER["A"], record("A") | changes) is None
+
+
+def test_the_page_lists_every_claim_where_it_was_measured(tmp_path: Path) -> None:
+    page = tmp_path / ledger.PAGE
+    page.parent.mkdir()
+    page.write_text("# L\n\n% claims\n\n% errors\n", encoding="utf-8")
+    ledger.fill(tmp_path, LEDGER, {ONE: notebook(record("A"), record("B", "refuted", measured=1.9, low=1.8, high=2.0))})
+    text = page.read_text(encoding="utf-8")
+    assert 'id="ledger-A"' in text
+    assert '<a href="01-one.html#claim-B">chapter 1</a>' in text
+    assert "chapter 9, not yet in the book" in text
+    assert "registered as" not in text
+    assert "expected to be confirmed" in text  # B was, and is not
+    assert [
+        f"{kind} ({number})" in text for kind, number in (("all", 3), ("confirmed", 1), ("refuted", 1), ("open", 1))
+    ]
+    assert "Of 3 registered claims 2 have been measured and 2 decided" in text
+    assert "of 2 at most 0.05 are expected to be false" in text
+    assert "| [B](#ledger-B) | refuted |" in text
+
+
+def test_a_book_without_a_ledger_page_has_none(tmp_path: Path) -> None:
+    ledger.fill(tmp_path, LEDGER, {})
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,109 @@
+"""No result is typed: a number in a chapter's prose is a setting, a prediction, a small whole number or a year.
+
+Results change with the code, and typed ones stay behind; they are glued. The rule: whole numbers below ten are words; a
+number between 1900 and 2099 is a year; any other must be in the chapter's code (a setting, written where the reader can
+see it used) or be predicted by a claim of the chapter. Displayed equations and code are not prose; inline formulas are,
+as far as they hold decimals.
+"""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poly.press import claims
+from poly.press.chapters import find_chapters, read_notebook, read_pages
+
+ROOT = Path(__file__).parent.parent
+CHAPTERS = find_chapters(read_pages(ROOT), [])
+LEDGER = claims.load(ROOT / "book" / "claims.yml")
+NUMBER = re.compile(r"(?<![\w.])[-−+]?\d[\d,]*(?:\.\d+)?(?![\w])")
+DECIMAL = re.compile(r"(?<![\w.])\d[\d,{}]*\.\d+")
+# Code, displayed equations, roles, targets of links, labels.
+NO_PROSE = re.compile(
+    r"```.*?```|\$\$.*?\$\$|\{[\w:-]+\}`[^`]*`|`[^`]*`|\]\([^)]*\)|https?://\S+|^\([\w-]+\)=$|^:\w+:.*$",
+    re.DOTALL | re.MULTILINE,
+)
+FORMULA = re.compile(r"\$([^$]*)\$")
+
+
+def value(text: str) -> float:
+    return abs(float(re.sub(r"[,{}+−-]", "", text)))
+
+
+def typed(text: str, settings: set[float]) -> list[str]:
+    """The numbers of a markdown text that the rule does not allow."""
+    text = NO_PROSE.sub(" ", text)
+    found = [number for formula in FORMULA.findall(text) for number in DECIMAL.findall(formula)]
+    bare = re.compile(r"[-−+]?[\d., ]*(\\?%)?")  # a formula that is no more than a number is prose
+    words = FORMULA.sub(lambda match: match[1] if bare.fullmatch(match[1]) else " ", text)
+    found += NUMBER.findall(words)
+    return [number for number in found if not allowed(number, settings)]
+
+
+def allowed(number: str, settings: set[float]) -> bool:
+    small = value(number) < 10 and "." not in number
+    return small or bool(re.fullmatch(r"(19|20)\d\d", number)) or value(number) in settings
+
+
+def settings_of(sources: list[str]) -> set[float]:
+    """The numbers that code holds, those in its texts, too."""
+    found: set[float] = set()
+    for node in (node for source in sources for node in ast.walk(ast.parse(source))):
+        constant: Any = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
+        if isinstance(constant, int | float):
+            found.add(abs(float(constant)))
+        elif isinstance(constant, str):
+            found |= {value(number) for number in NUMBER.findall(constant)}
+    return found
+
+
+@pytest.mark.parametrize("page", CHAPTERS, ids=lambda page: page.name)
+def test_no_result_is_typed(page: Any) -> None:
+    cells = read_notebook(page.path).cells
+    settings = settings_of([cell.source for cell in cells if cell.cell_type == "code"])
+    for claim in LEDGER.values():
+        if claim.chapter == page.name:
+            settings |= {abs(each.value) for each in (claim.prediction, claim.alternative) if each}
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            assert typed(cell.source, settings) == [], f"{page.name}, cell {cell.id}: glue these numbers"
+
+
+def test_no_result_is_typed_on_the_front_page() -> None:
+    cells = [cell for page in CHAPTERS for cell in read_notebook(page.path).cells if cell.cell_type == "code"]
+    text = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
+    assert typed(text, settings_of([cell.source for cell in cells])) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("It is 2.60 times the formula's.", ["2.60"]),
+        ("In 37 of 256 networks, or 14.5 %, we saw $0.62$.", ["37", "14.5"]),
+        ("It is $m' \\approx 2.61$ there.", ["2.61"]),
+        ("A slope of −1.98 (−1.99 to −1.97).", ["−1.98", "−1.99", "−1.97"]),
+        ("We count 1,204 of them.", ["1,204"]),
+        ("A slope of $-1.98$.", ["-1.98", "1.98"]),
+    ],
+)
+def test_typed_results_are_found(text: str, found: list[str]) -> None:
+    assert sorted(typed(text, {256.0, 0.62})) == sorted(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Two of 3 forces; neurons 1 to 6; section 4.",
+        "Published in 2023 {cite}`lecomte2023`, see {eq}`eq-17.5`.",
+        "{glue:text}`c3_factor` times, or $2/(\\lambda t)^2$ and $10^{-3}$.",
+        "`make chapter PARAMS='m=2048'` and [here](page-12.html).",
+        "$$x = 1.28$$\n\n```{math}\n:label: eq-35\nL = 1.28\n```",
+        "with $n = 256$ features and 7,500 steps at 0.001",
+        "(ch-12)=\n# Title",
+    ],
+)
+def test_settings_constants_years_and_references_are_allowed(text: str) -> None:
+    assert typed(text, {256.0, 7500.0, 0.001}) == []
