@@ -144,13 +144,13 @@ def test_the_page_lists_every_claim_where_it_was_measured(tmp_path: Path) -> Non
     assert '<a href="01-one.html#claim-B">chapter 1</a>' in text
     assert "chapter 9, not yet in the book" in text
     assert "registered as" not in text
-    assert "expected to be confirmed" in text  # B was, and is not
+    assert '<th scope="row">expected</th><td>confirmed</td>' in text  # B was, and is not
     assert [
         f"{kind} ({number})" in text for kind, number in (("all", 3), ("confirmed", 1), ("refuted", 1), ("open", 1))
     ]
     assert "Of 3 registered claims 2 have been measured and 2 decided" in text
     assert "of 2 at most 0.05 are expected to be false" in text
-    assert "| [B](#ledger-B) | refuted |" in text
+    assert '| <a href="#ledger-B">B</a> | refuted |' in text
 
 
 def test_a_book_without_a_ledger_page_has_none(tmp_path: Path) -> None:

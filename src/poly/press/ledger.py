@@ -2,6 +2,7 @@
 
 import html
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -111,9 +112,15 @@ def _list(ledger: Mapping[str, Claim], measured: Mapping[str, tuple[Page, Record
         f"{value} ({times[value] if value != 'all' else len(ledger)})</label> "
         for value in ("all", "confirmed", "refined", "refuted", "open")
     )
-    entries = "".join(_entry(claim, measured.get(claim.id)) for claim in ledger.values())
+    ordered = sorted(ledger.values(), key=lambda claim: _in_order(claim.id))
+    entries = "".join(_entry(claim, measured.get(claim.id)) for claim in ordered)
     form = f'<fieldset class="ledger-filter"><legend>Verdict</legend>{choices}</fieldset>'
     return f'<div class="ledger">{form}{entries}</div>\n'
+
+
+def _in_order(name: str) -> list[tuple[int, str]]:
+    """C2 before C10."""
+    return [(int(part or 0), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _entry(claim: Claim, found: tuple[Page, Record] | None) -> str:
@@ -124,22 +131,21 @@ def _entry(claim: Claim, found: tuple[Page, Record] | None) -> str:
     if found:
         page, record = found
         verdict = record["verdict"]
-        table.append(("measured", html.escape(_measured(claim, record))))
-        if record["seeds"]:
-            table.append(("starts", f"{record['seeds']:,}"))
+        starts = f", {record['seeds']:,} starts" if record["seeds"] else ""
+        table.append(("measured", html.escape(_measured(claim, record) + starts)))
         where = f'<a href="{html.escape(page.name)}.html#claim-{claim.id}">chapter {page.name[:2].lstrip("0")}</a>'
         if verdict != claim.expected:
-            table.append(("registered", f"expected to be {claim.expected}"))
+            table.append(("expected", claim.expected))
     else:
         verdict, where = "open", f"chapter {claim.chapter[:2].lstrip('0')}, not yet in the book"
-    table += [("where", where), ("blind", "yes" if claim.blind else "no"), ("registered", claim.registered)]
     if claim.amended:
         table.append(("amended", html.escape(claim.amended)))
     rows = "".join(f'<tr><th scope="row">{key}</th><td>{value}</td></tr>' for key, value in table)
     return (
         f'<div class="claim claim-{verdict}" id="ledger-{claim.id}"><p class="claim-head"><b>{claim.id}</b> '
         f'<span class="claim-verdict">{verdict}</span></p><p>{html.escape(claim.statement)}</p>'
-        f"<table>{rows}</table></div>"
+        f'<table>{rows}</table><p class="claim-ledger">{where} · {"blind" if claim.blind else "not blind"} · '
+        f"registered {claim.registered}</p></div>"
     )
 
 
