@@ -202,3 +202,22 @@ def test_weights_rejects(value: Any, message: str) -> None:
 def test_weights_returns_what_is_good(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     W = torch.ones(shape, dtype=dtype)
     assert checks.weights(W) is W
+
+
+@pytest.mark.parametrize(
+    "W", [torch.zeros(2, 3).to(torch.float8_e4m3fn), torch.zeros(2, 3, device="meta")], ids=["float8", "meta"]
+)
+def test_weights_are_numbers_that_can_be_computed_with(W: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match=r"^W: has dtype .* on .*, must hold numbers of 16 bits or more$"):
+        checks.weights(W)
+
+
+def test_observations_keep_one_dtype() -> None:
+    first = checks.observation(torch.tensor(1), [])
+    with pytest.raises(ValueError, match=r"^observe: returned torch.float64 after torch.int64, must keep one dtype$"):
+        checks.observation(torch.tensor(1.0, dtype=torch.float64), [first])
+
+
+def test_progress_is_true_false_or_none() -> None:
+    with pytest.raises(ValueError, match=r"^progress='yes': must be one of None, True, False$"):
+        checks.progress("yes")

@@ -466,3 +466,45 @@ def test_bad_input(call: Callable[[], Any], message: str) -> None:
 def test_weights_beyond_all_reason_are_refused(unchecked: None) -> None:
     with pytest.raises(ValueError, match=r"^W: holds a weight of size 1e\+200, must be at most 10000$"):
         flow.flow(torch.full((1, 2), 1e200, dtype=torch.float64), 0.01)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-12, 1e-25, 1e-30])
+@pytest.mark.parametrize("l1", [0.0, 1e-40])
+def test_rows_grow_out_of_the_smallest_weights(size: float, l1: float) -> None:
+    """Where the step is long enough to overflow, a stage that is no number must not pass for a weight that dies."""
+    W = size * start(8, 12, instances=20)
+    end = flow.flow(W, l1, t_end=100.0).W
+    torch.testing.assert_close(end.norm(dim=-1), torch.ones(20, 8, dtype=f64), rtol=0, atol=1e-6)
+
+
+def test_steps_that_overflow_fail_in_matrices_too() -> None:
+    W = 1e-25 * start(64, 512)
+    end = flow.flow(W, 0.0, t_end=100.0).W
+    torch.testing.assert_close(end.norm(dim=-1), torch.ones(1, 64, dtype=f64), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("w", "t_end"), [(1e-3, 1.0), (1e-6, 3.0), (1e-12, 4.0)])
+def test_growth_out_of_zero_is_resolved_relative_to_the_row(w: float, t_end: float) -> None:
+    """One lone weight is logistic in w²: w² / (1 − w²) grows like e^{8t}."""
+    odds = w**2 / (1 - w**2) * math.exp(8 * t_end)
+    exact = math.sqrt(odds / (1 + odds))
+    for tol, allowed in ((5e-3, 0.2), (1e-6, 1e-3)):
+        assert flow.flow(tensor([[w]]), 0.0, t_end=t_end, tol=tol).W.item() == pytest.approx(exact, rel=allowed)
+
+
+def test_a_closed_run_at_rest_is_at_its_end_at_once() -> None:
+    W = start(4, 6)
+    rest = flow.flow(W, 0.1).W
+    torch.testing.assert_close(flow.flow(W, 0.1, t_end=1e300).W, rest, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("l1", "tol", "message"),
+    [
+        (0.1, 1e-13, r"tol=1e-13: must be at least 1e-12, float64's rounding errors are near"),
+        (1e-10, 5e-3, r"l1=1e-10: a run to the end takes .* must be 0 or at least 1e-09, or give t_end"),
+    ],
+)
+def test_what_would_never_end_is_refused(l1: float, tol: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        flow.flow(start(2, 3), l1, tol=tol)

@@ -1,4 +1,5 @@
 import functools
+import importlib.util
 import json
 import math
 import os
@@ -209,6 +210,101 @@ def test_what_a_function_finds_in_its_module_makes_another_cell(
     assert sweep.sweep(run, {"n": [2]}, seeds=1, executor=here, store=tmp_path).value[0] == -2
 
 
+@functools.lru_cache
+def cached(n: int) -> int:
+    return FACTOR * n
+
+
+class Helper:
+    def times(self, n: int) -> int:
+        return FACTOR * n
+
+
+def by_cached(*, n: int, generator: torch.Generator) -> int:
+    cached.cache_clear()
+    return cached(n)
+
+
+def by_class(*, n: int, generator: torch.Generator) -> int:
+    return Helper().times(n)
+
+
+@pytest.mark.parametrize("run", [by_cached, by_class])
+def test_what_helpers_find_makes_another_cell_too(
+    run: Any, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for factor in (1, 5, 1):
+        monkeypatch.setitem(globals(), "FACTOR", factor)
+        assert sweep.sweep(run, {"n": [2]}, seeds=1, executor=here, store=tmp_path).value[0] == 2 * factor
+    assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_functions_of_one_line_or_of_no_file_are_told_apart(tmp_path: Path, here: Here) -> None:
+    pair = (lambda x, generator: x + 1), (lambda x, generator: x + 2)  # fmt: skip
+    typed: dict[str, Any] = {}
+    lines = ("A = 9; B = 5", "def one(x, generator): return A - B", "def two(x, generator): return B - A",
+             "def three(x, y, generator): return x - y", "def four(y, x, generator): return x - y")  # fmt: skip
+    exec("\n".join(lines), typed)
+
+    def value(run: Any, **grid: list[int]) -> Any:
+        return sweep.sweep(run, grid, seeds=1, executor=here, store=tmp_path).value[0]
+
+    assert [value(run, x=[1]) for run in pair] == [2, 3]
+    assert [value(typed[name], x=[1]) for name in ("one", "two")] == [4, -4]
+    assert [value(typed[name], x=[7], y=[2]) for name in ("three", "four")] == [5, 5]
+    assert len(list(tmp_path.glob("*.json"))) == 6
+
+
+def test_a_file_that_was_edited_since_it_was_loaded_is_stored_as_what_ran(tmp_path: Path, here: Here) -> None:
+    file, store = tmp_path / "edited_module.py", tmp_path / "store"
+
+    def load() -> Any:
+        specification = importlib.util.spec_from_file_location("edited_module", file)
+        assert specification is not None
+        assert specification.loader is not None
+        module = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(module)
+        return module.run
+
+    file.write_text("def run(x, generator): return x * 2\n", encoding="utf-8")
+    old = load()
+    file.write_text("def run(x, generator):\n    return x * 50\n", encoding="utf-8")
+    assert sweep.sweep(old, {"x": [1]}, seeds=1, executor=here, store=store).value[0] == 2
+    assert sweep.sweep(load(), {"x": [1]}, seeds=1, executor=here, store=store).value[0] == 50
+
+
+@pytest.mark.parametrize("store", ["", 3, "file/below"])
+def test_a_store_that_cannot_be_is_refused(store: Any, tmp_path: Path, here: Here) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    place = tmp_path / store if store == "file/below" else store
+    with pytest.raises(ValueError, match=r"^store=.*must be a folder$"):
+        sweep.sweep(closure(1), {"n": [2]}, seeds=1, executor=here, store=place)
+
+
+def test_an_old_file_of_somebody_else_stays_in_the_store(tmp_path: Path, here: Here) -> None:
+    mine, draft = tmp_path / "mine.tmp", tmp_path / f"{'a' * 64}.{'b' * 32}.tmp"
+    for file in (mine, draft):
+        file.write_text("x", encoding="utf-8")
+        os.utime(file, (0, 0))
+    sweep.sweep(closure(1), {"n": [2]}, seeds=1, executor=here, store=tmp_path)
+    assert mine.exists()
+    assert not draft.exists()
+
+
+def test_after_a_failed_cell_no_other_runs_on(tmp_path: Path) -> None:
+    def slow(*, n: int, generator: torch.Generator) -> int:
+        if n == 0:
+            raise ZeroDivisionError
+        time.sleep(5)
+        (tmp_path / f"{n}").write_text("", encoding="utf-8")
+        return n
+
+    with pytest.raises(sweep.CellError):
+        sweep.sweep(slow, {"n": [1, 0]}, seeds=1)
+    time.sleep(7)
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_has_no_content_cannot_be_stored(tmp_path: Path, here: Here) -> None:
     run = functools.partial(by_data, data=iter([]))
     with pytest.raises(ValueError, match=r"^run: is bound to <list_iterator .*>, must be bound to"):
@@ -218,11 +314,11 @@ def test_what_has_no_content_cannot_be_stored(tmp_path: Path, here: Here) -> Non
 
 def test_a_result_may_have_any_name_but_those_of_the_grid(tmp_path: Path, here: Here) -> None:
     def odd(*, n: int, generator: torch.Generator) -> dict[str, int]:
-        return {"file": n, "allow_pickle": 2, "self": 3}
+        return {"file": n, "allow_pickle": 2, "self": 3, "self.npy": 4}
 
     for _ in range(2):
         table = sweep.sweep(odd, {"n": [1]}, seeds=np.array([4]), executor=here, store=tmp_path)  # type: ignore[arg-type]
-        assert table.iloc[0].to_dict() == {"n": 1, "seed": 4, "file": 1, "allow_pickle": 2, "self": 3}
+        assert table.iloc[0].to_dict() == {"n": 1, "seed": 4, "file": 1, "allow_pickle": 2, "self": 3, "self.npy": 4}
 
     for name in ("n", "seed"):
 
@@ -326,10 +422,10 @@ def test_what_is_no_result_is_told(here: Here) -> None:
         ({"n": "ab"}, 1, r"^grid: n='ab', must be a nonempty list"),
         ({"n": [math.inf]}, 1, r"^grid: n has the value inf, must be finite numbers"),
         ({"n": [object]}, 1, r"^grid: n has the value <class 'object'>, must be"),
-        ({"n": [1, 1]}, 1, r"^grid, seeds: must hold at least one cell, and none twice"),
+        ({"n": [1, 1]}, 1, r"^grid, seeds: hold {'n': 1} with seed 0 twice, must hold each cell once"),
         ({"n": [1]}, 0, r"^seeds=0: must be a whole number ≥ 1"),
         ({"n": [1]}, [-1], r"^seeds=-1: must be a whole number ≥ 0"),
-        ({"n": [1]}, [], r"^grid, seeds: must hold at least one cell"),
+        ({"n": [1]}, [], r"^seeds=\[\]: must be how many"),
     ],
 )
 def test_bad_grids(grid: Any, seeds: Any, message: str, here: Here) -> None:
@@ -341,5 +437,5 @@ def test_other_bad_input(tmp_path: Path, here: Here) -> None:
     with pytest.raises(ValueError, match=r"^run=3: must be a function$"):
         sweep.sweep(3, {"n": [1]}, seeds=1)  # type: ignore[arg-type]
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match=r"^store='.*file': is a file, must be a folder$"):
+    with pytest.raises(ValueError, match=r"^store='.*file': File exists, must be a folder$"):
         sweep.sweep(draw, {"n": [1]}, seeds=1, executor=here, store=tmp_path / "file")

@@ -138,6 +138,8 @@ def finite_tensor(name: str, value: object, at_least_dims: int, shape: str) -> F
         raise ValueError(f"{name}: has layout {value.layout}, must be dense")
     if not value.is_floating_point():
         raise ValueError(f"{name}: has dtype {value.dtype}, must be a floating-point dtype")
+    if value.is_meta or value.dtype.itemsize < 2:
+        raise ValueError(f"{name}: has dtype {value.dtype} on {value.device}, must hold numbers of 16 bits or more")
     if value.numel() == 0:
         raise ValueError(f"{name}: has shape {tuple(value.shape)}, every axis must have at least one entry")
     if not bool(torch.isfinite(value).all()):
@@ -166,7 +168,14 @@ def observation(value: object, before: Sequence[Tensor]) -> Shaped[Tensor, "..."
         raise ValueError(f"observe: returned {type(value).__name__}, must return a torch.Tensor")
     if before and value.shape != before[0].shape:
         raise ValueError(f"observe: returned shape {tuple(value.shape)} after {tuple(before[0].shape)}, must keep one")
+    if before and value.dtype != before[0].dtype:
+        raise ValueError(f"observe: returned {value.dtype} after {before[0].dtype}, must keep one dtype")
     return value.detach().clone()
+
+
+def progress(value: object) -> None:
+    """Whether to show a bar; None: where there is a terminal."""
+    one_of("progress", value, (None, True, False))
 
 
 def generator(value: object) -> torch.Generator:

@@ -9,6 +9,7 @@ one instance to a thread; no result depends on the number of threads.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,9 @@ _LARGEST = 1e4
 # Smaller networks are no work for matrix products.
 _LEAST_DENSE = 2**15
 _FIRST_STEP = 1e-2
+_LEAST_TOL = 1e-12
+# Runs to the end take half a minute there, and more below.
+_LEAST_L1 = 1e-9
 
 
 def flow(
@@ -47,12 +51,13 @@ def flow(
         W: starting weights, (*instances, n, m); left untouched, integrated in float64.
         l1: λ ≥ 0, in the units of ``model.loss``.
         t_end: end of the run; None: until every row has at most one nonzero weight and has come to
-            rest, or nothing moves. That is after a few times 1/λ, at most some 10⁵ of it a step: minutes at λ = 1e-10.
+            rest, or nothing moves. That is after a few times 1/λ, so λ must be 0 or at least 1e-9 then.
         at: times to record, ≥ 0, increasing, not beyond ``t_end``. Steps end there, which changes results within
             ``tol``. With ``observe`` alone: 0, 1, √2, 2, … to the end of the run.
         observe: called with a copy of W at each of them; None records W itself.
-        tol: largest error that one step may make in a row, ‖·‖₂, > 0.
-        progress: a bar that counts instances, after 2 seconds; None: where there is a terminal.
+        tol: largest error that one step may make in a row, ‖·‖₂, relative to the row's length where that is below 1;
+            ≥ 1e-12. A weight that lands on 0 within the step is not counted.
+        progress: a bar, after 2 seconds; None: where there is a terminal.
 
     Returns:
         Trajectory of the final W in float64, ``at``, and the stacked observations. A time beyond the end of an
@@ -68,11 +73,19 @@ def flow(
     if largest > _LARGEST:
         raise ValueError(f"W: holds a weight of size {largest:g}, must be at most {_LARGEST:g}")
     l1, tol = checks.nonnegative("l1", l1), checks.positive("tol", tol)
+    if tol < _LEAST_TOL:
+        raise ValueError(f"tol={tol!r}: must be at least {_LEAST_TOL:g}, float64's rounding errors are near")
+    if t_end is None and 0 < l1 < _LEAST_L1:
+        raise ValueError(
+            f"l1={l1!r}: a run to the end takes a few times 1/l1, and ever more steps; "
+            f"must be 0 or at least {_LEAST_L1:g}, or give t_end"
+        )
     end = np.inf if t_end is None else checks.nonnegative("t_end", t_end)
     times = checks.increasing("at", at, last=end)
 
     if observe is not None:
         checks.function("observe", observe)
+    checks.progress(progress)
 
     n, m = W.shape[-2:]
     # In float64, a copy also of what is float64 already.
@@ -84,13 +97,17 @@ def flow(
     def copy() -> Tensor:
         return now.reshape(W.shape).to(W.device, copy=True)
 
-    for stop in _geometric(end, t) if observe and not times else times:
-        until = flow_sparse.NEVER if t_end is not None else flow_sparse.AT_REST
-        _advance(now.numpy(), l1, tol, t, h, stop, until, progress)
-        seen.append(stop)
-        values.append(checks.observation(copy() if observe is None else observe(copy()), values))
-    until = flow_sparse.NEVER if t_end is not None else flow_sparse.KNOWN
-    _advance(now.numpy(), l1, tol, t, h, end, until, progress)
+    closed = t_end is not None
+    with parallel.bar(1.0 if closed else len(now), "" if closed else "network", "flow", progress) as bar:
+
+        def advance(stop: float, until: int) -> None:
+            _advance(now.numpy(), l1, tol, t, h, stop, until, lambda: _show(bar, t, t_end))
+
+        for stop in _geometric(end, t) if observe and not times else times:
+            advance(stop, flow_sparse.NEVER if closed else flow_sparse.AT_REST)
+            seen.append(stop)
+            values.append(checks.observation(copy() if observe is None else observe(copy()), values))
+        advance(end, flow_sparse.NEVER if closed else flow_sparse.KNOWN)
     recorded = torch.tensor(seen, dtype=torch.float64)
     return Trajectory(now.reshape(W.shape).to(W.device), recorded, torch.stack(values) if values else torch.empty(0))
 
@@ -104,21 +121,30 @@ def _geometric(end: float, t: Array) -> Iterator[float]:
         stop *= 2**0.5
 
 
+def _show(bar: Any, t: Array, t_end: float | None) -> None:
+    """How far the run is: in time if its end is given, else in instances that are through."""
+    under_way = t[np.isfinite(t)]
+    if t_end:
+        bar.update(float(np.minimum(t, t_end).mean()) / t_end - bar.n)
+    else:
+        bar.update(len(t) - len(under_way) - bar.n)
+    bar.set_postfix_str(f"t={under_way.min():.3g}" if len(under_way) else "", refresh=False)
+    if not bar.disable and bar.format_dict["elapsed"] > parallel.SHORT:
+        bar.refresh()
+
+
 def _advance(
-    W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, until: int, progress: bool | None
+    W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, until: int, tick: Callable[[], None]
 ) -> None:
     """Bring every instance to time ``stop`` in place, or to its end."""
     large = W[0].size >= _LEAST_DENSE
     size = 1 if large else max(1, min(256, len(W) // (4 * torch.get_num_threads())))
 
-    with parallel.bar(len(W), "network", f"flow to t={stop:g}" if np.isfinite(stop) else "flow", progress) as bar:
+    def some(first: int, given_up: parallel.Flag) -> None:
+        part = slice(first, first + size)
+        if large and t[first] < stop:
+            with np.errstate(all="ignore"):  # steps that overflow fail, and are made shorter
+                h[first] = flow_dense.advance(W[first], l1, tol, t[part], h[first], stop, given_up)
+        flow_sparse.advance(W[part], l1, tol, t[part], h[part], stop, until, given_up)
 
-        def some(first: int, given_up: parallel.Flag) -> None:
-            part = slice(first, first + size)
-            if large and t[first] < stop:
-                t[first], h[first] = flow_dense.advance(W[first], l1, tol, t[first], h[first], stop, given_up)
-            flow_sparse.advance(W[part], l1, tol, t[part], h[part], stop, until, given_up)
-            with bar.get_lock():
-                bar.update(len(W[part]))
-
-        parallel.for_each(some, range(0, len(W), size))
+    parallel.for_each(some, range(0, len(W), size), tick)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poly.chebyshev import coefficients, longest_step, next_step, stages
-from poly.flow_forces import crowding
+from poly.flow_forces import crowding, row_error
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int8]
@@ -22,8 +22,11 @@ _BLOCK = 512
 _LEAST_DENSITY = 0.5
 
 
-def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float, given_up: Flag) -> tuple[float, float]:
-    """Bring one instance, W (n, m), toward ``stop`` in place, while many weights live; its time and next step."""
+def advance(W: Array, l1: float, tol: float, t: Array, h: float, stop: float, given_up: Flag) -> float:
+    """Bring one instance, W (n, m), toward ``stop`` in place, while many weights live; its next step.
+
+    ``t[0]`` is its time, in place, too, for who watches.
+    """
     n, m = W.shape
     now = np.ascontiguousarray(W.T)
     slope, head = np.empty_like(now), np.empty((m, n), np.int8)
@@ -32,30 +35,28 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float, gi
     blocks = [slice(k, min(k + _BLOCK, m)) for k in range(0, m, _BLOCK)]
     # Of one block, while it is in the cache: the weights as the forces see them, times ReLU(W Wᵀ).
     seen, products = np.empty((min(_BLOCK, m), n)), np.empty((min(_BLOCK, m), n))
-    S, R = np.zeros((n, n)), np.empty((n, n))
-    for b in blocks:
-        _add_overlaps(now[b], S)
-    np.maximum(S, 0.0, out=R)
-    crowded = crowding(S)
-    for b in blocks:
-        before[b] = 4 * (now[b] - np.matmul(now[b], R, out=products[: b.stop - b.start]))
-    guess = 0
+    S = now.T @ now
+    R = np.maximum(S, 0.0)
+    before[:] = 4 * (now - now @ R)
+    crowded, guess = crowding(S), 0
     while True:
         living = sum(_heading(now[b], before[b], l1, head[b], slope[b]) for b in blocks)
-        if t >= stop or living <= _LEAST_DENSITY * n * m or given_up[0]:
+        if t[0] >= stop or living <= _LEAST_DENSITY * n * m or given_up[0]:
             break
         while True:
             rate = _RATES[guess] * crowded
-            step = min(h, stop - t, longest_step(rate))
+            step = min(h, stop - t[0], longest_step(rate))
             s = stages(step, rate)
             mu, nu, mu_tilde, gamma_tilde = coefficients(s)
             S[:] = 0.0
+            finite = True
             for b in blocks:
                 part = seen[: b.stop - b.start]
                 _first_stage(now[b], slope[b], mu_tilde[1] * step, before[b], latest[b])
                 _see(latest[b], head[b], part)
                 _add_overlaps(part, S)
             for j in range(2, s + 1):
+                finite = finite and np.isfinite(S.trace())  # what overflows is clamped later, and would pass for dying
                 np.maximum(S, 0.0, out=R)
                 S[:] = 0.0
                 scales = (1 - mu[j] - nu[j], mu[j], nu[j], step * mu_tilde[j], step * gamma_tilde[j])
@@ -85,15 +86,15 @@ def advance(W: Array, l1: float, tol: float, t: float, h: float, stop: float, gi
                 _finish(
                     now[b], slope[b], part, np.matmul(part, R, out=products[: len(part)]), l1, step, before[b], squares
                 )
-            error = float(np.sqrt(squares.max()))
+            error = row_error(squares, S) if finite and np.isfinite(S.trace()) else np.inf
             h = next_step(h, step, error / tol)
-            if error <= tol:
+            if error <= tol or given_up[0]:
                 break
             guess = min(guess + 1, len(_RATES) - 1)
-        t += step
+        t[0] += step
         now, latest, crowded = latest, now, found
     W[:] = now.T
-    return t, h
+    return h
 
 
 def _add_overlaps(weights: Array, S: Array) -> None:

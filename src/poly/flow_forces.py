@@ -161,6 +161,16 @@ def clear(ptr: Index, row: Index, S: Array) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
+def row_error(squares: Array, S: Array) -> float:
+    """The largest of the rows' errors, given their squares; of a row shorter than 1, relative to its length."""
+    worst = 0.0
+    for i in range(len(S)):
+        if squares[i] > 0.0:
+            worst = max(worst, squares[i] / min(S[i, i], 1.0) if S[i, i] > 0.0 else np.inf)
+    return float(np.sqrt(worst))
+
+
+@numba.njit(cache=True, nogil=True)
 def crowding(S: Array) -> float:
     """``max_i Σ_j ReLU(W_i·W_j)``, at least 1: a bound on the norm of that matrix."""
     n = len(S)

@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 from poly import chebyshev, flow_ends, flow_forces
 from poly.chebyshev import coefficients, longest_step, next_step, stages
 from poly.flow_ends import at_rest, finished
-from poly.flow_forces import add_rows, by_feature, clear, crowding, pull_by_pairs, pull_by_rows, relu, rows_are_faster
+from poly.flow_forces import (
+    add_rows,
+    by_feature,
+    clear,
+    crowding,
+    pull_by_pairs,
+    pull_by_rows,
+    relu,
+    row_error,
+    rows_are_faster,
+)
 
 Array = NDArray[np.float64]
 Index = NDArray[np.integer]
@@ -26,6 +36,8 @@ _RATES = (9.0, 10.5, 12.0, 14.0)
 # Below this speed, or this share of λ, nothing moves: float64 leaves forces of order 1 with errors of order 1e-15.
 _AT_REST = 1e-9
 _AT_REST_SHARE = 1e-4
+# A closed run goes on for as long as anything might still get somewhere.
+_STILL = 1e-13
 # Where a row's end is known and it is as slow as that, it is there.
 _CLOSE = 1e-6
 
@@ -40,7 +52,8 @@ def _advance(
 ) -> None:
     t, h = times[instance], steps[instance]
     n = len(W)
-    slow = min(_AT_REST, _AT_REST_SHARE * l1) if l1 > 0 else _AT_REST
+    slow = _AT_REST if until else _STILL
+    slow = min(slow, _AT_REST_SHARE * l1) if l1 > 0 else slow
     S = np.zeros((n, n))  # W Wᵀ, the lower triangle
     neuron, ptr, row, w = _lists(W)
     pull = np.empty(row.size)
@@ -52,7 +65,7 @@ def _advance(
         head, velocity = _heading(w, pull, l1)
         if t >= stop or given_up[0]:
             break
-        if row.size == 0 or (until and at_rest(row, w, velocity, n, slow)):
+        if row.size == 0 or at_rest(row, w, velocity, n, slow):
             t = np.inf if until else stop
             break
         if until and (until == KNOWN or np.abs(velocity).max() <= _CLOSE) and finished(ptr, row, w, n, l1):
@@ -64,10 +77,11 @@ def _advance(
             step = min(h, stop - t, longest_step(rate))
             new, new_pull, most, error = _step(ptr, row, w, head, velocity, S, l1, step, rate, n)
             h = next_step(h, step, error / tol)
-            if error <= tol:
+            if error <= tol or given_up[0]:
                 break
             guess = min(guess + 1, len(_RATES) - 1)
         t += step
+        times[instance] = t  # for who watches
         neuron, ptr, row, w, pull, most = _living(neuron, ptr, row, new, new_pull, most)
     W[:] = 0.0
     for k in range(neuron.size):
@@ -203,7 +217,7 @@ def _step(
     rate: float,
     n: int,
 ) -> tuple[Array, Array, Array, float]:
-    """One Chebyshev step: the weights after it, the pull on them and on weights at 0, and the error of a row."""
+    """One Chebyshev step: the weights after it, the pull on them and on weights at 0, and the largest row's error."""
     s = stages(h, rate)
     mu, nu, mu_tilde, gamma_tilde = coefficients(s)
     before, now = w.copy(), w + mu_tilde[1] * h * velocity
@@ -238,11 +252,13 @@ def _step(
         before, now = now, before
     squares = np.zeros(n)
     for e in range(w.size):
+        if not np.isfinite(now[e]):  # clamped, it would pass for a weight that dies
+            return clamped, pull, most, np.inf
         # A weight that lands on 0 is right there, whatever the two slopes say of the way.
         if clamped[e] != 0.0:
             after = pull[e] - l1 * np.sign(clamped[e])
             squares[row[e]] += (0.8 * (w[e] - clamped[e]) + 0.4 * h * (velocity[e] + after)) ** 2
-    return clamped, pull, most, float(np.sqrt(squares.max()))
+    return clamped, pull, most, row_error(squares, S)
 
 
 def _advance_all(contained: str) -> Callable[[Array, float, float, Array, Array, float, int, Flag], None]:

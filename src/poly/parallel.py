@@ -1,8 +1,10 @@
 """One instance to a thread: what no result may hang on is then the number of threads. A leaf module."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import lru_cache
 from multiprocessing import current_process
 from threading import Event, Lock, Thread, current_thread, main_thread
 from typing import Any
@@ -10,22 +12,26 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from tqdm import tqdm
 
 Flag = NDArray[np.bool_]  # one element; an array, because compiled loops look at it, too
-_SHORT = 2.0  # seconds, for which nobody needs a bar
+SHORT = 2.0  # seconds, for which nobody needs a bar
+_TICK = 0.2
 _lock = Lock()
 # For each caller under way, what ends the limit that all of them share.
 _callers: list[Callable[[], None]] = []
 
 
-def for_each(run: Callable[[Any, Flag], None], items: Iterable[Any]) -> None:
+def for_each(run: Callable[[Any, Flag], None], items: Iterable[Any], tick: Callable[[], None] = lambda: None) -> None:
     """``run(item, given_up)`` for every item, on as many threads as torch uses, with matrix products on one thread.
 
     ``given_up`` is true after an interrupt or an error: a run that looks at it now and then leaves no work behind.
+    ``tick`` is called a few times a second, by the caller's thread.
     """
     given_up = np.zeros(1, np.bool_)
+    done: Future[None] = Future()
+    threads = torch.get_num_threads()  # every thread has a number of its own
 
     def one(item: Any) -> None:
         try:
@@ -34,15 +40,31 @@ def for_each(run: Callable[[Any, Flag], None], items: Iterable[Any]) -> None:
             given_up[0] = True
             raise
 
-    with _products_on_one_thread(), ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    def conduct() -> None:
         try:
-            for _ in pool.map(one, items):
-                pass
-        finally:
-            given_up[0] = True
+            with _products_on_one_thread(), ThreadPoolExecutor(threads) as pool:
+                for _ in pool.map(one, items):
+                    pass
+            done.set_result(None)
+        except BaseException as error:  # for the caller
+            done.set_exception(error)
+
+    # An interrupt reaches the main thread only, so it cannot fall between setting a limit and taking it back.
+    conductor = Thread(target=conduct, daemon=True)
+    try:
+        conductor.start()
+        while not wait([done], timeout=_TICK).done:
+            tick()
+    except BaseException:
+        given_up[0] = True
+        if conductor.is_alive():
+            conductor.join()
+        raise
+    conductor.join()
+    done.result()
 
 
-def bar(total: int, unit: str, what: str, shown: bool | None) -> Any:
+def bar(total: float, unit: str, what: str, shown: bool | None) -> Any:
     """A progress bar for work that takes its time; None: on a terminal, unless a sweep around it has its own."""
     if shown is None and (current_process().name != "MainProcess" or current_thread() is not main_thread()):
         shown = False
@@ -51,7 +73,7 @@ def bar(total: int, unit: str, what: str, shown: bool | None) -> Any:
         unit=unit,
         desc=what,
         leave=False,
-        delay=_SHORT,
+        delay=SHORT,
         unit_scale=unit == "step",
         disable=None if shown is None else not shown,
     )
@@ -71,12 +93,18 @@ def _products_on_one_thread() -> Iterator[None]:
                 end()
 
 
+@lru_cache(maxsize=1)
+def _controller(modules: int) -> ThreadpoolController:
+    """The libraries that are loaded; looking for them takes longer than many a run, so once for so many modules."""
+    return ThreadpoolController()
+
+
 def _limit() -> Callable[[], None]:
     """Set the limit, from a thread of its own: only the thread that has set it can take it back."""
     begun, ended = Event(), Event()
 
     def hold() -> None:
-        with threadpool_limits(1, user_api="blas"):
+        with _controller(len(sys.modules)).limit(limits=1, user_api="blas"):
             begun.set()
             ended.wait()
 

@@ -7,11 +7,12 @@ adding a width to the grid changes no other number.
 import contextlib
 import functools
 import hashlib
-import inspect
 import itertools
 import json
+import re
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from pathlib import Path
@@ -33,6 +34,15 @@ Table: TypeAlias = pd.DataFrame
 Point = dict[str, Any]
 Result = dict[str, NDArray[Any]]
 _FORGOTTEN = 3600.0  # seconds
+_DRAFT = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{32}\.tmp")
+_PLAIN = (bool, int, float, complex, str, bytes, np.generic, Path, range)
+# What decides what a code object does; positions in its source do not.
+_CODE = (
+    *("co_code", "co_consts", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_flags"),
+    *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_exceptiontable"),
+)
+# As it was when it was imported: who edits it meanwhile still runs the old one.
+_LABORATORY = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))
 
 
 class CellError(RuntimeError):
@@ -63,7 +73,8 @@ def sweep(
             get it: the default executor also takes functions of a notebook.
         grid: values of each argument of ``run``: numbers, words, None, or tuples of such.
         seeds: how many (0, 1, …), or which, whole numbers ≥ 0.
-        executor: any ``concurrent.futures.Executor``; None: a process a core, with one thread each.
+        executor: any ``concurrent.futures.Executor``; None: a process a core, with one thread each. Processes that are
+            forked after torch has computed in this one may hang: that is torch's threads.
         store: a folder for finished cells, which a later sweep, or another process at the same time, takes from it
             where point, seed and code are the same: the source of ``run`` and of the functions of its module that it
             names, the values that all of them are bound to or find in their module, and the laboratory. Other
@@ -78,14 +89,14 @@ def sweep(
         CellError: a run failed, or returned what is no result.
     """
     checks.function("run", run)
+    checks.progress(progress)
     cells = _cells(grid, seeds)
-    folder = None if store is None else Path(store)
+    folder = _folder(store)
+    if executor is not None and not isinstance(executor, Executor):
+        raise ValueError(f"executor={executor!r}: must be a concurrent.futures.Executor")
     if folder is not None:
-        if folder.exists() and not folder.is_dir():
-            raise ValueError(f"store={str(store)!r}: is a file, must be a folder")
-        folder.mkdir(parents=True, exist_ok=True)
         for draft in folder.glob("*.tmp"):  # of a sweep that was killed in the middle of writing
-            if time.time() - draft.stat().st_mtime > _FORGOTTEN:
+            if _DRAFT.fullmatch(draft.name) and time.time() - draft.stat().st_mtime > _FORGOTTEN:
                 draft.unlink(missing_ok=True)
     code = "" if folder is None else _code_hash(run)
     keys = [_hash(cell._asdict() | {"code": code}) for cell in cells]
@@ -104,6 +115,18 @@ def sweep(
     return pd.DataFrame(rows)
 
 
+def _folder(store: Path | str | None) -> Path | None:
+    if store is None:
+        return None
+    if not isinstance(store, Path | str) or not str(store):
+        raise ValueError(f"store={store!r}: must be a folder")
+    try:
+        Path(store).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"store={str(store)!r}: {error.strerror}, must be a folder") from None
+    return Path(store)
+
+
 def _cells(grid: Mapping[str, Sequence[Any]], seeds: int | Sequence[int]) -> list[_Cell]:
     if not isinstance(grid, Mapping):
         raise ValueError(f"grid={grid!r}: must map the arguments of run to lists of values")
@@ -119,9 +142,13 @@ def _cells(grid: Mapping[str, Sequence[Any]], seeds: int | Sequence[int]) -> lis
         {name: _plain(name, value) for name, value in zip(grid, values, strict=True)}
         for values in itertools.product(*grid.values())
     ]
+    if not numbers:
+        raise ValueError(f"seeds={seeds!r}: must be how many, ≥ 1, or a nonempty list of whole numbers ≥ 0")
     cells = [_Cell(point, seed) for point in points for seed in numbers]
-    if not cells or len({_hash(cell._asdict()) for cell in cells}) < len(cells):
-        raise ValueError("grid, seeds: must hold at least one cell, and none twice")
+    times = Counter(_hash(cell._asdict()) for cell in cells)
+    for cell in cells:
+        if times[_hash(cell._asdict())] > 1:
+            raise ValueError(f"grid, seeds: hold {cell.point} with seed {cell.seed} twice, must hold each cell once")
     return cells
 
 
@@ -141,19 +168,17 @@ def _hash(value: Any) -> str:
 
 
 def _code_hash(run: Callable[..., Any]) -> str:
-    """Of what ``run`` does, as far as its own module and the laboratory go."""
-    digest = hashlib.sha256()
+    """Of what ``run`` does as it is loaded now, as far as its own module and the laboratory go."""
+    digest = hashlib.sha256(_LABORATORY.encode())
     for part in _content(run, {}):
         digest.update(repr(part).encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 def _content(value: Any, seen: dict[int, Any]) -> Iterator[Any]:
-    """Plain values whose reprs tell one value from another: what a function says and all that it is bound to."""
+    """Plain values whose reprs tell one value from another: what a function does and all that it is bound to."""
     yield type(value).__qualname__
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes | np.generic | Path | range):
+    if value is None or value is ... or isinstance(value, _PLAIN):
         yield value
         return
     if id(value) in seen:
@@ -187,10 +212,17 @@ def _of_code(value: Any) -> list[Any]:
         found = [value.__self__, value.__func__]
     elif isinstance(value, FunctionType):
         found = list(_of_function(value))
+    elif isinstance(value, CodeType):
+        # As it runs: not its source, which two lambdas may share, a prompt may lack, and an editor may have changed.
+        found = [getattr(value, name) for name in _CODE]
     elif isinstance(value, type):
-        found = [value.__module__, _source(value)]
+        found = list(_of_class(value))
+    elif isinstance(value, property):
+        found = [value.fget, value.fset, value.fdel]
     elif hasattr(value, "py_func"):  # compiled by numba
         found = [value.py_func]
+    elif hasattr(value, "__wrapped__"):  # cached, or decorated otherwise
+        found = [value.__wrapped__]
     elif isinstance(value, ModuleType) or hasattr(value, "__qualname__"):  # a builtin
         found = [getattr(value, "__qualname__", value.__name__)]
     elif hasattr(value, "__dict__"):
@@ -203,28 +235,32 @@ def _of_code(value: Any) -> list[Any]:
 
 
 def _of_function(function: Any) -> Iterator[Any]:
-    yield _source(function.__code__)
+    yield function.__code__
     yield function.__defaults__, function.__kwdefaults__
     for cell in function.__closure__ or ():
         with contextlib.suppress(ValueError):  # not filled yet
             yield cell.cell_contents
     for name in sorted(_names(function.__code__)):
-        found = function.__globals__.get(name)
         yield name
-        if isinstance(found, FunctionType | type) and found.__module__ != function.__module__:
-            yield f"{found.__module__}.{found.__qualname__}"
-        else:
-            yield found
+        yield _named(function.__globals__.get(name), function.__module__)
 
 
-def _source(thing: Any) -> str:
-    try:
-        return inspect.getsource(thing)
-    except (OSError, TypeError):  # typed at a prompt
-        if not isinstance(thing, CodeType):
-            return repr(thing)
-        constants = [_source(const) if isinstance(const, CodeType) else repr(const) for const in thing.co_consts]
-        return f"{thing.co_code!r}{constants}"
+def _of_class(found: type) -> Iterator[Any]:
+    """A class by what its body defines; what Python and its decorators add by themselves is of no account."""
+    yield found.__module__, found.__qualname__
+    yield tuple(_named(base, found.__module__) for base in found.__bases__)
+    for name, value in sorted(vars(found).items()):
+        inner = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+        known = isinstance(inner, (*_PLAIN, FunctionType, property, type, Mapping, tuple, list, np.ndarray))
+        if known and not (name.startswith("__") and getattr(inner, "__module__", None) != found.__module__):
+            yield name, _named(inner, found.__module__)
+
+
+def _named(found: Any, module: str) -> Any:
+    """The object, or only the name of a function or class of another module: other packages are taken as they are."""
+    if hasattr(found, "__qualname__") and getattr(found, "__module__", None) not in (None, module):
+        return f"{found.__module__}.{found.__qualname__}"
+    return found
 
 
 def _names(code: CodeType) -> set[str]:
@@ -239,7 +275,7 @@ def _computed(
     """Results as they come; each is stored by the process that made it, before anybody waits for it."""
     if not todo:
         return
-    pool = executor or loky.get_reusable_executor(max_workers=min(len(todo), loky.cpu_count()))
+    pool: Any = executor or loky.get_reusable_executor(max_workers=min(len(todo), loky.cpu_count()))
     alone = executor is None
     futures = {pool.submit(_run_cell, run, cell, key, folder, alone): (key, cell) for key, cell in todo}
     try:
@@ -250,9 +286,12 @@ def _computed(
             except Exception as error:
                 raise CellError(f"{cell.point}, seed {cell.seed}: {type(error).__name__}: {error}") from error
             yield key, result
-    finally:
+    except BaseException:
         for future in futures:
             future.cancel()
+        if executor is None:  # what runs is for nobody any more
+            pool.shutdown(wait=False, kill_workers=True)
+        raise
 
 
 def _run_cell(run: Callable[..., Any], cell: _Cell, key: str, folder: Path | None, alone: bool) -> Result:
@@ -288,11 +327,10 @@ def _save(folder: Path, key: str, cell: _Cell, result: Result) -> None:
     draft = folder / f"{key}.{uuid4().hex}.tmp"
     try:
         with draft.open("wb") as file:
-            # With a sign before each name: savez has names of its own.
-            np.savez(file, allow_pickle=False, **{f"={name}": array for name, array in result.items()})
+            np.savez(file, *result.values(), allow_pickle=False)  # without their names: savez has names of its own
         checksum = hashlib.sha256(draft.read_bytes()).hexdigest()
         draft.replace(folder / f"{key}.npz")
-        record = cell._asdict() | {"sha256": checksum}
+        record = cell._asdict() | {"results": list(result), "sha256": checksum}
         draft.write_text(json.dumps(record, indent=1), encoding="utf-8")
         draft.replace(folder / f"{key}.json")
     finally:
@@ -305,10 +343,11 @@ def _load(folder: Path, key: str) -> Result | None:
     if not record.exists():
         return None
     try:
-        if hashlib.sha256(arrays.read_bytes()).hexdigest() != json.loads(record.read_text(encoding="utf-8"))["sha256"]:
+        known = json.loads(record.read_text(encoding="utf-8"))
+        if hashlib.sha256(arrays.read_bytes()).hexdigest() != known["sha256"]:
             raise ValueError("its checksum does not fit")
         with np.load(arrays, allow_pickle=False) as stored:
-            return {name.removeprefix("="): array for name, array in stored.items()}
+            return {name: stored[f"arr_{place}"] for place, name in enumerate(known["results"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         warnings.warn(f"{arrays}: damaged ({error}), it is computed again", stacklevel=3)
         return None

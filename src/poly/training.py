@@ -86,7 +86,8 @@ def train(
             in half precision.
         at: steps to record, increasing, 0 … config.steps.
         observe: called with a copy of W at each of them; None records W itself.
-        progress: a bar that counts the instances' steps, after 2 seconds; None: where there is a terminal.
+        progress: a bar that counts the steps of all who train by themselves, after 2 seconds; None: where there is a
+            terminal.
 
     Returns:
         Trajectory of the final W, ``at``, and the stacked observations.
@@ -113,6 +114,7 @@ def train(
     if observe is not None:
         checks.function("observe", observe)
     checks.generator(generator)
+    checks.progress(progress)
     values: list[Tensor] = []
     runs = [run for each, part in zip(configs, W if many else [W], strict=True) for run in _runs(part, each, generator)]
     step = 0
@@ -139,9 +141,11 @@ def _check_finite(W: Tensor, configs: list[TrainConfig]) -> None:
     diverged = (~torch.isfinite(W).all(-1).all(-1)).nonzero()
     if len(diverged):
         first = diverged[0].tolist()
-        lr = configs[first[0] if len(configs) > 1 else 0].lr
+        config = configs[first[0] if len(configs) > 1 else 0]
+        large = {name: getattr(config, name) for name in ("l1", "weight_decay", "sigma") if getattr(config, name) > 1}
+        besides = "".join(f" (or {name}={value!r})" for name, value in large.items())
         where = f" in instance {', '.join(map(str, first))}" if first else ""
-        raise ValueError(f"lr={lr!r}: the weights stopped being finite{where}, must be smaller")
+        raise ValueError(f"lr={config.lr!r}{besides}: the weights stopped being finite{where}, must be smaller")
 
 
 def _runs(W: Tensor, config: TrainConfig, generator: torch.Generator) -> "list[_Instance] | list[_Batch]":
