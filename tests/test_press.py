@@ -21,7 +21,20 @@ import pytest
 from nbformat import NotebookNode
 from rich.console import Console
 
-from poly.press import build, chapters, check, execute, figure_data, keys, parameters, progress, record, serve, stage
+from poly.press import (
+    build,
+    chapters,
+    check,
+    execute,
+    figure_data,
+    keys,
+    parameters,
+    progress,
+    record,
+    serve,
+    stage,
+    verify,
+)
 from poly.press.chapters import PressError
 
 PARAMETERS = "n = 3\nrate = 0.5\nname = 'x'\nwidths = [1, 2]\nflag = True\nlarge = 10**3"
@@ -598,6 +611,27 @@ def test_two_figures_of_one_name_stop_the_build(book: Path) -> None:
     notebook = outputs_of({"poly": {"figure": about}})
     with pytest.raises(PressError, match=r"^02-two: figure 'fig-a' is shown in 01-one already, names are unique$"):
         stage.render(book, book / "_build", [one, two], {one: notebook, two: notebook})
+
+
+def test_verify_holds_everything_against_the_published_ledger(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build.record_chapters(built, [], dry_run=False)
+    capsys.readouterr()
+    verify.verify(built)
+    assert "1 of 1 claims held to the last digit shown, 0 moved" in capsys.readouterr().out
+    assert not (built / "_build/verify/html").exists()
+
+    published = tmp_path / "claims.json"
+    published.write_text(json.dumps([RECORD | {"measured": 0.25}]), encoding="utf-8")
+    verify.verify(built, published)
+    assert "0 of 1 claims held to the last digit shown, 1 moved" in capsys.readouterr().out
+    published.write_text(json.dumps([RECORD | {"verdict": "confirmed"}]), encoding="utf-8")
+    with pytest.raises(PressError, match=r"^the verdict changed for C2$"):
+        verify.verify(built, published)
+    published.write_text("[{}]", encoding="utf-8")
+    with pytest.raises(PressError, match=r"claims\.json: no claims\.json of this book: 'id'$"):
+        verify.verify(built, published)
 
 
 # One clear line
