@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -199,7 +200,9 @@ def _mark_figure(cell: NotebookNode, name: str) -> None:
 def _downloads(figure: dict[str, Any]) -> str:
     """Links to the figure's numbers, for the end of its caption."""
     data = figure_data.unpack(figure["data"])
-    says = f"{data.level}, ±{data.tolerance:g}" if data.level == "rounding" else data.level
+    exponent = math.log10(data.tolerance)
+    within = f"$10^{{{exponent:.0f}}}$" if exponent == round(exponent) else f"{data.tolerance:g}"
+    says = f"up to rounding, within {within}" if data.level == "rounding" else data.level
     links = ", ".join(f"{{download}}`{kind} <{NUMBERS}/{figure['name']}.{kind}>`" for kind in ("csv", "npz"))
     return f"[Numbers: {links}; reproducible: {says}.]{{.numbers}}"
 
