@@ -104,19 +104,23 @@ def test_an_interrupt_leaves_no_work_behind(work: Callable[[], object]) -> None:
 
 def test_interrupts_of_short_runs_give_the_threads_back() -> None:
     """Wherever the interrupt falls: the limit is set and taken back by threads that no interrupt reaches."""
-    before, W = products(), slow_start(4, 4)
+    W = slow_start(4, 4)
 
-    def flow_until_interrupted(seconds: float) -> None:
+    def interrupted(seconds: float) -> bool:
         signal.setitimer(signal.ITIMER_REAL, seconds)
-        while True:
-            flow.flow(W, 0.1, t_end=1.0)
+        end = time.monotonic() + 1
+        try:
+            while time.monotonic() < end:  # Python drops an interrupt that falls into a destructor
+                flow.flow(W, 0.1, t_end=1.0)
+        except KeyboardInterrupt:
+            return True
+        return False
 
-    flow.flow(W, 0.1, t_end=1.0)  # compiles
+    flow.flow(W, 0.1, t_end=1.0)  # compiles, and loads all libraries
+    before = products()
     usual = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
-        for attempt in range(40):
-            with pytest.raises(KeyboardInterrupt):
-                flow_until_interrupted(0.003 + 0.0005 * attempt)
+        assert sum(interrupted(0.003 + 0.0005 * attempt) for attempt in range(40)) >= 30
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, usual)

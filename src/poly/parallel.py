@@ -1,8 +1,9 @@
 """One instance to a thread: what no result may hang on is then the number of threads. A leaf module."""
 
 import sys
+from _thread import start_new_thread
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from multiprocessing import current_process
@@ -30,8 +31,12 @@ def for_each(run: Callable[[Any, Flag], None], items: Iterable[Any], tick: Calla
     ``tick`` is called a few times a second, by the caller's thread.
     """
     given_up = np.zeros(1, np.bool_)
-    done: Future[None] = Future()
     threads = torch.get_num_threads()  # every thread has a number of its own
+    errors: list[BaseException] = []
+    ended: list[bool] = []
+    # A bare lock and a bare thread: an interrupt in the middle of waiting for Python's own ends in a RuntimeError.
+    under_way, conductor = Lock(), None
+    under_way.acquire()
 
     def one(item: Any) -> None:
         try:
@@ -45,23 +50,24 @@ def for_each(run: Callable[[Any, Flag], None], items: Iterable[Any], tick: Calla
             with _products_on_one_thread(), ThreadPoolExecutor(threads) as pool:
                 for _ in pool.map(one, items):
                     pass
-            done.set_result(None)
         except BaseException as error:  # for the caller
-            done.set_exception(error)
+            errors.append(error)
+        finally:
+            ended.append(True)
+            under_way.release()
 
     # An interrupt reaches the main thread only, so it cannot fall between setting a limit and taking it back.
-    conductor = Thread(target=conduct, daemon=True)
     try:
-        conductor.start()
-        while not wait([done], timeout=_TICK).done:
+        conductor = start_new_thread(conduct, ())
+        while not under_way.acquire(timeout=_TICK):
             tick()
     except BaseException:
         given_up[0] = True
-        if conductor.is_alive():
-            conductor.join()
+        if conductor is not None and not ended:
+            under_way.acquire()
         raise
-    conductor.join()
-    done.result()
+    if errors:
+        raise errors[0]
 
 
 def bar(total: float, unit: str, what: str, shown: bool | None) -> Any:
