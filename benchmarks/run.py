@@ -10,7 +10,6 @@ median of repetitions in which both sides take turns, and the seconds beside it 
 
 import argparse
 import json
-import platform
 import resource
 import statistics
 import subprocess
@@ -29,7 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from poly import chebyshev, flow, flow_dense, metrics, model, sparsify, training
 from poly.press.chapters import write_whole
-from poly.press.execute import cores
+from poly.press.provenance import cores, processor
 
 ROOT = Path(__file__).resolve().parent.parent
 L1, STEPS = 1e-3, 7500
@@ -254,7 +253,7 @@ def main() -> None:
         training.train(start(8, 1, dtype, n=4), tiny, generator=torch.Generator())
     results: Record = {
         "machine": {
-            "processor": platform.processor() or platform.machine(),
+            "processor": processor(),
             "cores": cores(),
             "threads": torch.get_num_threads(),
             "peak_gflops_float32": peak(torch.float32),

@@ -10,9 +10,8 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from poly.press import record, reproduce
+from poly.press import provenance, record, reproduce
 from poly.press.chapters import PressError, find_chapters, read_pages
-from poly.press.execute import cores
 from poly.press.progress import duration
 
 
@@ -39,7 +38,7 @@ def run(root: Path, *, fast: bool) -> None:
 
 
 def _stages(root: Path) -> list[Stage]:
-    workers = str(cores())
+    workers = str(provenance.cores())
     browser = root / "tests" / "browser"
     stages = [
         Stage("lint", lambda: _python(root, "ruff", "check", ".")),

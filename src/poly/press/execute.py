@@ -112,14 +112,9 @@ def _kernel_log(root: Path, name: str) -> Path:
     return root / "_build" / "jupyter" / f"{name.replace('/', '-')}.log"
 
 
-def cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def environment(root: Path, workers: int) -> dict[str, str]:
     """The environment of a kernel: cores shared, this root's `poly` first, nothing from the reader's own set-up."""
-    threads = dict.fromkeys(THREAD_VARIABLES, str(max(1, cores() // workers)))
+    threads = dict.fromkeys(THREAD_VARIABLES, str(max(1, provenance.cores() // workers)))
     variables = {**threads, **os.environ}
     variables.pop("MPLBACKEND", None)  # the kernel chooses its inline one
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root / "src"), os.environ.get("PYTHONPATH", "")]))
@@ -173,7 +168,7 @@ def execute(
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the press speaks for it
     _forget_the_dead(root)
     (root / "_build" / "jupyter").mkdir(parents=True, exist_ok=True)
-    workers = min(workers or cores(), len(jobs))
+    workers = min(workers or provenance.cores(), len(jobs))
     run = _Run(root, {**environment(root, workers), **(variables or {})}, threading.Event(), [])
     # papermill injects given parameters as a cell of their own.
     cells = [len(code_cells(job.notebook)) + bool(job.parameters) for job in jobs]

@@ -102,8 +102,8 @@ def faults(root: Path, pages: Sequence[Page]) -> list[str]:
     nbval compares nothing in a cell that was never executed, so a chapter stripped of its outputs would pass it.
     """
     found = []
-    for page in pages:
-        notebook = read_notebook(page.path)
+    notebooks = {page: read_notebook(page.path) for page in pages}
+    for page, notebook in notebooks.items():
         cells = code_cells(notebook)
         counts = [cell.execution_count for cell in cells]
         if not any(counts) and cells:
@@ -115,7 +115,7 @@ def faults(root: Path, pages: Sequence[Page]) -> list[str]:
         elif notebook.metadata.get("poly", {}).get("key") != chapter_key(root, notebook):
             found.append(f"{page.name}: its stored outputs are stale: source, modules, data or claims changed since")
     # What stale outputs say of claims is no news.
-    return found or ledger.faults(registered(root), {page: read_notebook(page.path) for page in pages})
+    return found or ledger.faults(registered(root), notebooks)
 
 
 def registered(root: Path) -> dict[str, claims.Claim]:

@@ -116,12 +116,12 @@ def _nbval(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> l
         for figure in figures_of(read_notebook(page.path)):
             (folder / f"{figure['name']}.json").unlink(missing_ok=True)
     files = [str(page.path.relative_to(root)) for page in pages]
-    workers = str(min(execute.cores(), len(files)))
+    workers = str(min(provenance.cores(), len(files)))
     options = ["-q", "-n", workers, "--dist", "loadscope", "-p", "no:cacheprovider", f"--junitxml={report}"]
     subprocess.run(
         [sys.executable, "-m", "pytest", "--nbval", *files, *options],
         cwd=root,
-        env={**execute.environment(root, execute.cores()), **variables, figures.FOLDER: str(folder)},
+        env={**execute.environment(root, provenance.cores()), **variables, figures.FOLDER: str(folder)},
         check=False,
     )
     if not report.is_file():
@@ -186,10 +186,16 @@ def compare(one: NotebookNode, other: NotebookNode) -> list[str]:
     for card, again in zip(ledger.records(one), ledger.records(other), strict=True):
         if card != again:
             found.append(f"claim {card['id']}: {card} and {again}")
-    for figure, drawn in zip(figures_of(one), figures_of(other), strict=True):
-        lines = figure_data.differences(figure_data.unpack(figure["data"]), figure_data.unpack(drawn["data"]))
-        found += [f"{figure['name']}, {line}" for line in lines]
-    return found
+    return found + figure_changes(one, other)
+
+
+def figure_changes(one: NotebookNode, other: NotebookNode) -> list[str]:
+    """Where the figures of two runs do not plot the same numbers, at the level of the first."""
+    return [
+        f"{figure['name']}, {line}"
+        for figure, drawn in zip(figures_of(one), figures_of(other), strict=True)
+        for line in figure_data.differences(figure_data.unpack(figure["data"]), figure_data.unpack(drawn["data"]))
+    ]
 
 
 def _texts(cell: NotebookNode) -> list[str]:

@@ -23,7 +23,6 @@ from poly.press.chapters import (
     figures_of,
     notebook_text,
     outputs_of,
-    read_notebook,
     said,
     write_whole,
 )
@@ -53,8 +52,7 @@ def render(
     gate(notebooks)
     stage = out / "stage"
     shutil.rmtree(stage, ignore_errors=True)
-    _lay_out(root, stage, notebooks)
-    _add_feet(root, stage, pages, notebooks)
+    _lay_out(root, stage, pages, notebooks)
     run_time.fill(root, stage, notebooks)
     reproduce.fill(root, stage)
     registered = record.registered(root)
@@ -95,37 +93,33 @@ def gate(notebooks: Mapping[Page, NotebookNode]) -> None:
                 raise PressError(f"{page.name}: figure {name!r}: {error}") from None
 
 
-def _lay_out(root: Path, stage: Path, notebooks: Mapping[Page, NotebookNode]) -> None:
+def _lay_out(root: Path, stage: Path, pages: Iterable[Page], notebooks: Mapping[Page, NotebookNode]) -> None:
+    """Copy the book's files, the chapters as pages; each page says at its foot what it was made from.
+
+    These feet are all that differs between two builds of one commit.
+    """
     shutil.copytree(root / "book", stage / "book", ignore=SKIPPED)
     for name in ("_config.yml", "_toc.yml", "references.bib"):
         if (root / name).is_file():
             shutil.copyfile(root / name, stage / name)
+    now = provenance.book(root)
+    for page in pages:
+        if page not in notebooks:
+            with (stage / f"{page.docname}{page.path.suffix}").open("a", encoding="utf-8", newline="\n") as file:
+                file.write(f"\n\n{provenance.foot({}, now)}\n")
     for page, notebook in notebooks.items():
         path = stage / f"{page.docname}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(notebook_text(for_the_page(notebook, page.name)), encoding="utf-8", newline="\n")
+        staged = for_the_page(notebook, page.name)
+        source = provenance.foot(notebook.metadata.get("poly", {}).get("provenance", {}), now)
+        staged.cells.append(from_dict({"cell_type": "markdown", "id": "foot", "metadata": {}, "source": source}))  # type: ignore[no-untyped-call]
+        path.write_text(notebook_text(staged), encoding="utf-8", newline="\n")
         for figure in figures_of(notebook):
             series = figure_data.unpack(figure["data"]).series
             target = path.parent / NUMBERS / figure["name"]
             target.parent.mkdir(parents=True, exist_ok=True)
             target.with_suffix(".csv").write_text(figure_data.csv(series), encoding="utf-8", newline="\n")
             target.with_suffix(".npz").write_bytes(figure_data.npz(series))
-
-
-def _add_feet(root: Path, stage: Path, pages: list[Page], notebooks: Mapping[Page, NotebookNode]) -> None:
-    """Say at the foot of each staged page what it was made from; all that differs between builds of one commit."""
-    now = provenance.book(root)
-    for page in pages:
-        path = stage / f"{page.docname}{page.path.suffix}"
-        if page in notebooks:
-            staged = read_notebook(path)
-            stamp = notebooks[page].metadata.get("poly", {}).get("provenance", {})
-            source = provenance.foot(stamp, now)
-            staged.cells.append(from_dict({"cell_type": "markdown", "id": "foot", "metadata": {}, "source": source}))  # type: ignore[no-untyped-call]
-            path.write_text(notebook_text(staged), encoding="utf-8", newline="\n")
-        else:
-            with path.open("a", encoding="utf-8", newline="\n") as file:
-                file.write(f"\n\n{provenance.foot({}, now)}\n")
 
 
 def for_the_page(notebook: NotebookNode, name: str) -> NotebookNode:

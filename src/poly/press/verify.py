@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from poly.press import execute, figure_data, ledger, record
-from poly.press.chapters import PressError, figures_of, find_chapters, only_one, read_notebook, read_pages
+from poly.press import execute, ledger, record, reproduce
+from poly.press.chapters import PressError, find_chapters, only_one, read_notebook, read_pages
 from poly.press.keys import chapter_key
 
 Record = dict[str, Any]
@@ -27,8 +27,7 @@ def verify(root: Path, against: Path | None = None) -> None:
         PressError: a verdict that is not as published, or a figure whose numbers are not as stored.
     """
     pages = find_chapters(read_pages(root), [])
-    sources = {page: read_notebook(page.path) for page in pages}
-    record.stored(pages)
+    sources = record.stored(pages)
     published = _read(against) if against else [each for page in pages for each in ledger.records(sources[page])]
     folder = root / "_build" / "verify"
     with only_one(folder):
@@ -47,11 +46,11 @@ def verify(root: Path, against: Path | None = None) -> None:
         digits = entries[name].digits if name in entries else 6
         table.add_row(name, _shown(was, digits), _shown(is_now, digits), says)
     Console().print(table)
-    moved = []
-    for job, notebook in zip(jobs, executed, strict=True):
-        for stored, new in zip(figures_of(sources[job.page]), figures_of(notebook), strict=False):
-            lines = figure_data.differences(figure_data.unpack(stored["data"]), figure_data.unpack(new["data"]))
-            moved += [f"{job.page.name}, {stored['name']}, {line}" for line in lines]
+    moved = [
+        f"{page.name}, {line}"
+        for (page, source), notebook in zip(sources.items(), executed, strict=True)
+        for line in reproduce.figure_changes(source, notebook)
+    ]
     for line in moved:
         print(line)
     held = sum(says == "held" for *_, says in rows)
