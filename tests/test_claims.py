@@ -201,7 +201,7 @@ def test_check_shows_a_card_and_leaves_a_record(ledger: Path, shown: Shown) -> N
         "C1: confirmed",
         "the slope < 2",
         "predicted: about 1 (tolerance ±0.5)",
-        "measured: 1.23   (95 % interval 1.10 to 1.38)",
+        "measured: 1.23 (95 % interval 1.10 to 1.38)",
         "starts: 1,200",
         "blind: yes",
     ]
@@ -233,7 +233,7 @@ def test_numbers_have_a_true_minus_and_no_negative_zero(ledger: Path, shown: Sho
     claims.check("C1", -0.001, -2.0, 0.5, seeds=3)
     data, metadata = shown[0]
     assert math.copysign(1, metadata["poly"]["claim"]["measured"]) == 1
-    assert "measured: 0.00   (95 % interval −2.00 to 0.50)" in data["text/plain"]
+    assert "measured: 0.00 (95 % interval −2.00 to 0.50)" in data["text/plain"]
 
 
 def test_unknown_claims_and_bad_measurements(ledger: Path, shown: Shown) -> None:

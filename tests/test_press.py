@@ -260,6 +260,13 @@ def without_foot(page: Path) -> str:
     return re.sub(r'<details class="provenance">.*?</details>', "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
+def test_rendered_again_every_page_is_the_same_byte_for_byte(built: Path) -> None:
+    last = contents(built / "_build/html")
+    (built / "_build/html.stamp").unlink()
+    build.build(built)
+    assert contents(built / "_build/html") == last
+
+
 def test_one_change_executes_one_chapter_and_changes_its_page_only(built: Path) -> None:
     before = times(built)
     html = built / "_build/html"

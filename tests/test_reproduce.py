@@ -73,11 +73,7 @@ def test_the_matrix_is_threads_by_instruction_sets(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_page_shows_the_kept_table(tmp_path: Path) -> None:
-    page = tmp_path / "stage" / reproduce.PAGE
-    page.parent.mkdir(parents=True)
-    page.write_text("% variants\n", encoding="utf-8")
-    reproduce.fill(tmp_path, tmp_path / "stage")
-    assert page.read_text(encoding="utf-8") == "Not run yet.\n"
+    assert reproduce.tables(tmp_path) == {"variants": "Not run yet.\n"}
 
     kept = tmp_path / reproduce.KEPT
     kept.parent.mkdir(parents=True)
@@ -89,16 +85,13 @@ def test_the_page_shows_the_kept_table(tmp_path: Path) -> None:
         "faults": ["01-one, Cell 2 differs"],
     }
     kept.write_text(json.dumps({"book": {"commit": "abc"}, "processor": "P", "variants": [row]}), encoding="utf-8")
-    page.write_text("% variants\n", encoding="utf-8")
-    reproduce.fill(tmp_path, tmp_path / "stage")
-    text = page.read_text(encoding="utf-8")
+    text = reproduce.tables(tmp_path)["variants"]
     assert "Run on P at commit abc." in text
     assert "| 1 | avx2 | 3 of 4 | 1 of 1 | 01-one, Cell 2 differs |\n" in text
 
     kept.write_text("[]", encoding="utf-8")
-    page.write_text("% variants\n", encoding="utf-8")
     with pytest.raises(PressError, match=r"^book/data/reproduce\.json: not a result of `make reproduce`"):
-        reproduce.fill(tmp_path, tmp_path / "stage")
+        reproduce.tables(tmp_path)
 
 
 # A reader's verification

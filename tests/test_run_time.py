@@ -26,9 +26,8 @@ LINES = [
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for folder in ("stage/book", "book/data", "_build"):
+    for folder in ("book/data", "_build"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "stage/book/run-time.md").write_text("# T\n\n% chapters\n\nb\n\n% benchmarks\n", encoding="utf-8")
     return tmp_path
 
 
@@ -42,8 +41,7 @@ def executed(seconds: float) -> dict[Page, Any]:
 
 
 def filled(root: Path, notebooks: dict[Page, Any]) -> str:
-    run_time.fill(root, root / "stage", notebooks)
-    return (root / "stage/book/run-time.md").read_text(encoding="utf-8")
+    return "\n".join(run_time.tables(root, notebooks).values())
 
 
 def test_the_page_shows_what_was_measured_here_before_what_is_kept(root: Path) -> None:
@@ -57,9 +55,7 @@ def test_the_page_shows_what_was_measured_here_before_what_is_kept(root: Path) -
     for line in LINES:
         assert line in text
     assert "noisy steps" not in text  # F5 was not measured
-    assert "%" not in [line[:1] for line in text.splitlines()]
 
-    (root / "stage/book/run-time.md").write_text("% chapters\n% benchmarks\n", encoding="utf-8")
     (root / "_build/bench.json").write_text(
         json.dumps(BENCH | {"cuda": BENCH["cuda"] | {"quick": True}}), encoding="utf-8"
     )
@@ -77,9 +73,3 @@ def test_a_file_that_is_no_result_is_one_clear_line(root: Path, text: str) -> No
     (root / "_build/bench.json").write_text(text, encoding="utf-8")
     with pytest.raises(PressError, match=r"^_build/bench\.json: not a result of this project's benchmarks .* anew$"):
         filled(root, {})
-
-
-def test_a_book_without_the_page_needs_none(root: Path) -> None:
-    (root / "stage/book/run-time.md").unlink()
-    run_time.fill(root, root / "stage", {})
-    assert not list((root / "stage/book").iterdir())

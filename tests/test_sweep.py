@@ -30,6 +30,10 @@ def count_calls(*, n: int, log: str, generator: torch.Generator) -> float:
     return float(torch.rand(1, generator=generator)) + n
 
 
+def labeled(*, n: int, label: str, generator: torch.Generator) -> float:
+    return float(torch.rand(1, generator=generator))
+
+
 def fail_at_2(*, n: int, generator: torch.Generator) -> int:
     if n == 2:
         raise ValueError("n=2: diverged")
@@ -71,6 +75,21 @@ def test_results_do_not_depend_on_the_executor(pool: Any, here: Here) -> None:
         with pool(2) as executor:
             found = sweep.sweep(draw, {"n": [2, 3]}, seeds=[7, 1], executor=executor)
     pd.testing.assert_frame_equal(found, expected)
+
+
+def test_paired_points_see_the_same_draws(here: Here, tmp_path: Path) -> None:
+    grid: dict[str, Any] = {"n": [2, 3], "label": ["a", "b"]}
+    alone = sweep.sweep(labeled, grid, seeds=2, executor=here, store=tmp_path)
+    assert alone.value.nunique() == 8
+    table = sweep.sweep(labeled, grid, seeds=2, executor=here, store=tmp_path, paired=["label"])
+    a, b = (table[table.label == label].value.tolist() for label in "ab")
+    assert a == b
+    assert len(set(a)) == 4
+    without = sweep.sweep(functools.partial(labeled, label="a"), {"n": [2, 3]}, seeds=2, executor=here)
+    assert without.value.tolist() == a
+    for wrong in ("label", ["m"]):
+        with pytest.raises(ValueError, match=r"^paired=.*must be a list of names of the grid, which has n, label$"):
+            sweep.sweep(labeled, grid, seeds=1, executor=here, paired=wrong)
 
 
 def test_more_widths_more_seeds_and_another_order_change_no_other_cell(here: Here) -> None:

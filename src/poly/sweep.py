@@ -4,8 +4,6 @@ Every cell has a random stream of its own, made from the seed and from what the 
 adding a width to the grid changes no other number.
 """
 
-import contextlib
-import functools
 import hashlib
 import itertools
 import json
@@ -16,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from pathlib import Path
-from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple, TypeAlias
 from uuid import uuid4
 
@@ -29,20 +26,13 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from poly import checks
+from poly.code_hash import code_hash
 
 Table: TypeAlias = pd.DataFrame
 Point = dict[str, Any]
 Result = dict[str, NDArray[Any]]
 _FORGOTTEN = 3600.0  # seconds
 _DRAFT = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{32}\.tmp")
-_PLAIN = (bool, int, float, complex, str, bytes, np.generic, Path, range)
-# What decides what a code object does; positions in its source do not.
-_CODE = (
-    *("co_code", "co_consts", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_flags"),
-    *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_exceptiontable"),
-)
-# As it was when it was imported: who edits it meanwhile still runs the old one.
-_LABORATORY = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))
 
 
 class CellError(RuntimeError):
@@ -52,6 +42,7 @@ class CellError(RuntimeError):
 class _Cell(NamedTuple):
     point: Point
     seed: int
+    paired: tuple[str, ...] = ()
 
 
 def sweep(
@@ -61,6 +52,7 @@ def sweep(
     seeds: int | Sequence[int],
     executor: Executor | None = None,
     store: Path | str | None = None,
+    paired: Sequence[str] = (),
     progress: bool | None = None,
 ) -> Table:
     """Run every point of the grid with every seed.
@@ -79,6 +71,8 @@ def sweep(
             where point, seed and code are the same: the source of ``run`` and of the functions of its module that it
             names, the values that all of them are bound to or find in their module, and the laboratory. Other
             packages are taken as they are. None: nothing is stored.
+        paired: arguments of ``run`` that the random stream does not hang on: points that differ only there see the
+            same draws ("common random numbers"), such as one start trained in several ways.
         progress: a bar with the time left, on the terminal; None: where there is one.
 
     Returns:
@@ -90,7 +84,7 @@ def sweep(
     """
     checks.function("run", run)
     checks.progress(progress)
-    cells = _cells(grid, seeds)
+    cells = _cells(grid, seeds, paired)
     folder = _folder(store)
     if executor is not None and not isinstance(executor, Executor):
         raise ValueError(f"executor={executor!r}: must be a concurrent.futures.Executor")
@@ -98,7 +92,7 @@ def sweep(
         for draft in folder.glob("*.tmp"):  # of a sweep that was killed in the middle of writing
             if _DRAFT.fullmatch(draft.name) and time.time() - draft.stat().st_mtime > _FORGOTTEN:
                 draft.unlink(missing_ok=True)
-    code = "" if folder is None else _code_hash(run)
+    code = "" if folder is None else code_hash(run)
     keys = [_hash(cell._asdict() | {"code": code}) for cell in cells]
     done = {key: found for key in keys if folder is not None and (found := _load(folder, key)) is not None}
     todo = [(key, cell) for key, cell in zip(keys, cells, strict=True) if key not in done]
@@ -127,7 +121,7 @@ def _folder(store: Path | str | None) -> Path | None:
     return Path(store)
 
 
-def _cells(grid: Mapping[str, Sequence[Any]], seeds: int | Sequence[int]) -> list[_Cell]:
+def _cells(grid: Mapping[str, Sequence[Any]], seeds: int | Sequence[int], paired: Sequence[str]) -> list[_Cell]:
     if not isinstance(grid, Mapping):
         raise ValueError(f"grid={grid!r}: must map the arguments of run to lists of values")
     for name, values in grid.items():
@@ -144,7 +138,9 @@ def _cells(grid: Mapping[str, Sequence[Any]], seeds: int | Sequence[int]) -> lis
     ]
     if not numbers:
         raise ValueError(f"seeds={seeds!r}: must be how many, ≥ 1, or a nonempty list of whole numbers ≥ 0")
-    cells = [_Cell(point, seed) for point in points for seed in numbers]
+    if isinstance(paired, str) or not isinstance(paired, Sequence) or not set(paired) <= set(grid):
+        raise ValueError(f"paired={paired!r}: must be a list of names of the grid, which has {', '.join(grid)}")
+    cells = [_Cell(point, seed, tuple(sorted(paired))) for point in points for seed in numbers]
     times = Counter(_hash(cell._asdict()) for cell in cells)
     for cell in cells:
         if times[_hash(cell._asdict())] > 1:
@@ -165,108 +161,6 @@ def _plain(name: str, value: Any) -> Any:
 
 def _hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
-
-
-def _code_hash(run: Callable[..., Any]) -> str:
-    """Of what ``run`` does as it is loaded now, as far as its own module and the laboratory go."""
-    digest = hashlib.sha256(_LABORATORY.encode())
-    for part in _content(run, {}):
-        digest.update(repr(part).encode())
-    return digest.hexdigest()
-
-
-def _content(value: Any, seen: dict[int, Any]) -> Iterator[Any]:
-    """Plain values whose reprs tell one value from another: what a function does and all that it is bound to."""
-    yield type(value).__qualname__
-    if value is None or value is ... or isinstance(value, _PLAIN):
-        yield value
-        return
-    if id(value) in seen:
-        return
-    seen[id(value)] = value  # kept, so that no other object gets its id
-    for part in _of_data(value) or _of_code(value):
-        yield from _content(part, seen)
-
-
-def _of_data(value: Any) -> list[Any]:
-    """What a container or an array holds, its length first; nothing for anything else."""
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
-    if isinstance(value, np.ndarray):
-        whole = value.tolist() if value.dtype.hasobject else np.ascontiguousarray(value).tobytes()
-        return [value.dtype.str, str(value.shape), whole]
-    if isinstance(value, Mapping):
-        return [len(value), *(part for item in value.items() for part in item)]
-    if isinstance(value, tuple | list):
-        return [len(value), *value]
-    if isinstance(value, set | frozenset):
-        return [len(value), *sorted(value, key=repr)]
-    return []
-
-
-def _of_code(value: Any) -> list[Any]:
-    """What a function, a class, a module, or an object with attributes does."""
-    if isinstance(value, functools.partial):
-        found = [value.func, value.args, value.keywords]
-    elif isinstance(value, MethodType):
-        found = [value.__self__, value.__func__]
-    elif isinstance(value, FunctionType):
-        found = list(_of_function(value))
-    elif isinstance(value, CodeType):
-        # As it runs: not its source, which two lambdas may share, a prompt may lack, and an editor may have changed.
-        found = [getattr(value, name) for name in _CODE]
-    elif isinstance(value, type):
-        found = list(_of_class(value))
-    elif isinstance(value, property):
-        found = [value.fget, value.fset, value.fdel]
-    elif hasattr(value, "py_func"):  # compiled by numba
-        found = [value.py_func]
-    elif hasattr(value, "__wrapped__"):  # cached, or decorated otherwise
-        found = [value.__wrapped__]
-    elif isinstance(value, ModuleType) or hasattr(value, "__qualname__"):  # a builtin
-        found = [getattr(value, "__qualname__", value.__name__)]
-    elif hasattr(value, "__dict__"):
-        found = [type(value), vars(value)]
-    else:
-        raise ValueError(
-            f"run: is bound to {value!r}, must be bound to numbers, words, arrays or functions for a store"
-        )
-    return found
-
-
-def _of_function(function: Any) -> Iterator[Any]:
-    yield function.__code__
-    yield function.__defaults__, function.__kwdefaults__
-    for cell in function.__closure__ or ():
-        with contextlib.suppress(ValueError):  # not filled yet
-            yield cell.cell_contents
-    for name in sorted(_names(function.__code__)):
-        yield name
-        yield _named(function.__globals__.get(name), function.__module__)
-
-
-def _of_class(found: type) -> Iterator[Any]:
-    """A class by what its body defines; what Python and its decorators add by themselves is of no account."""
-    yield found.__module__, found.__qualname__
-    yield tuple(_named(base, found.__module__) for base in found.__bases__)
-    for name, value in sorted(vars(found).items()):
-        inner = value.__func__ if isinstance(value, staticmethod | classmethod) else value
-        known = isinstance(inner, (*_PLAIN, FunctionType, property, type, Mapping, tuple, list, np.ndarray))
-        if known and not (name.startswith("__") and getattr(inner, "__module__", None) != found.__module__):
-            yield name, _named(inner, found.__module__)
-
-
-def _named(found: Any, module: str) -> Any:
-    """The object, or only the name of a function or class of another module: other packages are taken as they are."""
-    if hasattr(found, "__qualname__") and getattr(found, "__module__", None) not in (None, module):
-        return f"{found.__module__}.{found.__qualname__}"
-    return found
-
-
-def _names(code: CodeType) -> set[str]:
-    """All names that the code, or code inside it, looks up."""
-    inner = [_names(const) for const in code.co_consts if isinstance(const, CodeType)]
-    return set(code.co_names).union(*inner)
 
 
 def _computed(
@@ -295,7 +189,8 @@ def _computed(
 
 
 def _run_cell(run: Callable[..., Any], cell: _Cell, key: str, folder: Path | None, alone: bool) -> Result:
-    words = np.frombuffer(bytes.fromhex(_hash(cell.point)), dtype=np.uint32).tolist()
+    own = {name: value for name, value in cell.point.items() if name not in cell.paired}
+    words = np.frombuffer(bytes.fromhex(_hash(own)), dtype=np.uint32).tolist()
     state = np.random.SeedSequence(cell.seed, spawn_key=words).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(state))
     if alone:  # the processes share the cores

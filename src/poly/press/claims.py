@@ -135,9 +135,6 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int, in
         raise ValueError(f"claim {name}: measured {measured} must lie in its interval [{low}, {high}]")
     outcome = verdict(claim, low, high)
     measured, low, high = (round(value, claim.digits) + 0.0 for value in (measured, low, high))
-    shown = number(measured, claim.digits)
-    if low != high:
-        shown += f"   ({interval} {number(low, claim.digits)} to {number(high, claim.digits)})"
     record = {
         "id": claim.id,
         "statement": claim.statement,
@@ -153,6 +150,7 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int, in
         "entry": fingerprint(claim),
         "amended": claim.amended,
     }
+    shown = measurement(record, claim.digits)
     table = [("predicted", predicted(claim.prediction))]
     if claim.alternative:
         table.append(("alternative", predicted(claim.alternative)))
@@ -232,6 +230,15 @@ def number(value: float, digits: int) -> str:
     if digits > _MOST_DIGITS and value == 0:
         return f"0 (to {digits} decimals)"
     return f"{value:.{digits}f}".replace("-", "−")
+
+
+def measurement(record: dict[str, Any], digits: int) -> str:
+    """A card's measurement with its interval, as cards and the ledger show it."""
+    shown = number(record["measured"], digits)
+    if record["low"] == record["high"]:
+        return shown
+    span = f"{number(record['low'], digits)} to {number(record['high'], digits)}"
+    return f"{shown} ({record.get('interval', 'interval')} {span})"
 
 
 def _tolerance(value: float) -> str:

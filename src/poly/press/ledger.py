@@ -5,7 +5,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
@@ -16,7 +15,6 @@ from poly.press import claims
 from poly.press.chapters import Page, outputs_of, said
 from poly.press.claims import Claim
 
-PAGE = Path("book") / "ledger.md"
 Record = dict[str, Any]
 # A verdict is false if the truth lies beyond one end of a 95 % interval.
 _ONE_SIDED = 0.025
@@ -61,8 +59,9 @@ def _misplaced(ledger: Iterable[Claim], pages: Iterable[Page]) -> list[str]:
 def _record_faults(claim: Claim, record: Record) -> list[str]:
     found = []
     if record["verdict"] != claim.expected:
+        shown = claims.measurement(record, claim.digits)
         found.append(
-            f"claim {claim.id} is registered as {claim.expected}, but {_measured(claim, record)} makes it "
+            f"claim {claim.id} is registered as {claim.expected}, but {shown} makes it "
             f"{record['verdict']}; predicted: {claims.predicted(claim.prediction)}"
         )
     silent = changed_silently(claim, record)
@@ -92,16 +91,11 @@ def _unmeasured(claim: Claim) -> Record:
     return entry | {"predicted": claim.prediction.value} | nothing | tail
 
 
-def fill(stage: Path, ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> None:
-    """Put the claims and the odds of errors into the staged page, where it has their places."""
-    path = stage / PAGE
-    if not path.is_file():
-        return
+def tables(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]:
+    """The claims and the odds of errors, by the names of their places on the ledger's page."""
     measured = {record["id"]: (page, record) for page, notebook in notebooks.items() for record in records(notebook)}
-    text = path.read_text(encoding="utf-8").replace("% claims\n", _list(ledger, measured))
     found = [record for _, record in measured.values() if record["id"] in ledger]
-    text = text.replace("% errors\n", _errors(ledger, found))
-    path.write_text(text, encoding="utf-8", newline="\n")
+    return {"claims": _list(ledger, measured), "errors": _errors(ledger, found)}
 
 
 def _list(ledger: Mapping[str, Claim], measured: Mapping[str, tuple[Page, Record]]) -> str:
@@ -132,7 +126,7 @@ def _entry(claim: Claim, found: tuple[Page, Record] | None) -> str:
         page, record = found
         verdict = record["verdict"]
         starts = f", {record['seeds']:,} starts" if record["seeds"] else ""
-        table.append(("measured", html.escape(_measured(claim, record) + starts)))
+        table.append(("measured", html.escape(claims.measurement(record, claim.digits) + starts)))
         where = f'<a href="{html.escape(page.name)}.html#claim-{claim.id}">chapter {page.name[:2].lstrip("0")}</a>'
         if verdict != claim.expected:
             table.append(("expected", claim.expected))
@@ -147,14 +141,6 @@ def _entry(claim: Claim, found: tuple[Page, Record] | None) -> str:
         f'<table>{rows}</table><p class="claim-ledger">{where} · {"blind" if claim.blind else "not blind"} · '
         f"registered {claim.registered}</p></div>"
     )
-
-
-def _measured(claim: Claim, record: Record) -> str:
-    shown = claims.number(record["measured"], claim.digits)
-    if record["low"] == record["high"]:
-        return shown
-    span = f"{claims.number(record['low'], claim.digits)} to {claims.number(record['high'], claim.digits)}"
-    return f"{shown} ({record.get('interval', 'interval')} {span})"
 
 
 def chance(claim: Claim, record: Record) -> float | None:

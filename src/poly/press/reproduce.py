@@ -23,7 +23,6 @@ from rich.table import Table
 from poly.press import execute, figure_data, figures, ledger, provenance
 from poly.press.chapters import Page, PressError, code_cells, figures_of, find_chapters, read_notebook, read_pages
 
-PAGE = Path("book") / "reproducibility.md"
 KEPT = Path("book") / "data" / "reproduce.json"
 RESULT = Path("_build") / "reproduce.json"
 FIGURES = Path("_build") / "test" / "figures"
@@ -203,27 +202,20 @@ def _texts(cell: NotebookNode) -> list[str]:
     return [re.sub(r"0x[0-9a-f]+", "0x…", text) for text in texts]
 
 
-def fill(root: Path, stage: Path) -> None:
-    """Put the table of variants into the staged page, where it has its place."""
-    path = stage / PAGE
-    if not path.is_file():
-        return
+def tables(root: Path) -> dict[str, str]:
+    """The table of variants, by the name of its place."""
     kept = root / KEPT
-    table = "Not run yet.\n"
-    if kept.is_file():
-        try:
-            found = json.loads(kept.read_text(encoding="utf-8"))
-            rows = "".join(
-                f"| {row['threads']} | {row['instructions']} | {row['cells']} | {row['figures']} | "
-                f"{'; '.join(row['faults']) or 'nothing'} |\n"
-                for row in found["variants"]
-            )
-            table = (
-                f"Run on {found['processor']} at commit {found['book']['commit']}.\n\n"
-                "| threads | instructions | cells that held | figures that held | what did not |\n"
-                f"|---:|---|---|---|---|\n{rows}"
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise PressError(f"{KEPT.as_posix()}: not a result of `make reproduce` ({error!r})") from None
-    text = path.read_text(encoding="utf-8").replace("% variants\n", table)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    if not kept.is_file():
+        return {"variants": "Not run yet.\n"}
+    try:
+        found = json.loads(kept.read_text(encoding="utf-8"))
+        rows = "".join(
+            f"| {row['threads']} | {row['instructions']} | {row['cells']} | {row['figures']} | "
+            f"{'; '.join(row['faults']) or 'nothing'} |\n"
+            for row in found["variants"]
+        )
+        where = f"Run on {found['processor']} at commit {found['book']['commit']}."
+    except (ValueError, KeyError, TypeError) as error:
+        raise PressError(f"{KEPT.as_posix()}: not a result of `make reproduce` ({error!r})") from None
+    head = "| threads | instructions | cells that held | figures that held | what did not |\n|---:|---|---|---|---|\n"
+    return {"variants": f"{where}\n\n{head}{rows}"}

@@ -11,7 +11,6 @@ from nbformat import NotebookNode
 from poly.press.chapters import Page, PressError, code_cells
 from poly.press.progress import duration
 
-PAGE = Path("book") / "run-time.md"
 Record = dict[str, Any]
 # What each benchmark did, and how its record reads.
 ROWS: dict[str, tuple[str, Callable[[Record], str]]] = {
@@ -54,12 +53,9 @@ ROWS: dict[str, tuple[str, Callable[[Record], str]]] = {
 }
 
 
-def fill(root: Path, stage: Path, notebooks: Mapping[Page, NotebookNode]) -> None:
-    """Put the tables into the staged page, where it has their places."""
-    path = stage / PAGE
-    if path.is_file():
-        text = path.read_text(encoding="utf-8").replace("% chapters\n", _chapters(notebooks))
-        path.write_text(text.replace("% benchmarks\n", _benchmarks(root)), encoding="utf-8", newline="\n")
+def tables(root: Path, notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]:
+    """The tables of the run-time page, by the names of their places."""
+    return {"chapters": _chapters(notebooks), "benchmarks": _benchmarks(root)}
 
 
 def _chapters(notebooks: Mapping[Page, NotebookNode]) -> str:

@@ -53,10 +53,15 @@ def render(
     stage = out / "stage"
     shutil.rmtree(stage, ignore_errors=True)
     _lay_out(root, stage, pages, notebooks)
-    run_time.fill(root, stage, notebooks)
-    reproduce.fill(root, stage)
     registered = record.registered(root)
-    ledger.fill(stage, registered, notebooks)
+    tables = {
+        **run_time.tables(root, notebooks),
+        **reproduce.tables(root),
+        **ledger.tables(registered, notebooks),
+    }
+    for page in pages:
+        if page not in notebooks:
+            _fill(stage / f"{page.docname}{page.path.suffix}", tables)
     stamp, stamp_file = _stamp(root, stage, strict), out / "html.stamp"
     expected = [f"{page.docname}.html" for page in pages]
     current = stamp_file.is_file() and stamp_file.read_text(encoding="utf-8") == stamp
@@ -120,6 +125,14 @@ def _lay_out(root: Path, stage: Path, pages: Iterable[Page], notebooks: Mapping[
             target.parent.mkdir(parents=True, exist_ok=True)
             target.with_suffix(".csv").write_text(figure_data.csv(series), encoding="utf-8", newline="\n")
             target.with_suffix(".npz").write_bytes(figure_data.npz(series))
+
+
+def _fill(page: Path, tables: Mapping[str, str]) -> None:
+    """Put the tables into the staged page: each in the place of the line ``% name``."""
+    text = page.read_text(encoding="utf-8")
+    for name, table in tables.items():
+        text = text.replace(f"% {name}\n", table)
+    page.write_text(text, encoding="utf-8", newline="\n")
 
 
 def for_the_page(notebook: NotebookNode, name: str) -> NotebookNode:

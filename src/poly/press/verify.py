@@ -2,14 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from poly.press import execute, ledger, record, reproduce
+from poly.press import claims, execute, ledger, record, reproduce
 from poly.press.chapters import PressError, find_chapters, only_one, read_notebook, read_pages
 from poly.press.keys import chapter_key
 
@@ -77,11 +76,8 @@ def compare(published: Record, now: Record | None) -> tuple[str, Record, Record,
     return published["id"], published, now, says
 
 
-def _shown(record: Mapping[str, Any], digits: int) -> str:
-    if not record:
-        return "—"
-    numbers = [f"{record[key]:.{digits}f}" for key in ("measured", "low", "high")]
-    return f"{numbers[0]} ({numbers[1]} to {numbers[2]}), {record['verdict']}"
+def _shown(record: Record, digits: int) -> str:
+    return f"{claims.measurement(record, digits)}, {record['verdict']}" if record else "—"
 
 
 def _read(path: Path) -> list[Record]:

@@ -1,0 +1,119 @@
+"""The paper's counts by AdamW as released, computed once and kept: ``python -m poly.adamw_runs FOLDER``.
+
+Some two hours on two cores. Each width is a file, written when it is whole; what is there already stays, and what was
+cut off goes on where it stopped.
+"""
+
+import argparse
+import json
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+import torch
+
+from poly import outcome, sweep
+from poly.code_hash import code_hash
+
+N, NETWORKS = 256, 16
+WIDTHS = tuple(range(256, 4097, 256))
+# Width and λ: figure 2, and figure 3 where the paper's own λ matters most.
+SETTINGS = ((256, 1e-3), (256, 1e-2), (256, 1e-1), *((m, 1e-3) for m in WIDTHS[1:]))
+# The heat map of figure 4 is at this width; the mean over networks is kept.
+HEAT_MAP = 4096
+_LISTED = ("feature", "neuron", "weight", "start", "rank")
+_TYPES = {"feature": np.uint16, "neuron": np.uint16, "weight": np.float32, "start": np.float32, "rank": np.uint16}
+
+
+def compute(m: int, l1: float, *, seeds: int | Sequence[int], store: Path | None = None) -> sweep.Table:
+    """The runs of one width anew: a row for each network, as ``outcome.outcome`` gives it."""
+    grid: dict[str, Sequence[Any]] = {"n": [N], "m": [m], "l1": [l1], "method": ["adamw"]}
+    return sweep.sweep(outcome.outcome, grid, seeds=seeds, store=store, paired=("l1", "method"))
+
+
+def load(folder: Path | str) -> sweep.Table:
+    """All that is kept: a row for each network, as ``compute`` gives it, but for the overlaps.
+
+    Raises:
+        ValueError: a folder without such files, or a file that is none of them.
+    """
+    files = sorted(Path(folder).glob("m*.npz"))
+    if not files:
+        raise ValueError(f"{folder}: holds no runs; `python -m poly.adamw_runs {folder}` makes them")
+    return pd.concat([_read(path) for path in files], ignore_index=True)
+
+
+def heat_map(folder: Path | str) -> np.ndarray:
+    """The mean of W₀ W_Tᵀ over the networks of width 4096, (n, n)."""
+    with np.load(_path(Path(folder), HEAT_MAP, 1e-3), allow_pickle=False) as kept:
+        return np.asarray(kept["overlap"])
+
+
+def _path(folder: Path, m: int, l1: float) -> Path:
+    return folder / f"m{m:04d}-l1-{l1:g}.npz"
+
+
+def _read(path: Path) -> sweep.Table:
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            ends = np.cumsum(kept["networks"])[:-1]
+            columns = {name: np.split(kept[name], ends) for name in _LISTED}
+            point = {"n": N, "m": int(kept["m"]), "l1": float(kept["l1"]), "method": "adamw"}
+            rows = [
+                point | {"seed": k} | {name: columns[name][k] for name in _LISTED} | {"sizes": kept["sizes"][k]}
+                for k in range(len(kept["networks"]))
+            ]
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{path}: no file of AdamW runs ({error})") from None
+    return pd.DataFrame(rows)
+
+
+def _write(path: Path, table: sweep.Table) -> None:
+    arrays: dict[str, Any] = {name: np.concatenate(table[name].tolist()).astype(_TYPES[name]) for name in _LISTED}
+    m, l1 = int(table.m[0]), float(table.l1[0])
+    if m == HEAT_MAP:
+        arrays["overlap"] = np.mean(table.overlap.tolist(), axis=0).astype(np.float32)
+    draft = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
+    try:
+        with draft.open("wb") as file:
+            networks, sizes = [len(listed) for listed in table.feature], np.array(table.sizes.tolist())
+            np.savez_compressed(file, m=m, l1=l1, networks=networks, sizes=sizes, **arrays)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Compute what is not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the files are kept, such as book/data/adamw")
+    parser.add_argument("--store", type=Path, help="where single networks are kept until their width is whole")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    record = options.folder / "provenance.json"
+    for m, l1 in SETTINGS:
+        path = _path(options.folder, m, l1)
+        if path.exists():
+            continue
+        print(f"n = {N}, m = {m}, λ = {l1:g}: {NETWORKS} networks", flush=True)
+        started = time.perf_counter()
+        _write(path, compute(m, l1, seeds=NETWORKS, store=options.store))
+        known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+        known[path.name] = {
+            "code": code_hash(outcome.outcome),
+            "seconds": round(time.perf_counter() - started, 1),
+            "date": time.strftime("%Y-%m-%d", time.gmtime()),
+            "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+            "machine": platform.machine(),
+            "capability": torch.backends.cpu.get_cpu_capability(),
+        }
+        record.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

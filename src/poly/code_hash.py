@@ -1,0 +1,131 @@
+"""A hash of what a function does: of its code as it is loaded and of all that it is bound to. A leaf module."""
+
+import contextlib
+import functools
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+_PLAIN = (bool, int, float, complex, str, bytes, np.generic, Path, range)
+# What decides what a code object does; positions in its source do not.
+_CODE = (
+    *("co_code", "co_consts", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_flags"),
+    *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_exceptiontable"),
+)
+# As it was when it was imported: who edits it meanwhile still runs the old one.
+_LABORATORY = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))
+
+
+def code_hash(run: Callable[..., Any]) -> str:
+    """Of what ``run`` does as it is loaded now, as far as its own module and the laboratory go.
+
+    Other packages are taken as they are.
+
+    Raises:
+        ValueError: a ``run`` that is bound to what has no content to compare.
+    """
+    digest = hashlib.sha256(_LABORATORY.encode())
+    for part in _content(run, {}):
+        digest.update(repr(part).encode())
+    return digest.hexdigest()
+
+
+def _content(value: Any, seen: dict[int, Any]) -> Iterator[Any]:
+    """Plain values whose reprs tell one value from another: what a function does and all that it is bound to."""
+    yield type(value).__qualname__
+    if value is None or value is ... or isinstance(value, _PLAIN):
+        yield value
+        return
+    if id(value) in seen:
+        return
+    seen[id(value)] = value  # kept, so that no other object gets its id
+    for part in _of_data(value) or _of_code(value):
+        yield from _content(part, seen)
+
+
+def _of_data(value: Any) -> list[Any]:
+    """What a container or an array holds, its length first; nothing for anything else."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray):
+        whole = value.tolist() if value.dtype.hasobject else np.ascontiguousarray(value).tobytes()
+        return [value.dtype.str, str(value.shape), whole]
+    if isinstance(value, Mapping):
+        return [len(value), *(part for item in value.items() for part in item)]
+    if isinstance(value, tuple | list):
+        return [len(value), *value]
+    if isinstance(value, set | frozenset):
+        return [len(value), *sorted(value, key=repr)]
+    return []
+
+
+def _of_code(value: Any) -> list[Any]:
+    """What a function, a class, a module, or an object with attributes does."""
+    if isinstance(value, functools.partial):
+        found = [value.func, value.args, value.keywords]
+    elif isinstance(value, MethodType):
+        found = [value.__self__, value.__func__]
+    elif isinstance(value, FunctionType):
+        found = list(_of_function(value))
+    elif isinstance(value, CodeType):
+        # As it runs: not its source, which two lambdas may share, a prompt may lack, and an editor may have changed.
+        found = [getattr(value, name) for name in _CODE]
+    elif isinstance(value, type):
+        found = list(_of_class(value))
+    elif isinstance(value, property):
+        found = [value.fget, value.fset, value.fdel]
+    elif hasattr(value, "py_func"):  # compiled by numba
+        found = [value.py_func]
+    elif hasattr(value, "__wrapped__"):  # cached, or decorated otherwise
+        found = [value.__wrapped__]
+    elif isinstance(value, ModuleType) or hasattr(value, "__qualname__"):  # a builtin
+        found = [getattr(value, "__qualname__", value.__name__)]
+    elif hasattr(value, "__dict__"):
+        kind = type(value)
+        own = kind.__module__.partition(".")[0] == __name__.partition(".")[0]  # the laboratory is in the hash as it is
+        found = [kind.__qualname__ if own else kind, vars(value)]
+    else:
+        raise ValueError(
+            f"run: is bound to {value!r}, must be bound to numbers, words, arrays or functions for a store"
+        )
+    return found
+
+
+def _of_function(function: Any) -> Iterator[Any]:
+    yield function.__code__
+    yield function.__defaults__, function.__kwdefaults__
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # not filled yet
+            yield cell.cell_contents
+    for name in sorted(_names(function.__code__)):
+        yield name
+        yield _named(function.__globals__.get(name), function.__module__)
+
+
+def _of_class(found: type) -> Iterator[Any]:
+    """A class by what its body defines; what Python and its decorators add by themselves is of no account."""
+    yield found.__module__, found.__qualname__
+    yield tuple(_named(base, found.__module__) for base in found.__bases__)
+    for name, value in sorted(vars(found).items()):
+        inner = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+        known = isinstance(inner, (*_PLAIN, FunctionType, property, type, Mapping, tuple, list, np.ndarray))
+        if known and not (name.startswith("__") and getattr(inner, "__module__", None) != found.__module__):
+            yield name, _named(inner, found.__module__)
+
+
+def _named(found: Any, module: str) -> Any:
+    """The object, or only the name of a function or class of another module: other packages are taken as they are."""
+    if hasattr(found, "__qualname__") and getattr(found, "__module__", None) not in (None, module):
+        return f"{found.__module__}.{found.__qualname__}"
+    return found
+
+
+def _names(code: CodeType) -> set[str]:
+    """All names that the code, or code inside it, looks up."""
+    inner = [_names(const) for const in code.co_consts if isinstance(const, CodeType)]
+    return set(code.co_names).union(*inner)

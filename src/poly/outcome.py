@@ -1,0 +1,95 @@
+"""One network from its start to its end: who has won each row, and from where. The run of the counting chapters.
+
+``sweep.sweep(outcome.outcome, …, paired=("method", "l1"))`` trains the same starts in several ways.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from poly import checks, flow, model, training
+
+Array = NDArray[Any]
+# Weights below this size are left out of the list; the smallest window that anybody counts in begins at 0.1.
+SMALLEST = 0.05
+# Sizes 0, 0.01, … 1.3, the last bin for all that is larger.
+BINS = np.append(np.arange(130) / 100, np.inf)
+RELEASED = training.TrainConfig(optimizer="adamw", lr=1e-3, steps=7500, weight_decay=0.01)
+
+
+class Outcome(NamedTuple):
+    """A trained network: its large weights, with features and neurons in order, and where they came from.
+
+    Of each weight with ``|W_ik| ≥ 0.05``: feature i, neuron k, the weight; ``start``, the initial weight times the
+    final sign, in initial standard deviations 1/√m; ``rank`` of its initial size in its row, 1 the largest.
+    ``sizes``: how many of all nm weights have a size in each of ``BINS``. ``overlap``: W₀ W_Tᵀ, as in figure 4.
+    """
+
+    feature: Int[Array, " large"]
+    neuron: Int[Array, " large"]
+    weight: Float[Array, " large"]
+    start: Float[Array, " large"]
+    rank: Int[Array, " large"]
+    sizes: Int[Array, " bins"]
+    overlap: Float[Array, "n n"]
+
+
+def outcome(*, n: int, m: int, l1: float, method: str, generator: torch.Generator) -> Outcome:
+    """Train one network from the paper's start, to the end by gradient flow or by AdamW as released.
+
+    Args:
+        n: features, ≥ 1.
+        m: hidden neurons, ≥ 1.
+        l1: λ, in the units of ``model.loss``.
+        method: "flow", or "adamw": float32, lr 1e-3, weight decay 0.01, 7500 steps.
+        generator: source of the start.
+
+    Returns:
+        Outcome.
+
+    Raises:
+        ValueError: an unknown method, or what ``model.init``, ``flow.flow`` or ``training.train`` refuse.
+
+    Source: figures 2 to 4 of the paper.
+    """
+    checks.one_of("method", method, ("flow", "adamw"))
+    start = model.init(n, m, generator=generator)
+    if method == "flow":
+        end = flow.flow(start, l1, progress=False).W
+    else:
+        config = training.TrainConfig(**(vars(RELEASED) | {"l1": l1}))
+        end = training.train(start.float(), config, generator=generator, progress=False).W
+    return compare(start[0], end[0])
+
+
+def compare(start: Float[Tensor, "n m"], end: Float[Tensor, "n m"]) -> Outcome:
+    """What became of the weights of one network."""
+    checks.weights(start)
+    W = checks.weights(end).double()
+    if start.shape != W.shape or W.ndim != 2:
+        raise ValueError(f"end: has shape {tuple(W.shape)}, must be {tuple(start.shape)}, that of start, with two axes")
+    feature, neuron = (W.abs() >= SMALLEST).nonzero(as_tuple=True)
+    weight = W[feature, neuron]
+    first = start.double()
+    larger = (first.abs()[feature] > first.abs()[feature, neuron, None]).sum(-1)
+    return Outcome(
+        feature=feature.numpy().astype(np.int32),
+        neuron=neuron.numpy().astype(np.int32),
+        weight=weight.numpy(),
+        start=(first[feature, neuron] * weight.sign() * W.shape[-1] ** 0.5).numpy(),
+        rank=(1 + larger).numpy().astype(np.int32),
+        sizes=np.histogram(W.abs().numpy(), BINS)[0],
+        overlap=(first @ W.mT).numpy().astype(np.float32),
+    )
+
+
+def weights(row: Mapping[str, Any]) -> Float[Tensor, "n m"]:
+    """The final weights, from a row of a sweep's table; those below 0.05 as 0."""
+    W = np.zeros((int(row["n"]), int(row["m"])))
+    W[row["feature"], row["neuron"]] = row["weight"]
+    return torch.from_numpy(W)

@@ -1,0 +1,103 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from poly import adamw_runs, metrics, model, outcome, sweep
+
+GRID: dict[str, Any] = {"n": [8], "m": [12], "l1": [0.02, 0.1], "method": ["flow", "adamw"]}
+
+
+def test_a_network_by_hand() -> None:
+    start = torch.tensor([[0.5, -0.2, 0.1], [-0.3, 0.4, 0.2]], dtype=torch.float64)
+    end = torch.tensor([[0.0, -0.9, 0.04], [-0.7, 0.6, 0.0]], dtype=torch.float64)
+    found = outcome.compare(start, end)
+    assert found.feature.tolist() == [0, 1, 1]
+    assert found.neuron.tolist() == [1, 0, 1]
+    assert found.weight.tolist() == [-0.9, -0.7, 0.6]
+    np.testing.assert_allclose(found.start, np.array([0.2, 0.3, 0.4]) * 3**0.5)
+    assert found.rank.tolist() == [2, 2, 1]
+    assert found.sizes.sum() == 6
+    assert found.sizes[[0, 4, 60, 70, 90]].tolist() == [2, 1, 1, 1, 1]
+    np.testing.assert_allclose(found.overlap, start @ end.T, rtol=1e-6)
+
+
+def test_the_same_start_is_trained_in_several_ways() -> None:
+    table = sweep.sweep(outcome.outcome, GRID, seeds=3, paired=("l1", "method"))
+    flow = table[(table.method == "flow") & (table.l1 == 0.02)]
+    adamw = table[(table.method == "adamw") & (table.l1 == 0.02)]
+    same = [
+        set(zip(a.feature, a.neuron, strict=True)) & set(zip(b.feature, b.neuron, strict=True))
+        for a, b in zip(flow.itertuples(), adamw.itertuples(), strict=True)
+    ]
+    assert sum(map(len, same)) > 12  # of 24; strangers would share 2
+    for row in table.to_dict("records"):
+        W = outcome.weights(row)
+        assert W.shape == (8, 12)
+        assert int(metrics.polysemantic_neurons(W)) <= 4
+        assert row["sizes"].sum() == 96
+
+
+def test_flow_ends_one_hot_and_its_winner_was_large() -> None:
+    found = outcome.outcome(n=16, m=64, l1=0.02, method="flow", generator=torch.Generator().manual_seed(0))
+    assert sorted(found.feature.tolist()) == list(range(16))
+    assert found.sizes[0] == 16 * 63
+    start = model.init(16, 64, generator=torch.Generator().manual_seed(0))[0]
+    assert np.median(found.rank) <= 3
+    assert found.start[0] == pytest.approx(8 * start[0, found.neuron[0]].item() * np.sign(found.weight[0]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"method": "sgd"}, "method='sgd'"), ({"n": 0}, "n=0"), ({"l1": -1.0}, "l1=-1.0")],
+)
+def test_bad_input_is_one_line(change: dict[str, Any], message: str) -> None:
+    point: dict[str, Any] = {"n": 2, "m": 3, "l1": 0.1, "method": "flow"} | change
+    with pytest.raises(ValueError, match=message):
+        outcome.outcome(**point, generator=torch.Generator())
+
+
+def test_start_and_end_must_fit() -> None:
+    with pytest.raises(ValueError, match=r"^end: has shape \(2, 3\), must be \(3, 2\)"):
+        outcome.compare(torch.ones(3, 2), torch.ones(2, 3))
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, value in {"N": 8, "NETWORKS": 3, "HEAT_MAP": 16, "SETTINGS": ((12, 0.1), (16, 1e-3))}.items():
+        monkeypatch.setattr(adamw_runs, name, value)
+    monkeypatch.setattr("sys.argv", ["adamw_runs", str(tmp_path / "kept"), "--store", str(tmp_path / "store")])
+    return tmp_path / "kept"
+
+
+def test_runs_are_kept_and_read_back(kept: Path) -> None:
+    adamw_runs.main()
+    assert sorted(path.name for path in kept.iterdir()) == ["m0012-l1-0.1.npz", "m0016-l1-0.001.npz", "provenance.json"]
+    table = adamw_runs.load(kept)
+    assert table[["n", "m", "l1", "seed"]].to_numpy().tolist() == [
+        [8, m, l1, seed] for m, l1 in adamw_runs.SETTINGS for seed in range(3)
+    ]
+    for m, l1 in adamw_runs.SETTINGS:
+        anew = adamw_runs.compute(m, l1, seeds=3)
+        for row, other in zip(table[table.m == m].to_dict("records"), anew.to_dict("records"), strict=True):
+            for name in ("feature", "neuron", "rank", "sizes"):
+                assert row[name].tolist() == other[name].tolist()
+            torch.testing.assert_close(outcome.weights(row), outcome.weights(other), rtol=1e-6, atol=1e-7)
+    mean = np.mean(adamw_runs.compute(16, 1e-3, seeds=3).overlap.tolist(), axis=0)
+    np.testing.assert_allclose(adamw_runs.heat_map(kept), mean, atol=1e-6)
+
+
+def test_what_is_there_stays(kept: Path) -> None:
+    kept.mkdir()
+    (kept / "m0012-l1-0.1.npz").write_bytes(b"there")
+    adamw_runs.main()
+    assert (kept / "m0012-l1-0.1.npz").read_bytes() == b"there"
+    with pytest.raises(ValueError, match=r"m0012-l1-0\.1\.npz: no file of AdamW runs"):
+        adamw_runs.load(kept)
+
+
+def test_a_folder_without_runs_says_how_to_make_them(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"holds no runs; `python -m poly\.adamw_runs "):
+        adamw_runs.load(tmp_path)
