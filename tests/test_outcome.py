@@ -13,7 +13,7 @@ GRID: dict[str, Any] = {"n": [8], "m": [12], "l1": [0.02, 0.1], "method": ["flow
 def test_a_network_by_hand() -> None:
     start = torch.tensor([[0.5, -0.2, 0.1], [-0.3, 0.4, 0.2]], dtype=torch.float64)
     end = torch.tensor([[0.0, -0.9, 0.04], [-0.7, 0.6, 0.0]], dtype=torch.float64)
-    found = outcome.compare(start, end)
+    found = outcome.compare(start, end, keep_overlap=True)
     assert found.feature.tolist() == [0, 1, 1]
     assert found.neuron.tolist() == [1, 0, 1]
     assert found.weight.tolist() == [-0.9, -0.7, 0.6]
@@ -22,6 +22,7 @@ def test_a_network_by_hand() -> None:
     assert found.sizes.sum() == 6
     assert found.sizes[[0, 4, 60, 70, 90]].tolist() == [2, 1, 1, 1, 1]
     np.testing.assert_allclose(found.overlap, start @ end.T, rtol=1e-6)
+    assert outcome.compare(start, end).overlap.size == 0
 
 
 def test_the_same_start_is_trained_in_several_ways() -> None:

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from poly import metrics, model, sweep
+from poly.press import execute
 
 
 def draw(*, n: int, m: int = 4, generator: torch.Generator) -> dict[str, Any]:
@@ -90,6 +91,16 @@ def test_paired_points_see_the_same_draws(here: Here, tmp_path: Path) -> None:
     for wrong in ("label", ["m"]):
         with pytest.raises(ValueError, match=r"^paired=.*must be a list of names of the grid, which has n, label$"):
             sweep.sweep(labeled, grid, seeds=1, executor=here, paired=wrong)
+
+
+def test_a_store_may_be_named_by_a_variable(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(sweep.STORE, str(tmp_path / "named"))
+    for _ in range(2):
+        table = sweep.sweep(count_calls, {"n": [2, 3], "log": [str(tmp_path / "log")]}, seeds=1, executor=here)
+    assert sorted((tmp_path / "log").read_text().split()) == ["2", "3"]
+    assert len(list((tmp_path / "named").glob("*.npz"))) == 2
+    assert table.value.between(2, 4).all()
+    assert execute.STORE == sweep.STORE
 
 
 def test_more_widths_more_seeds_and_another_order_change_no_other_cell(here: Here) -> None:

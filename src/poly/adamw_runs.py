@@ -32,8 +32,14 @@ _TYPES = {"feature": np.uint16, "neuron": np.uint16, "weight": np.float32, "star
 
 def compute(m: int, l1: float, *, seeds: int | Sequence[int], store: Path | None = None) -> sweep.Table:
     """The runs of one width anew: a row for each network, as ``outcome.outcome`` gives it."""
-    grid: dict[str, Sequence[Any]] = {"n": [N], "m": [m], "l1": [l1], "method": ["adamw"]}
-    return sweep.sweep(outcome.outcome, grid, seeds=seeds, store=store, paired=("l1", "method"))
+    grid: dict[str, Sequence[Any]] = {
+        "n": [N],
+        "m": [m],
+        "l1": [l1],
+        "method": ["adamw"],
+        "keep_overlap": [m == HEAT_MAP],
+    }
+    return sweep.sweep(outcome.outcome, grid, seeds=seeds, store=store, paired=("l1", "method", "keep_overlap"))
 
 
 def load(folder: Path | str) -> sweep.Table:

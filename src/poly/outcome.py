@@ -27,7 +27,8 @@ class Outcome(NamedTuple):
 
     Of each weight with ``|W_ik| ≥ 0.05``: feature i, neuron k, the weight; ``start``, the initial weight times the
     final sign, in initial standard deviations 1/√m; ``rank`` of its initial size in its row, 1 the largest.
-    ``sizes``: how many of all nm weights have a size in each of ``BINS``. ``overlap``: W₀ W_Tᵀ, as in figure 4.
+    ``sizes``: how many of all nm weights have a size in each of ``BINS``. ``overlap``: W₀ W_Tᵀ, as in figure 4,
+    where it was asked for; else (0, 0).
     """
 
     feature: Int[Array, " large"]
@@ -36,10 +37,12 @@ class Outcome(NamedTuple):
     start: Float[Array, " large"]
     rank: Int[Array, " large"]
     sizes: Int[Array, " bins"]
-    overlap: Float[Array, "n n"]
+    overlap: Float[Array, "kept kept"]
 
 
-def outcome(*, n: int, m: int, l1: float, method: str, generator: torch.Generator) -> Outcome:
+def outcome(
+    *, n: int, m: int, l1: float, method: str, keep_overlap: bool = False, generator: torch.Generator
+) -> Outcome:
     """Train one network from the paper's start, to the end by gradient flow or by AdamW as released.
 
     Args:
@@ -47,6 +50,7 @@ def outcome(*, n: int, m: int, l1: float, method: str, generator: torch.Generato
         m: hidden neurons, ≥ 1.
         l1: λ, in the units of ``model.loss``.
         method: "flow", or "adamw": float32, lr 1e-3, weight decay 0.01, 7500 steps.
+        keep_overlap: whether to keep that of start and end.
         generator: source of the start.
 
     Returns:
@@ -64,10 +68,10 @@ def outcome(*, n: int, m: int, l1: float, method: str, generator: torch.Generato
     else:
         config = training.TrainConfig(**(vars(RELEASED) | {"l1": l1}))
         end = training.train(start.float(), config, generator=generator, progress=False).W
-    return compare(start[0], end[0])
+    return compare(start[0], end[0], keep_overlap=keep_overlap)
 
 
-def compare(start: Float[Tensor, "n m"], end: Float[Tensor, "n m"]) -> Outcome:
+def compare(start: Float[Tensor, "n m"], end: Float[Tensor, "n m"], *, keep_overlap: bool = False) -> Outcome:
     """What became of the weights of one network."""
     checks.weights(start)
     W = checks.weights(end).double()
@@ -84,7 +88,7 @@ def compare(start: Float[Tensor, "n m"], end: Float[Tensor, "n m"]) -> Outcome:
         start=(first[feature, neuron] * weight.sign() * W.shape[-1] ** 0.5).numpy(),
         rank=(1 + larger).numpy().astype(np.int32),
         sizes=np.histogram(W.abs().numpy(), BINS)[0],
-        overlap=(first @ W.mT).numpy().astype(np.float32),
+        overlap=(first @ W.mT).numpy().astype(np.float32) if keep_overlap else np.empty((0, 0), np.float32),
     )
 
 

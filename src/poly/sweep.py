@@ -7,6 +7,7 @@ adding a width to the grid changes no other number.
 import hashlib
 import itertools
 import json
+import os
 import re
 import time
 import warnings
@@ -32,6 +33,8 @@ Table: TypeAlias = pd.DataFrame
 Point = dict[str, Any]
 Result = dict[str, NDArray[Any]]
 _FORGOTTEN = 3600.0  # seconds
+# Names a folder for those who name no store.
+STORE = "POLY_STORE"
 _DRAFT = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{32}\.tmp")
 
 
@@ -70,7 +73,8 @@ def sweep(
         store: a folder for finished cells, which a later sweep, or another process at the same time, takes from it
             where point, seed and code are the same: the source of ``run`` and of the functions of its module that it
             names, the values that all of them are bound to or find in their module, and the laboratory. Other
-            packages are taken as they are. None: nothing is stored.
+            packages are taken as they are. None: the folder that the variable ``POLY_STORE`` names; without it,
+            nothing is stored.
         paired: arguments of ``run`` that the random stream does not hang on: points that differ only there see the
             same draws ("common random numbers"), such as one start trained in several ways.
         progress: a bar with the time left, on the terminal; None: where there is one.
@@ -110,6 +114,7 @@ def sweep(
 
 
 def _folder(store: Path | str | None) -> Path | None:
+    store = store if store is not None else os.environ.get(STORE)
     if store is None:
         return None
     if not isinstance(store, Path | str) or not str(store):

@@ -30,6 +30,8 @@ from poly.press.chapters import Page, PressError, code_cells, notebook_text, rea
 from poly.press.keys import chapter_key
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
+# Where sweeps keep what they have run: of poly.sweep, which takes long to import.
+STORE = "POLY_STORE"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -119,6 +121,7 @@ def environment(root: Path, workers: int) -> dict[str, str]:
     variables.pop("MPLBACKEND", None)  # the kernel chooses its inline one
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root / "src"), os.environ.get("PYTHONPATH", "")]))
     variables["IPYTHONDIR"] = str(root / "_build" / "jupyter" / "ipython")
+    variables[STORE] = str(root / "_build" / "sweeps")
     return variables
 
 

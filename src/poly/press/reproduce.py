@@ -8,6 +8,7 @@ import json
 import platform
 import random
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ from poly.press.chapters import Page, PressError, code_cells, figures_of, find_c
 KEPT = Path("book") / "data" / "reproduce.json"
 RESULT = Path("_build") / "reproduce.json"
 FIGURES = Path("_build") / "test" / "figures"
+SWEEPS = Path("_build") / "test" / "sweeps"
 # What each library is told; "native" is what it chooses on this processor.
 INSTRUCTIONS: dict[str, dict[str, str]] = {
     "native": {},
@@ -91,6 +93,7 @@ def matrix(root: Path, wanted: Sequence[str] = ()) -> None:
 
 def chapters(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> dict[str, Any]:
     """Run the chapters under nbval with these variables; how many cells and figures held, and what did not."""
+    variables = {**variables, execute.STORE: _empty(root / SWEEPS)}
     cases = _nbval(root, pages, variables)
     # A chapter of which no cell ran had no kernel: two that start at once may have taken the same port.
     lost = [page for page in pages if not any(held for where, _, held in cases if where == page.name)]
@@ -104,6 +107,12 @@ def chapters(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) ->
         "figures": f"{number - lost_figures} of {number}",
         "faults": [*failed, *wrong] if cases else ["nbval ran no cell"],
     }
+
+
+def _empty(folder: Path) -> str:
+    """For sweeps that nobody has run before: libraries are not in the keys of what is stored."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return str(folder)
 
 
 def _nbval(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> list[tuple[str, str, bool]]:
@@ -162,7 +171,7 @@ def reduced(root: Path) -> list[str]:
             source = read_notebook(page.path)
             values = small(source)
             jobs.append(execute.Job(page, source, folder / f"{page.name}.ipynb", str(variant), values))
-        execute.execute(root, jobs, variables=variant.variables())
+        execute.execute(root, jobs, variables={**variant.variables(), execute.STORE: _empty(root / SWEEPS)})
         runs.append([read_notebook(job.target) for job in jobs])
     return [f"{page.name}: {line}" for page, *pair in zip(pages, *runs, strict=True) for line in compare(*pair)]
 

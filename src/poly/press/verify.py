@@ -30,12 +30,13 @@ def verify(root: Path, against: Path | None = None) -> None:
     published = _read(against) if against else [each for page in pages for each in ledger.records(sources[page])]
     folder = root / "_build" / "verify"
     with only_one(folder):
-        shutil.rmtree(folder / "executed", ignore_errors=True)
+        for name in ("executed", "sweeps"):
+            shutil.rmtree(folder / name, ignore_errors=True)
         jobs = [
             execute.Job(page, source, folder / "executed" / f"{page.name}.ipynb", chapter_key(root, source))
             for page, source in sources.items()
         ]
-        execute.execute(root, jobs)
+        execute.execute(root, jobs, variables={execute.STORE: str(folder / "sweeps")})
         executed = [read_notebook(job.target) for job in jobs]
     entries = record.registered(root)
     now = {each["id"]: each for notebook in executed for each in ledger.records(notebook)}
