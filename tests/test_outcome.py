@@ -34,11 +34,17 @@ def test_the_same_start_is_trained_in_several_ways() -> None:
         for a, b in zip(flow.itertuples(), adamw.itertuples(), strict=True)
     ]
     assert sum(map(len, same)) > 12  # of 24; strangers would share 2
-    for row in table.to_dict("records"):
-        W = outcome.weights(row)
-        assert W.shape == (8, 12)
-        assert int(metrics.polysemantic_neurons(W)) <= 4
-        assert row["sizes"].sum() == 96
+    assert table.sizes.map(sum).unique() == [96]
+
+
+def test_the_count_is_that_of_the_whole_matrix() -> None:
+    W = torch.randn(30, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    row = outcome.compare(W, W)._asdict()
+    for near in ((0.8, 1.2), (0.1, 0.5), (0.05, 9.0)):
+        assert outcome.polysemantic_neurons(row, near) == int(metrics.polysemantic_neurons(W, near)) > 0
+    for near in ((0.04, 1.2), (1.2, 0.8)):
+        with pytest.raises(ValueError, match=r"^near=\(.*must be a pair 0\.05 ≤ low ≤ high$"):
+            outcome.polysemantic_neurons(row, near)
 
 
 def test_flow_ends_one_hot_and_its_winner_was_large() -> None:
@@ -85,7 +91,8 @@ def test_runs_are_kept_and_read_back(kept: Path) -> None:
         for row, other in zip(table[table.m == m].to_dict("records"), anew.to_dict("records"), strict=True):
             for name in ("feature", "neuron", "rank", "sizes"):
                 assert row[name].tolist() == other[name].tolist()
-            torch.testing.assert_close(outcome.weights(row), outcome.weights(other), rtol=1e-6, atol=1e-7)
+            np.testing.assert_allclose(row["weight"], other["weight"], rtol=1e-6)
+            assert outcome.polysemantic_neurons(row) == outcome.polysemantic_neurons(other)
     mean = np.mean(adamw_runs.compute(16, 1e-3, seeds=3).overlap.tolist(), axis=0)
     np.testing.assert_allclose(adamw_runs.heat_map(kept), mean, atol=1e-6)
 

@@ -92,8 +92,19 @@ def compare(start: Float[Tensor, "n m"], end: Float[Tensor, "n m"], *, keep_over
     )
 
 
-def weights(row: Mapping[str, Any]) -> Float[Tensor, "n m"]:
-    """The final weights, from a row of a sweep's table; those below 0.05 as 0."""
-    W = np.zeros((int(row["n"]), int(row["m"])))
-    W[row["feature"], row["neuron"]] = row["weight"]
-    return torch.from_numpy(W)
+def polysemantic_neurons(row: Mapping[str, Any], near: tuple[float, float] = (0.8, 1.2)) -> int:
+    """The number of neurons that carry at least two features, as in ``metrics``, from a row of a sweep's table.
+
+    Args:
+        row: of ``outcome``.
+        near: the window (low, high) of sizes that count, low ≥ 0.05.
+
+    Raises:
+        ValueError: a window that begins below what the row lists, or ends before it begins.
+    """
+    low, high = near
+    if not SMALLEST <= low <= high:
+        raise ValueError(f"near={near!r}: must be a pair {SMALLEST} ≤ low ≤ high")
+    size = np.abs(row["weight"])
+    held = np.asarray(row["neuron"], np.int64)[(low <= size) & (size <= high)]
+    return int((np.bincount(held) >= 2).sum())
