@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +149,9 @@ def test_the_page_lists_every_claim_where_it_was_measured() -> None:
     assert "Of 3 registered claims 2 have been measured and 2 decided" in text
     assert "of 2 at most 0.05 are expected to be false" in text
     assert '| <a href="#ledger-B">B</a> | refuted |' in text
+
+
+def test_the_papers_claims_come_first_by_number() -> None:
+    ledger_of = {name: LEDGER["A"]._replace(id=name) for name in ("A1", "C10", "R2", "C2", "C5b", "C5a")}
+    text = ledger.tables(ledger_of, {})["claims"]
+    assert re.findall(r'id="ledger-(\w+)"', text) == ["C2", "C5a", "C5b", "C10", "A1", "R2"]

@@ -87,7 +87,7 @@ def test_the_page_shows_the_kept_table(tmp_path: Path) -> None:
     kept.write_text(json.dumps({"book": {"commit": "abc"}, "processor": "P", "variants": [row]}), encoding="utf-8")
     text = reproduce.tables(tmp_path)["variants"]
     assert "Run on P at commit abc." in text
-    assert "| 1 | avx2 | 3 of 4 | 1 of 1 | 01-one, Cell 2 differs |\n" in text
+    assert "| 1 | avx2 | 3/4 | 1/1 | 01-one, Cell 2 differs |\n" in text
 
     kept.write_text("[]", encoding="utf-8")
     with pytest.raises(PressError, match=r"^book/data/reproduce\.json: not a result of `make reproduce`"):

@@ -112,9 +112,10 @@ def _list(ledger: Mapping[str, Claim], measured: Mapping[str, tuple[Page, Record
     return f'<div class="ledger">{form}{entries}</div>\n'
 
 
-def _in_order(name: str) -> list[tuple[int, str]]:
-    """C2 before C10."""
-    return [(int(part or 0), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
+def _in_order(name: str) -> tuple[bool, list[tuple[int, str]]]:
+    """The paper's claims first; C2 before C10."""
+    parts = [(int(part or 0), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
+    return not re.match(r"C\d", name), parts
 
 
 def _entry(claim: Claim, found: tuple[Page, Record] | None) -> str:

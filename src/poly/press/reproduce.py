@@ -219,12 +219,12 @@ def tables(root: Path) -> dict[str, str]:
     try:
         found = json.loads(kept.read_text(encoding="utf-8"))
         rows = "".join(
-            f"| {row['threads']} | {row['instructions']} | {row['cells']} | {row['figures']} | "
-            f"{'; '.join(row['faults']) or 'nothing'} |\n"
+            f"| {row['threads']} | {row['instructions']} | {row['cells'].replace(' of ', '/')} | "
+            f"{row['figures'].replace(' of ', '/')} | {'; '.join(row['faults']) or 'none'} |\n"
             for row in found["variants"]
         )
         where = f"Run on {found['processor']} at commit {found['book']['commit']}."
     except (ValueError, KeyError, TypeError) as error:
         raise PressError(f"{KEPT.as_posix()}: not a result of `make reproduce` ({error!r})") from None
-    head = "| threads | instructions | cells that held | figures that held | what did not |\n|---:|---|---|---|---|\n"
+    head = "| threads | instructions | cells | figures | failed |\n|---:|---|---:|---:|---|\n"
     return {"variants": f"{where}\n\n{head}{rows}"}
