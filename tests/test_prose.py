@@ -48,15 +48,25 @@ def allowed(number: str, settings: set[float]) -> bool:
     return small or bool(re.fullmatch(r"(19|20)\d\d", number)) or value(number) in settings
 
 
+def described(tree: ast.AST) -> list[ast.Constant]:
+    """The constant texts in the alt text and the caption of figures: prose, too."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    said = [word.value for call in calls for word in call.keywords if word.arg in {"alt", "caption"}]
+    parts = [node for text in said for node in ast.walk(text) if isinstance(node, ast.Constant)]
+    return [part for part in parts if isinstance(part.value, str)]
+
+
 def settings_of(sources: list[str]) -> set[float]:
-    """The numbers that code holds, those in its texts, too."""
+    """The numbers that code holds, those in its texts, too, but for what it says of figures."""
     found: set[float] = set()
-    for node in (node for source in sources for node in ast.walk(ast.parse(source))):
-        constant: Any = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
-        if isinstance(constant, int | float):
-            found.add(abs(float(constant)))
-        elif isinstance(constant, str):
-            found |= {value(number) for number in NUMBER.findall(constant)}
+    for tree in map(ast.parse, sources):
+        prose = {id(part) for part in described(tree)}
+        for node in (node for node in ast.walk(tree) if id(node) not in prose):
+            constant: Any = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
+            if isinstance(constant, int | float):
+                found.add(abs(float(constant)))
+            elif isinstance(constant, str):
+                found |= {value(number) for number in NUMBER.findall(constant)}
     return found
 
 
@@ -70,6 +80,9 @@ def test_no_result_is_typed(page: Any) -> None:
     for cell in cells:
         if cell.cell_type == "markdown":
             assert typed(cell.source, settings) == [], f"{page.name}, cell {cell.id}: glue these numbers"
+        else:
+            for part in described(ast.parse(cell.source)):
+                assert typed(str(part.value), settings) == [], f"{page.name}, {part.value!r}: compute these numbers"
 
 
 def test_no_result_is_typed_on_the_front_page() -> None:
@@ -107,3 +120,10 @@ def test_typed_results_are_found(text: str, found: list[str]) -> None:
 )
 def test_settings_constants_years_and_references_are_allowed(text: str) -> None:
     assert typed(text, {256.0, 7500.0, 0.001}) == []
+
+
+def test_what_is_said_of_a_figure_is_prose_and_no_setting() -> None:
+    source = 'show(fig, "f", data={}, alt=f"It falls from {a:.1f} to 2.5.", caption="At 37 of them.", color="0.3")'
+    assert settings_of([source]) == {0.3}
+    tree = ast.parse(source)
+    assert [typed(str(part.value), settings_of([source])) for part in described(tree)] == [[], ["2.5"], [], ["37"]]
