@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ import pandas as pd
 import pytest
 import torch
 
-from poly import metrics, model, sweep
+from poly import code_hash, metrics, model, sweep
 from poly.press import execute
 
 
@@ -91,6 +92,15 @@ def test_paired_points_see_the_same_draws(here: Here, tmp_path: Path) -> None:
     for wrong in ("label", ["m"]):
         with pytest.raises(ValueError, match=r"^paired=.*must be a list of names of the grid, which has n, label$"):
             sweep.sweep(labeled, grid, seeds=1, executor=here, paired=wrong)
+
+
+def test_another_release_of_a_numerical_library_is_other_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = code_hash.code_hash(draw)
+    assert code_hash.code_hash(draw) == before
+    monkeypatch.setattr(metadata, "version", lambda name: "99" if name == "scipy" else "1")
+    one = code_hash.code_hash(draw)
+    monkeypatch.setattr(metadata, "version", lambda name: "1")
+    assert len({before, one, code_hash.code_hash(draw)}) == 3
 
 
 def test_a_store_may_be_named_by_a_variable(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

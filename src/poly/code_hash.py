@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -19,17 +20,20 @@ _CODE = (
 )
 # As it was when it was imported: who edits it meanwhile still runs the old one.
 _LABORATORY = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))
+# Their releases change last digits, and once in a while more.
+_NUMERICAL = ("numpy", "scipy", "torch", "numba")
 
 
 def code_hash(run: Callable[..., Any]) -> str:
     """Of what ``run`` does as it is loaded now, as far as its own module and the laboratory go.
 
-    Other packages are taken as they are.
+    Of numpy, scipy, torch and numba the versions count; other packages are taken as they are.
 
     Raises:
         ValueError: a ``run`` that is bound to what has no content to compare.
     """
     digest = hashlib.sha256(_LABORATORY.encode())
+    digest.update(repr([metadata.version(name) for name in _NUMERICAL]).encode())
     for part in _content(run, {}):
         digest.update(repr(part).encode())
     return digest.hexdigest()

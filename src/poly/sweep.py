@@ -72,9 +72,9 @@ def sweep(
             forked after torch has computed in this one may hang: that is torch's threads.
         store: a folder for finished cells, which a later sweep, or another process at the same time, takes from it
             where point, seed and code are the same: the source of ``run`` and of the functions of its module that it
-            names, the values that all of them are bound to or find in their module, and the laboratory. Other
-            packages are taken as they are. None: the folder that the variable ``POLY_STORE`` names; without it,
-            nothing is stored.
+            names, the values that all of them are bound to or find in their module, the laboratory, and the versions
+            of numpy, scipy, torch and numba. Other packages are taken as they are. None: the folder that the variable
+            ``POLY_STORE`` names; without it, nothing is stored.
         paired: arguments of ``run`` that the random stream does not hang on: points that differ only there see the
             same draws ("common random numbers"), such as one start trained in several ways.
         progress: a bar with the time left, on the terminal; None: where there is one.
