@@ -1,0 +1,35 @@
+"""The stored AdamW runs: whole, and the same when single networks, chosen by chance, are trained anew."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from poly import adamw_runs, outcome
+
+FOLDER = Path(__file__).parent.parent / "book" / "data" / "adamw"
+
+
+def test_every_file_holds_whole_networks_and_says_where_it_is_from() -> None:
+    table = adamw_runs.load(FOLDER)
+    assert table.groupby(["m", "l1"]).seed.agg(list).map(lambda seeds: seeds == list(range(16))).all()
+    assert {(m, l1) for m, l1 in zip(table.m, table.l1, strict=True)} <= set(adamw_runs.SETTINGS)
+    assert (table.sizes.map(sum) == adamw_runs.N * table.m).all()
+    for row in table.to_dict("records"):
+        assert set(row["feature"]) == set(range(adamw_runs.N))
+        assert row["neuron"].max() < row["m"]
+        assert row["rank"].min() >= 1
+    known = json.loads((FOLDER / "provenance.json").read_text(encoding="utf-8"))
+    assert set(known) == {path.name for path in FOLDER.glob("*.npz")}
+
+
+@pytest.mark.parametrize("l1", [1e-3, 1e-1])
+def test_a_stored_network_comes_again(l1: float) -> None:
+    table = adamw_runs.load(FOLDER)
+    row = table[(table.m <= 512) & (table.l1 == l1)].sample(1, random_state=np.random.default_rng()).iloc[0]
+    (again,) = adamw_runs.compute(int(row.m), l1, seeds=[int(row.seed)]).to_dict("records")
+    same = {*zip(row.feature, row.neuron, strict=True)} & {*zip(again["feature"], again["neuron"], strict=True)}
+    # A last bit may tip a close race (see CONTRIBUTING); hardly ever one, and never many.
+    assert len(same) >= 0.97 * adamw_runs.N, f"m = {row.m}, seed {row.seed}"
+    assert abs(outcome.polysemantic_neurons(again) - outcome.polysemantic_neurons(dict(row))) <= 2
