@@ -8,7 +8,7 @@ import pytest
 
 from poly import adamw_runs, outcome
 
-FOLDER = Path(__file__).parent.parent / "book" / "data" / "adamw"
+FOLDER = Path(__file__).parent.parent / "book" / "data" / "adamw-runs"
 
 
 def test_every_file_holds_whole_networks_and_says_where_it_is_from() -> None:

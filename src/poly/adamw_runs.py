@@ -97,7 +97,7 @@ def _write(path: Path, table: sweep.Table) -> None:
 def main() -> None:
     """Compute what is not there yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the files are kept, such as book/data/adamw")
+    parser.add_argument("folder", type=Path, help="where the files are kept, such as book/data/adamw-runs")
     parser.add_argument("--store", type=Path, help="where single networks are kept until their width is whole")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
