@@ -55,7 +55,7 @@ def test_other_shapes_have_a_row_for_each_number() -> None:
         ({"x": []}, "exact", 1e-6, "series 'x' has type float64 and shape .0,."),
         ({"x": [np.inf]}, "exact", 1e-6, "series 'x' holds infinity"),
         ({"x": [1]}, "roughly", 1e-6, "level='roughly', must be one of exact, rounding, statistical"),
-        ({"x": [1]}, "rounding", 0.0, "tolerance=0.0, must be a number > 0"),
+        ({"x": [1]}, "rounding", 0.0, "tolerance=0.0, must be a number > 0 and < 1"),
     ],
 )
 def test_what_cannot_be_packed(series: Any, level: str, tolerance: float, message: str) -> None:
@@ -92,8 +92,10 @@ def test_the_same_numbers_differ_in_nothing() -> None:
     ("level", "before", "after", "message"),
     [
         ("exact", [1.0, 2.0], [1.0, 2.0 + 1e-15], r"'x'\[1\]: stored 2, now 2, must be the same \(exact\); 1 of 2"),
-        ("rounding", [1.0, 200.0], [1.0 + 1e-4, 200.0], ""),
-        ("rounding", [1.0, 200.0], [1.0 + 3e-4, 201.0], r"series 'x'\[1\]: stored 200, now 201, allowed are ±0.0002"),
+        ("rounding", [1.0, 200.0], [1.0 + 9e-7, 200.0001], ""),
+        ("rounding", [1.0, 200.0], [1.0 + 3e-4, 200.0], r"'x'\[0\]: stored 1, now 1.0003, allowed are ±1e-06 of it"),
+        ("rounding", [1.0, 1e-8], [1.0, 1.01e-8], r"'x'\[1\]: stored 1e-08, now 1.01e-08, allowed are"),
+        ("rounding", [1.0, 1e-16], [1.0, -1e-16], ""),
         ("rounding", [1.0, np.nan], [1.0, np.nan], ""),
         ("rounding", [1.0, np.nan], [1.0, 2.0], r"'x'\[1\]: stored nan, now 2"),
         ("rounding", [1.0, 2.0], [np.nan, 2.0], r"'x'\[0\]: stored 1, now nan"),
@@ -102,7 +104,8 @@ def test_the_same_numbers_differ_in_nothing() -> None:
         ("rounding", [1.0], [1.0, 2.0], r"series 'x' had type and shape f\[1\], has f\[2\]"),
         ("rounding", [1.0], [1], r"series 'x' had type and shape f\[1\], has i\[1\]"),
         ("rounding", [[1.0, 2.0]], [[1.0, 3.0]], r"series 'x'\[0\]\[1\]: stored 2, now 3"),
-        ("rounding", [0.0], [1e-300], r"stored 0, now 1e-300, allowed are ±0 "),
+        ("rounding", [0.0], [1e-300], r"stored 0, now 1e-300, allowed are ±1e-06 of it"),
+        ("exact", [2**53], [2**53 + 1], r"must be the same \(whole number\)"),
     ],
 )  # fmt: skip
 def test_differences(level: Any, before: Any, after: Any, message: str) -> None:
@@ -125,3 +128,14 @@ def test_statistical_series_stay_in_their_stored_interval() -> None:
 def test_lost_and_added_series_and_another_level_are_differences() -> None:
     found = figure_data.differences(data("exact", x=[1.0]), data("rounding", y=[1.0]))
     assert found == ["level was exact, is rounding", "series 'x' is gone", "series 'y' is new"]
+
+
+def test_an_absolute_error_may_be_allowed_besides() -> None:
+    before = figure_data.unpack(figure_data.pack({"x": [0.001, 1.0]}, "rounding", absolute=0.005))
+    after = figure_data.unpack(figure_data.pack({"x": [-0.003, 1.0049]}, "rounding", absolute=0.005))
+    assert figure_data.differences(before, after) == []
+    far = figure_data.unpack(figure_data.pack({"x": [0.001, 1.01]}, "rounding", absolute=0.005))
+    (line,) = figure_data.differences(before, far)
+    assert "stored 1, now 1.01, allowed are ±1e-06 of it ± 0.005 (rounding)" in line
+    with pytest.raises(ValueError, match=r"^absolute=-1, must be a finite number ≥ 0$"):
+        figure_data.pack({"x": [1.0]}, "rounding", absolute=-1)

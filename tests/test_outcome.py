@@ -109,3 +109,12 @@ def test_what_is_there_stays(kept: Path) -> None:
 def test_a_folder_without_runs_says_how_to_make_them(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"holds no runs; `python -m poly\.adamw_runs "):
         adamw_runs.load(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off"])
+def test_a_damaged_file_is_one_line(kept: Path, content: bytes) -> None:
+    kept.mkdir()
+    (kept / "m0016-l1-0.001.npz").write_bytes(content)
+    for read in (adamw_runs.load, adamw_runs.heat_map):
+        with pytest.raises(ValueError, match=r"m0016-l1-0\.001\.npz: no file of AdamW runs"):
+            read(kept)

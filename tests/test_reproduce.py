@@ -34,7 +34,7 @@ def test_lines_cards_and_figures_are_compared() -> None:
     assert reproduce.compare(notebook(), notebook("13")) == ["cell 1 says '13', and said '12'"]
     card, figure = reproduce.compare(notebook(), notebook(value=1.5))
     assert card.startswith("claim A: ")
-    assert figure.startswith("fig-a, series 'y'[0]: stored 1, now 1.5, allowed are ±0.001 (rounding)")
+    assert figure.startswith("fig-a, series 'y'[0]: stored 1, now 1.5, allowed are ±0.001 of it (rounding)")
     assert reproduce.compare(notebook(), notebook(verdict="open"))[0].startswith("claim A: ")
 
 

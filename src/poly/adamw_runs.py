@@ -8,6 +8,8 @@ import argparse
 import json
 import platform
 import time
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ WIDTHS = tuple(range(256, 4097, 256))
 SETTINGS = ((256, 1e-3), (256, 1e-2), (256, 1e-1), *((m, 1e-3) for m in WIDTHS[1:]))
 # The heat map of figure 4 is at this width; the mean over networks is kept.
 HEAT_MAP = 4096
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 _LISTED = ("feature", "neuron", "weight", "start", "rank")
 _TYPES = {"feature": np.uint16, "neuron": np.uint16, "weight": np.float32, "start": np.float32, "rank": np.uint16}
 
@@ -55,9 +58,17 @@ def load(folder: Path | str) -> sweep.Table:
 
 
 def heat_map(folder: Path | str) -> np.ndarray:
-    """The mean of W₀ W_Tᵀ over the networks of width 4096, (n, n)."""
-    with np.load(_path(Path(folder), HEAT_MAP, 1e-3), allow_pickle=False) as kept:
-        return np.asarray(kept["overlap"])
+    """The mean of W₀ W_Tᵀ over the networks of width 4096, (n, n).
+
+    Raises:
+        ValueError: a folder without that file, or a damaged one.
+    """
+    path = _path(Path(folder), HEAT_MAP, 1e-3)
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return np.asarray(kept["overlap"])
+    except _DAMAGE as error:
+        raise ValueError(f"{path}: no file of AdamW runs ({error})") from None
 
 
 def _path(folder: Path, m: int, l1: float) -> Path:
@@ -74,7 +85,7 @@ def _read(path: Path) -> sweep.Table:
                 point | {"seed": k} | {name: columns[name][k] for name in _LISTED} | {"sizes": kept["sizes"][k]}
                 for k in range(len(kept["networks"]))
             ]
-    except (OSError, ValueError, KeyError) as error:
+    except _DAMAGE as error:
         raise ValueError(f"{path}: no file of AdamW runs ({error})") from None
     return pd.DataFrame(rows)
 

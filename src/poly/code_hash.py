@@ -20,6 +20,7 @@ _CODE = (
 )
 # As it was when it was imported: who edits it meanwhile still runs the old one.
 _LABORATORY = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))
+_MADE_IN_PYTHON = 1 << 9
 # Their releases change last digits, and once in a while more.
 _NUMERICAL = ("numpy", "scipy", "torch", "numba")
 
@@ -46,6 +47,7 @@ def _content(value: Any, seen: dict[int, Any]) -> Iterator[Any]:
         yield value
         return
     if id(value) in seen:
+        yield list(seen).index(id(value))  # which one it is again
         return
     seen[id(value)] = value  # kept, so that no other object gets its id
     for part in _of_data(value) or _of_code(value):
@@ -56,6 +58,8 @@ def _of_data(value: Any) -> list[Any]:
     """What a container or an array holds, its length first; nothing for anything else."""
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().numpy()
+    if isinstance(value, np.ma.MaskedArray):
+        return [np.asarray(value.data), np.asarray(value.mask)]
     if isinstance(value, np.ndarray):
         whole = value.tolist() if value.dtype.hasobject else np.ascontiguousarray(value).tobytes()
         return [value.dtype.str, str(value.shape), whole]
@@ -68,7 +72,7 @@ def _of_data(value: Any) -> list[Any]:
     return []
 
 
-def _of_code(value: Any) -> list[Any]:
+def _of_code(value: Any) -> list[Any]:  # one branch for each kind of thing
     """What a function, a class, a module, or an object with attributes does."""
     if isinstance(value, functools.partial):
         found = [value.func, value.args, value.keywords]
@@ -87,9 +91,12 @@ def _of_code(value: Any) -> list[Any]:
         found = [value.py_func]
     elif hasattr(value, "__wrapped__"):  # cached, or decorated otherwise
         found = [value.__wrapped__]
-    elif isinstance(value, ModuleType) or hasattr(value, "__qualname__"):  # a builtin
-        found = [getattr(value, "__qualname__", value.__name__)]
-    elif hasattr(value, "__dict__"):
+    elif isinstance(value, ModuleType) or (isinstance(value, np.ufunc) and "vectorized" not in value.__name__):
+        found = [value.__name__]
+    elif hasattr(value, "__qualname__"):  # a builtin, perhaps bound to what it works on
+        owner = getattr(value, "__self__", None)
+        found = [value.__qualname__, *([] if owner is None or isinstance(owner, ModuleType) else [owner])]
+    elif hasattr(value, "__dict__") and not _has_hidden_state(type(value)):
         kind = type(value)
         own = kind.__module__.partition(".")[0] == __name__.partition(".")[0]  # the laboratory is in the hash as it is
         found = [kind.__qualname__ if own else kind, vars(value)]
@@ -98,6 +105,11 @@ def _of_code(value: Any) -> list[Any]:
             f"run: is bound to {value!r}, must be bound to numbers, words, arrays or functions for a store"
         )
     return found
+
+
+def _has_hidden_state(kind: type) -> bool:
+    """Whether its objects hold what their ``__dict__`` does not show: it inherits from a class made in C."""
+    return any(base is not object and not base.__flags__ & _MADE_IN_PYTHON for base in kind.__mro__)
 
 
 def _of_function(function: Any) -> Iterator[Any]:

@@ -17,7 +17,7 @@ from poly import checks, flow, model, training
 Array = NDArray[Any]
 # Weights below this size are left out of the list; the smallest window that anybody counts in begins at 0.1.
 SMALLEST = 0.05
-# Sizes 0, 0.01, … 1.3, the last bin for all that is larger.
+# Sizes 0, 0.01, … 1.29, the last bin for all that is larger.
 BINS = np.append(np.arange(130) / 100, np.inf)
 RELEASED = training.TrainConfig(optimizer="adamw", lr=1e-3, steps=7500, weight_decay=0.01)
 

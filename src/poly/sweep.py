@@ -96,7 +96,12 @@ def sweep(
         for draft in folder.glob("*.tmp"):  # of a sweep that was killed in the middle of writing
             if _DRAFT.fullmatch(draft.name) and time.time() - draft.stat().st_mtime > _FORGOTTEN:
                 draft.unlink(missing_ok=True)
-    code = "" if folder is None else code_hash(run)
+    try:
+        code = "" if folder is None else code_hash(run)
+    except ValueError:
+        if store is not None:
+            raise
+        code, folder = "", None  # nobody asked for a store
     keys = [_hash(cell._asdict() | {"code": code}) for cell in cells]
     done = {key: found for key in keys if folder is not None and (found := _load(folder, key)) is not None}
     todo = [(key, cell) for key, cell in zip(keys, cells, strict=True) if key not in done]
@@ -114,7 +119,7 @@ def sweep(
 
 
 def _folder(store: Path | str | None) -> Path | None:
-    store = store if store is not None else os.environ.get(STORE)
+    store = store if store is not None else os.environ.get(STORE) or None
     if store is None:
         return None
     if not isinstance(store, Path | str) or not str(store):
@@ -123,7 +128,7 @@ def _folder(store: Path | str | None) -> Path | None:
         Path(store).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"store={str(store)!r}: {error.strerror}, must be a folder") from None
-    return Path(store)
+    return Path(store).resolve()  # other processes may work elsewhere
 
 
 def _cells(grid: Mapping[str, Sequence[Any]], seeds: int | Sequence[int], paired: Sequence[str]) -> list[_Cell]:

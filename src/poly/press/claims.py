@@ -10,6 +10,7 @@ import html
 import json
 import math
 import re
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -18,6 +19,8 @@ from IPython.display import display
 
 # Beyond so many decimals a number is easier read as "0" or as a power of ten.
 _MOST_DIGITS = 4
+# An interval that is so much narrower than the tolerance may be lost in rounding.
+_NEGLIGIBLE = 0.01
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Verdict = Literal["confirmed", "refined", "refuted", "open"]
@@ -47,6 +50,17 @@ class Claim(NamedTuple):
     amended: str = ""
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice, of which YAML would keep the last one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ValueError(f"claims.yml, {key}: registered twice")
+        return super().construct_mapping(node, deep)
+
+
 def load(path: Path | str = "claims.yml") -> dict[str, Claim]:
     """All registered claims by id; chapters run in ``book/``, where the file lies.
 
@@ -56,14 +70,12 @@ def load(path: Path | str = "claims.yml") -> dict[str, Claim]:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such ledger; chapters run in the folder book/")
-    text = path.read_text(encoding="utf-8")
-    entries = yaml.safe_load(text)
+    try:
+        entries = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a SafeLoader
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path.name}: {' '.join(str(error).split())}") from None
     if not isinstance(entries, dict):
         raise ValueError(f"{path.name}: must map ids to claims")
-    names = re.findall(r"^(\w+):", text, flags=re.MULTILINE)
-    for name in names:
-        if names.count(name) > 1:  # YAML would keep the last one without a word
-            raise ValueError(f"{path.name}, {name}: registered twice")
     return {str(name): _claim(str(name), entry) for name, entry in entries.items()}
 
 
@@ -87,9 +99,9 @@ def verdict(claim: Claim, low: float, high: float) -> Verdict:
 
 
 def fingerprint(claim: Claim) -> str:
-    """A hash of all that an entry binds itself to; what is not in it, its chapter, may change without an amendment."""
+    """A hash of all that an entry binds itself to: everything but its amendments."""
     bound = claim._asdict()
-    del bound["chapter"], bound["amended"]
+    del bound["amended"]
     return hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest()
 
 
@@ -134,6 +146,7 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int, in
     if not low <= measured <= high:
         raise ValueError(f"claim {name}: measured {measured} must lie in its interval [{low}, {high}]")
     outcome = verdict(claim, low, high)
+    telling = high - low > _NEGLIGIBLE * claim.prediction.tolerance
     measured, low, high = (round(value, claim.digits) + 0.0 for value in (measured, low, high))
     record = {
         "id": claim.id,
@@ -146,11 +159,13 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int, in
         "verdict": outcome,
         "seeds": seeds,
         "blind": claim.blind,
-        "interval": interval if low != high else "exact",
+        "interval": "exact" if low == high else interval,
         "entry": fingerprint(claim),
         "amended": claim.amended,
     }
     shown = measurement(record, claim.digits)
+    if low == high and telling:
+        raise ValueError(f"claim {name}: digits={claim.digits} leave nothing of its interval, must be more")
     table = [("predicted", predicted(claim.prediction))]
     if claim.alternative:
         table.append(("alternative", predicted(claim.alternative)))
@@ -194,9 +209,25 @@ def _claim(name: str, entry: Any) -> Claim:
         fields[field] = _prediction(name, field, entry.get(field))
     if fields["prediction"] is None:
         raise ValueError(f"claims.yml, {name}: prediction is empty")
-    if not re.match(r"\d{4}-\d\d-\d\d: \S|$", amended := str(entry.get("amended", ""))):
+    amended = str(entry.get("amended", ""))
+    if amended and not amendments(amended):
         raise ValueError(f"claims.yml, {name}: amended={amended!r}, must begin with a date, as in 2026-01-31: why")
+    if not _date(str(entry["registered"])):
+        raise ValueError(f"claims.yml, {name}: registered={entry['registered']!r}, must be a date, as in 2026-01-31")
     return Claim(id=name, **(fields | {"registered": str(entry["registered"])}))
+
+
+def amendments(text: str) -> list[str]:
+    """The dates in an entry's ``amended``, as in "2026-01-31: why; 2026-02-01: why again"."""
+    found = re.findall(r"(?:^|; )(\d{4}-\d\d-\d\d): \S", text)
+    return found if found and text.startswith(found[0]) and all(map(_date, found)) else []
+
+
+def _date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text) <= date.today() + timedelta(days=1)
+    except ValueError:
+        return False
 
 
 def _prediction(name: str, field: str, entry: Any) -> Prediction | None:

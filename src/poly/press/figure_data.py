@@ -1,14 +1,16 @@
 """The numbers behind a figure: kept in its output, offered for download, and compared with those of another run.
 
-A figure declares how well they must be met again. ``exact``: the same bits. ``rounding``: within ``tolerance`` times
-the largest number of the series. ``statistical``: a series ``x`` beside ``x_low`` and ``x_high`` lies in that interval
-as it is stored; series without one are compared as at ``rounding``. Whole numbers and truth values are always exact.
+A figure declares how well they must be met again. ``exact``: the same numbers. ``rounding``: each within ``tolerance``
+times its own size, plus ``absolute``, plus 1e-12 of the largest number of the series. ``statistical``: a series ``x``
+beside ``x_low`` and ``x_high`` lies in that interval as it is stored; series without one are compared as at
+``rounding``. Whole numbers and truth values are always exact.
 """
 
 import base64
 import binascii
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -19,6 +21,9 @@ from numpy.typing import ArrayLike, NDArray
 Level = Literal["exact", "rounding", "statistical"]
 Array = NDArray[Any]
 TOLERANCE = 1e-6
+_DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error)
+# Of a series' largest number: what rounding leaves where terms cancel.
+_FLOOR = 1e-12
 # Zip archives hold times; the same arrays must give the same bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -29,18 +34,21 @@ class FigureData(NamedTuple):
     series: dict[str, Array]
     level: Level
     tolerance: float
+    absolute: float = 0.0
 
 
-def pack(data: Mapping[str, ArrayLike], level: str, tolerance: float = TOLERANCE) -> dict[str, Any]:
+def pack(
+    data: Mapping[str, ArrayLike], level: str, tolerance: float = TOLERANCE, absolute: float = 0.0
+) -> dict[str, Any]:
     """What an output's metadata keeps of plotted numbers.
 
     Raises:
-        ValueError: no series, one that is not made of numbers or holds infinity, an unknown level, a tolerance ≤ 0.
+        ValueError: no series, one that is not made of numbers or holds infinity, an unknown level, a tolerance
+            outside (0, 1), or an absolute one that is negative.
     """
     if level not in get_args(Level):
         raise ValueError(f"level={level!r}, must be one of {', '.join(get_args(Level))}")
-    if not (isinstance(tolerance, int | float) and 0 < tolerance < np.inf):
-        raise ValueError(f"tolerance={tolerance!r}, must be a number > 0")
+    _check_tolerances(tolerance, absolute)
     if not isinstance(data, Mapping) or not data:
         raise ValueError(f"data={data!r}, must map names to the plotted numbers")
     series = {str(name): np.asarray(values) for name, values in data.items()}
@@ -50,7 +58,14 @@ def pack(data: Mapping[str, ArrayLike], level: str, tolerance: float = TOLERANCE
         if np.isinf(values).any():
             raise ValueError(f"data: series {name!r} holds infinity, which no plot shows; NaN leaves a gap")
     text = base64.b64encode(npz(series)).decode()
-    return {"npz": text, "level": level, "tolerance": tolerance}
+    return {"npz": text, "level": level, "tolerance": tolerance, "absolute": absolute}
+
+
+def _check_tolerances(tolerance: Any, absolute: Any) -> None:
+    if not (isinstance(tolerance, int | float) and 0 < tolerance < 1):
+        raise ValueError(f"tolerance={tolerance!r}, must be a number > 0 and < 1")
+    if not (isinstance(absolute, int | float) and 0 <= absolute < np.inf):
+        raise ValueError(f"absolute={absolute!r}, must be a finite number ≥ 0")
 
 
 def unpack(packed: Any) -> FigureData:
@@ -65,8 +80,10 @@ def unpack(packed: Any) -> FigureData:
         raise ValueError(f"level={packed.get('level')!r}, must be one of {', '.join(get_args(Level))}")
     try:
         with np.load(io.BytesIO(base64.b64decode(packed["npz"], validate=True)), allow_pickle=False) as archive:
-            return FigureData(dict(archive.items()), packed["level"], float(packed["tolerance"]))
-    except (KeyError, TypeError, ValueError, OSError, EOFError, binascii.Error, zipfile.BadZipFile) as error:
+            tolerances = float(packed["tolerance"]), float(packed.get("absolute", 0.0))
+            _check_tolerances(*tolerances)
+            return FigureData(dict(archive.items()), packed["level"], *tolerances)
+    except (KeyError, TypeError, ValueError, OSError, EOFError, binascii.Error, *_DAMAGE) as error:
         raise ValueError(f"its plotted numbers are damaged: {error}") from None
 
 
@@ -103,7 +120,7 @@ def differences(stored: FigureData, new: FigureData) -> list[str]:
     lost, added = stored.series.keys() - new.series.keys(), new.series.keys() - stored.series.keys()
     found = [f"series {name!r} is gone" for name in sorted(lost)]
     found += [f"series {name!r} is new" for name in sorted(added)]
-    for field in ("level", "tolerance"):
+    for field in ("level", "tolerance", "absolute"):
         if getattr(stored, field) != getattr(new, field):
             found.append(f"{field} was {getattr(stored, field)}, is {getattr(new, field)}")
     for name in stored.series.keys() & new.series.keys():
@@ -127,16 +144,24 @@ def _excess(stored: FigureData, name: str, after: Array) -> tuple[Array, str]:
     """By how much each number lies beyond what the stored level allows, 0 where it does not; and the rule in words."""
     before = stored.series[name]
     if before.dtype.kind != "f":
-        return np.abs(before.astype(float) - after.astype(float)), "must be the same (whole number)"
+        off = np.abs(before.astype(float) - after.astype(float))
+        return np.where(before == after, 0.0, np.maximum(off, 1.0)), "must be the same (whole number)"
     gaps = np.isnan(before) & np.isnan(after)
     low, high = stored.series.get(f"{name}_low"), stored.series.get(f"{name}_high")
-    if stored.level == "statistical" and low is not None and high is not None:
+    if (
+        stored.level == "statistical"
+        and low is not None
+        and high is not None
+        and low.shape == high.shape == after.shape
+    ):
         excess, rule = np.maximum(np.maximum(low - after, after - high), 0.0), "must be inside the stored interval"
     elif stored.level == "exact":
         excess, rule = np.abs(after - before), "must be the same (exact)"
     else:
-        band = stored.tolerance * np.nanmax(np.abs(before), initial=0.0)
+        floor = stored.absolute + _FLOOR * np.nanmax(np.abs(before), initial=0.0)
+        band = np.asarray(stored.tolerance * np.abs(before) + floor)
         excess = np.abs(after - before)
         excess[excess <= band] = 0.0
-        rule = f"allowed are ±{band:.2g} (rounding)"
+        besides = f" ± {stored.absolute:g}" if stored.absolute else ""
+        rule = f"allowed are ±{stored.tolerance:g} of it{besides} (rounding)"
     return np.where(gaps, 0.0, np.where(np.isnan(excess), np.inf, excess)), rule

@@ -76,6 +76,7 @@ def show(
     caption: str,
     level: figure_data.Level,
     tolerance: float = figure_data.TOLERANCE,
+    absolute: float = 0.0,
     keep_colors: bool = False,
 ) -> None:
     """Show a finished figure in the chapter, and keep the numbers that it plots.
@@ -87,7 +88,8 @@ def show(
         alt: what the figure shows, for a reader who cannot see it.
         caption: understandable without the text around it; markdown, may hold ``$math$``.
         level: how well another run must meet the numbers: "exact", "rounding" or "statistical" (see ``figure_data``).
-        tolerance: the largest rounding error, relative to a series' largest number.
+        tolerance: the largest rounding error of a number, relative to its size.
+        absolute: the largest rounding error besides, in the units of the plot.
         keep_colors: True where the dark theme must not invert the picture, as for heat maps.
 
     Raises:
@@ -97,7 +99,7 @@ def show(
         if not value.strip():
             raise ValueError(f"figure {name!r}: {field} is empty, every figure has one")
     try:
-        packed = figure_data.pack(data, level, tolerance)
+        packed = figure_data.pack(data, level, tolerance, absolute)
     except ValueError as error:
         raise ValueError(f"figure {name!r}: {error}") from None
     if folder := os.environ.get(FOLDER):

@@ -11,9 +11,9 @@ from nbformat import NotebookNode
 from scipy import stats
 
 from poly import inference
-from poly.press import claims
+from poly.press import bound, claims
 from poly.press.chapters import Page, outputs_of, said
-from poly.press.claims import Claim
+from poly.press.claims import Claim, Prediction
 
 Record = dict[str, Any]
 # A verdict is false if the truth lies beyond one end of a 95 % interval.
@@ -64,15 +64,8 @@ def _record_faults(claim: Claim, record: Record) -> list[str]:
             f"claim {claim.id} is registered as {claim.expected}, but {shown} makes it "
             f"{record['verdict']}; predicted: {claims.predicted(claim.prediction)}"
         )
-    silent = changed_silently(claim, record)
+    silent = bound.changed_silently(claim, record)
     return [*found, silent] if silent else found
-
-
-def changed_silently(claim: Claim, record: Record) -> str:
-    """One line where the entry is another than the one that was checked, without a new amendment that says so."""
-    if record.get("entry") in (None, claims.fingerprint(claim)) or record.get("amended", "") != claim.amended:
-        return ""
-    return f"claim {claim.id}: its entry has changed since it was checked; say when and why in its field amended"
 
 
 def published(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> list[Record]:
@@ -148,19 +141,31 @@ def chance(claim: Claim, record: Record) -> float | None:
     """The chance of an interval this far from the tolerance's edge if the truth were on it; None without statistics.
 
     Normal errors, as wide as the interval's half on the side of the edge. For a confirmed claim the nearer edge counts,
-    as in two one-sided tests; for a refuted or refined one the edge that it lies beyond.
+    as in two one-sided tests; for a refuted one the edge that it lies beyond, and the chance to lie as far beyond the
+    other; for a refined one the greater of the two chances, that the prediction holds and that the alternative fails.
     """
     measured, low, high = record["measured"], record["low"], record["high"]
     if record["verdict"] == "open" or not str(record.get("interval", "")).startswith("95 %") or not low < high:
         return None
-    value, tolerance, _ = claim.prediction
-    below, above = value - tolerance, value + tolerance
     if record["verdict"] == "confirmed":
-        z = min(_distance(measured - below, measured - low), _distance(above - measured, high - measured))
-    elif measured > above:
-        z = _distance(measured - above, measured - low)
-    else:
-        z = _distance(below - measured, high - measured)
+        return _outside(claim.prediction, record)
+    value, tolerance, _ = claim.prediction
+    side = 1 if measured > value else -1
+    half = measured - low if side == 1 else high - measured
+    z = _distance(side * (measured - value) - tolerance, half)
+    p = float(stats.norm.sf(z) + stats.norm.sf(z + _distance(2 * tolerance, half)))
+    refined = record["verdict"] == "refined" and claim.alternative
+    return max(p, _outside(refined, record)) if refined else p
+
+
+def _outside(prediction: Prediction, record: Record) -> float:
+    """The chance of an interval this far inside the tolerance if the truth were on its nearer edge."""
+    value, tolerance, _ = prediction
+    measured = record["measured"]
+    z = min(
+        _distance(measured - value + tolerance, measured - record["low"]),
+        _distance(value + tolerance - measured, record["high"] - measured),
+    )
     return float(stats.norm.sf(z))
 
 
@@ -172,12 +177,13 @@ def _distance(gap: float, half: float) -> float:
 def _errors(ledger: Mapping[str, Claim], found: Sequence[Record]) -> str:
     decided = [record for record in found if record["verdict"] != "open"]
     tested = [(record, p) for record in decided if (p := chance(ledger[record["id"]], record)) is not None]
+    expected = _ONE_SIDED * sum(1 + (record["verdict"] != "confirmed") for record, _ in tested)
     text = (
         f"Of {len(ledger)} registered claims {len(found)} have been measured and {len(decided)} decided. "
         f"{len(tested)} verdicts rest on a 95 % interval of confidence; the others are exact, or come with the range "
-        "of what was seen, which says nothing about chance. A verdict by interval is false once in forty times at "
-        f"worst, where the truth lies on the edge of the tolerance. So of {len(tested)} at most "
-        f"{_ONE_SIDED * len(tested):.2g} are expected to be false.\n"
+        "of what was seen, which says nothing about chance. At worst, where the truth lies on the edge of the "
+        "tolerance, a confirmation by interval is false once in forty times; a refutation once in twenty, if the "
+        f"tolerance is narrow. So of {len(tested)} at most {expected:.2g} are expected to be false.\n"
     )
     if not tested:
         return text

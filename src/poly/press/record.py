@@ -10,7 +10,7 @@ import nbdime
 from nbdime.prettyprint import PrettyPrintConfig, pretty_print_diff
 from nbformat import NotebookNode
 
-from poly.press import claims, ledger
+from poly.press import bound, claims, ledger
 from poly.press.chapters import KERNELSPEC, Page, PressError, code_cells, notebook_text, read_notebook, write_whole
 from poly.press.execute import Result
 from poly.press.keys import chapter_key, read_claims
@@ -23,10 +23,12 @@ def record(root: Path, results: Sequence[Result], *, dry_run: bool = False) -> i
     """
     changed = 0
     entries = registered(root)
+    if lost := bound.unkept(root, entries):
+        raise PressError("; ".join(lost))
     for result in results:
         stored = read_notebook(result.page.path)
         for claim in ledger.records(stored):
-            silent = claim["id"] in entries and ledger.changed_silently(entries[claim["id"]], claim)
+            silent = claim["id"] in entries and bound.changed_silently(entries[claim["id"]], claim)
             if silent:
                 raise PressError(f"{result.page.name}: {silent}")
         new = to_store(result)
@@ -41,6 +43,8 @@ def record(root: Path, results: Sequence[Result], *, dry_run: bool = False) -> i
         else:
             write_whole(result.page.path, text, root / "_build" / "record")
             print(f"{result.page.name}: written")
+    if entries and not dry_run:
+        bound.keep(root, entries)
     return changed
 
 
@@ -115,7 +119,10 @@ def faults(root: Path, pages: Sequence[Page]) -> list[str]:
         elif notebook.metadata.get("poly", {}).get("key") != chapter_key(root, notebook):
             found.append(f"{page.name}: its stored outputs are stale: source, modules, data or claims changed since")
     # What stale outputs say of claims is no news.
-    return found or ledger.faults(registered(root), notebooks)
+    entries = registered(root)
+    found = [*bound.unkept(root, entries), *found] or ledger.faults(entries, notebooks)
+    new = [name for name in entries if name not in bound.kept(root)]
+    return found or [f"claims.yml, {name}: not bound yet" for name in new]
 
 
 def registered(root: Path) -> dict[str, claims.Claim]:

@@ -209,6 +209,7 @@ def _downloads(figure: dict[str, Any]) -> str:
     data = figure_data.unpack(figure["data"])
     exponent = math.log10(data.tolerance)
     within = f"$10^{{{exponent:.0f}}}$" if exponent == round(exponent) else f"{data.tolerance:g}"
+    within = f"{data.absolute:g}" if data.absolute else f"{within} of each"
     says = f"up to rounding, within {within}" if data.level == "rounding" else data.level
     links = ", ".join(f"{{download}}`{kind} <{NUMBERS}/{figure['name']}.{kind}>`" for kind in ("csv", "npz"))
     return f"[Numbers: {links}; reproducible: {says}.]{{.numbers}}"

@@ -1,0 +1,62 @@
+"""What registered claims have bound themselves to: no entry goes, and none changes without a dated amendment.
+
+``book/data/registered.json`` keeps a fingerprint of each entry, and its amendments, as they were when the chapters were
+last recorded.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from poly.press import claims
+from poly.press.chapters import PressError, write_whole
+from poly.press.claims import Claim
+
+Record = dict[str, Any]
+KEPT = Path("book") / "data" / "registered.json"
+
+
+def changed_silently(claim: Claim, record: Record) -> str:
+    """One line where the entry is another than the one that was checked, without a new amendment that says so."""
+    before = str(record.get("amended", ""))
+    if not claim.amended.startswith(before):
+        return f"claim {claim.id}: its field amended has changed, must begin with {before!r}"
+    if record.get("entry") in (None, claims.fingerprint(claim)):
+        return ""
+    if len(claims.amendments(claim.amended)) > len(claims.amendments(before)):
+        return ""
+    return f"claim {claim.id}: its entry has changed since it was checked; say when and why in its field amended"
+
+
+def kept(root: Path) -> dict[str, Record]:
+    """What each claim bound itself to when the chapters were last recorded; claims never leave this list."""
+    path = root / KEPT
+    if not path.is_file():
+        return {}
+    try:
+        return {name: {"entry": was["entry"], "amended": was["amended"]} for name, was in _read(path).items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PressError(f"{KEPT.as_posix()}: not the list of registered claims ({error!r})") from None
+
+
+def _read(path: Path) -> dict[str, Record]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def keep(root: Path, ledger: Mapping[str, Claim]) -> None:
+    """Bind all entries to what they say now."""
+    bound = {name: {"entry": claims.fingerprint(claim), "amended": claim.amended} for name, claim in ledger.items()}
+    text = json.dumps(kept(root) | bound, indent=1, ensure_ascii=False, sort_keys=True)
+    write_whole(root / KEPT, f"{text}\n", root / "_build" / "record")
+
+
+def unkept(root: Path, ledger: Mapping[str, Claim]) -> list[str]:
+    """What has become of entries since they were bound: those that are gone, and those that changed silently."""
+    found = []
+    for name, record in kept(root).items():
+        if name not in ledger:
+            found.append(f"claim {name}: was registered and is gone; an entry stays, amended, and its verdict with it")
+        elif silent := changed_silently(ledger[name], record):
+            found.append(silent)
+    return found
