@@ -270,3 +270,33 @@ def test_a_ledger_that_is_none(tmp_path: Path) -> None:
     path.write_text(entry + entry, encoding="utf-8")
     with pytest.raises(ValueError, match=r"^claims\.yml, C1: registered twice$"):
         claims.load(path)
+
+
+def test_rounding_may_not_hide_an_interval(ledger: Path, shown: Shown) -> None:
+    with pytest.raises(ValueError, match=r"^claim C1: digits=2 leave nothing of its interval, must be more$"):
+        claims.check("C1", 1.0, 0.9951, 1.0049, seeds=3)
+    claims.check("C1", 1.0, 0.9999, 1.0001, seeds=3)
+    assert shown[0][1]["poly"]["claim"]["interval"] == "exact"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("C1: 1\n'C1': 2\n", r"^claims\.yml, C1: registered twice$"),
+        ("C-1: 1\nC-1: 2\n", r"^claims\.yml, C-1: registered twice$"),
+        ("C1: {digits: 1, digits: 2}\n", r"^claims\.yml, digits: registered twice$"),
+        ("C1: [\n", r"^claims\.yml: while parsing"),
+    ],
+)
+def test_yaml_that_would_lose_something(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "claims.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=message) as caught:
+        claims.load(tmp_path / "claims.yml")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["2026-13-01: why", "9999-01-01: why", "2026-01-01 why", "why; 2026-01-01: why"])
+def test_an_amendment_has_a_date_that_has_been(tmp_path: Path, text: str) -> None:
+    write(tmp_path, {"C1": ENTRY | {"amended": text}})
+    with pytest.raises(ValueError, match=r"^claims\.yml, C1: amended=.*, must begin with a date"):
+        claims.load(tmp_path / "claims.yml")

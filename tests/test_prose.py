@@ -19,24 +19,30 @@ from poly.press.chapters import find_chapters, read_notebook, read_pages
 ROOT = Path(__file__).parent.parent
 CHAPTERS = find_chapters(read_pages(ROOT), [])
 LEDGER = claims.load(ROOT / "book" / "claims.yml")
-NUMBER = re.compile(r"(?<![\w.])[-−+]?\d[\d,]*(?:\.\d+)?(?![\w])")
-DECIMAL = re.compile(r"(?<![\w.])\d[\d,{}]*\.\d+")
+# Also with a unit, or an exponent, right behind it; not inside a word or a name, as in C5 or 32-bit.
+NUMBER = re.compile(r"(?<![\w.])[-−+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:e[-+]?\d+)?(?!-?bit)")
+IN_FORMULA = re.compile(r"(?<![\w.^{])(?:\d[\d,{}]*\.\d+|\d{1,3}(?:\{,\}\d{3})+|\d{2,}(?![\d\^{]))")
+# Places in this book and in others.
+PLACE = re.compile(r"\b(?:sections?|chapters?|figures?|equations?|pages?|tables?|Python) [\d.]+\d", re.IGNORECASE)
+# Code and displayed equations; the fences of what else is fenced.
+FENCED = re.compile(r"^```(?:\{(?:math|code-cell|figure)\}|(?!\{)).*?^```$|^`{3,}.*?$", re.DOTALL | re.MULTILINE)
 # Code, displayed equations, roles, targets of links, labels.
 NO_PROSE = re.compile(
-    r"```.*?```|\$\$.*?\$\$|\{[\w:-]+\}`[^`]*`|`[^`]*`|\]\([^)]*\)|https?://\S+|^\([\w-]+\)=$|^:\w+:.*$",
+    r"\$\$.*?\$\$|\{[\w:-]+\}`[^`]*`|`[^`]*`|\]\([^)]*\)|https?://\S+|^\([\w-]+\)=$|^:\w+:.*$",
     re.DOTALL | re.MULTILINE,
 )
+FORMAT = re.compile(r"[,.\d]*[dfge%]|,")
 FORMULA = re.compile(r"\$([^$]*)\$")
 
 
 def value(text: str) -> float:
-    return abs(float(re.sub(r"[,{}+−-]", "", text)))
+    return abs(float(re.sub(r"[,{}+−]|^-", "", text)))
 
 
 def typed(text: str, settings: set[float]) -> list[str]:
     """The numbers of a markdown text that the rule does not allow."""
-    text = NO_PROSE.sub(" ", text)
-    found = [number for formula in FORMULA.findall(text) for number in DECIMAL.findall(formula)]
+    text = PLACE.sub(" ", NO_PROSE.sub(" ", FENCED.sub(" ", text)))
+    found = [number for formula in FORMULA.findall(text) for number in IN_FORMULA.findall(formula)]
     bare = re.compile(r"[-−+]?[\d., ]*(\\?%)?")  # a formula that is no more than a number is prose
     words = FORMULA.sub(lambda match: match[1] if bare.fullmatch(match[1]) else " ", text)
     found += NUMBER.findall(words)
@@ -52,7 +58,9 @@ def described(tree: ast.AST) -> list[ast.Constant]:
     """The constant texts in the alt text and the caption of figures: prose, too."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     said = [word.value for call in calls for word in call.keywords if word.arg in {"alt", "caption"}]
-    parts = [node for text in said for node in ast.walk(text) if isinstance(node, ast.Constant)]
+    nodes = [node for text in said for node in ast.walk(text)]
+    formats = {id(part) for node in nodes if isinstance(node, ast.FormattedValue) for part in ast.walk(node)}
+    parts = [node for node in nodes if isinstance(node, ast.Constant) and id(node) not in formats]
     return [part for part in parts if isinstance(part.value, str)]
 
 
@@ -65,7 +73,7 @@ def settings_of(sources: list[str]) -> set[float]:
             constant: Any = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
             if isinstance(constant, int | float):
                 found.add(abs(float(constant)))
-            elif isinstance(constant, str):
+            elif isinstance(constant, str) and not FORMAT.fullmatch(constant):
                 found |= {value(number) for number in NUMBER.findall(constant)}
     return found
 
@@ -100,6 +108,9 @@ def test_no_result_is_typed_on_the_front_page() -> None:
         ("A slope of −1.98 (−1.99 to −1.97).", ["−1.98", "−1.99", "−1.97"]),
         ("We count 1,204 of them.", ["1,204"]),
         ("A slope of $-1.98$.", ["-1.98", "1.98"]),
+        ("It is 2.60x faster, 37ms, .37 of it, 1.5e-4.", ["2.60", "37", ".37", "1.5e-4"]),
+        ("We count $\\approx 37$, or $x = 37 \\pm 12$.", ["37", "37", "12"]),
+        ("```{note}\nWe find 37 of them.\n```", ["37"]),
     ],
 )
 def test_typed_results_are_found(text: str, found: list[str]) -> None:
@@ -116,6 +127,7 @@ def test_typed_results_are_found(text: str, found: list[str]) -> None:
         "$$x = 1.28$$\n\n```{math}\n:label: eq-35\nL = 1.28\n```",
         "with $n = 256$ features and 7,500 steps at 0.001",
         "(ch-12)=\n# Title",
+        "See section 4.2, chapter 10 and Figure 12; Python 3.11; in C13 and 64-bit numbers, $10^{12}$ and $x^{24}$.",
     ],
 )
 def test_settings_constants_years_and_references_are_allowed(text: str) -> None:
@@ -126,4 +138,4 @@ def test_what_is_said_of_a_figure_is_prose_and_no_setting() -> None:
     source = 'show(fig, "f", data={}, alt=f"It falls from {a:.1f} to 2.5.", caption="At 37 of them.", color="0.3")'
     assert settings_of([source]) == {0.3}
     tree = ast.parse(source)
-    assert [typed(str(part.value), settings_of([source])) for part in described(tree)] == [[], ["2.5"], [], ["37"]]
+    assert [typed(str(part.value), settings_of([source])) for part in described(tree)] == [[], ["2.5"], ["37"]]

@@ -3,6 +3,7 @@ import importlib.util
 import json
 import math
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -101,6 +102,37 @@ def test_another_release_of_a_numerical_library_is_other_code(monkeypatch: pytes
     one = code_hash.code_hash(draw)
     monkeypatch.setattr(metadata, "version", lambda name: "1")
     assert len({before, one, code_hash.code_hash(draw)}) == 3
+
+
+def bound_to(*values: Any) -> Any:
+    return functools.partial(labeled, label=values)  # type: ignore[arg-type]
+
+
+def test_repeats_bound_builtins_and_hidden_state_are_told_apart() -> None:
+    x, y = [1], [2]
+    hashes = [code_hash.code_hash(bound_to(*values)) for values in ((x, y, x), (x, y, y), (x, x, y))]
+    assert len(set(hashes)) == 3
+    pairs: list[tuple[Any, Any]] = [
+        ({1: 2}.get, {1: 3}.get),
+        ([1, 2].__getitem__, [3, 4].__getitem__),
+        (np.ma.array([1, 2], mask=[False, True]), np.ma.array([1, 2], mask=[True, False])),
+    ]
+    for one, other in pairs:
+        assert code_hash.code_hash(bound_to(one)) != code_hash.code_hash(bound_to(other))
+    for hidden in (random.Random(1), pd.Timestamp(2026, 1, 1), np.frompyfunc(abs, 1, 1)):
+        with pytest.raises(ValueError, match=r"^run: is bound to "):
+            code_hash.code_hash(bound_to(hidden))
+
+
+def test_what_cannot_be_stored_runs_where_only_a_variable_names_a_store(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(sweep.STORE, str(tmp_path / "named"))
+    run = functools.partial(labeled, label=random.Random(1))  # type: ignore[arg-type]
+    assert len(sweep.sweep(run, {"n": [2]}, seeds=2, executor=here)) == 2
+    assert not list((tmp_path / "named").glob("*.npz"))
+    monkeypatch.setenv(sweep.STORE, "")
+    assert len(sweep.sweep(labeled, {"n": [2], "label": ["a"]}, seeds=1, executor=here)) == 1
 
 
 def test_a_store_may_be_named_by_a_variable(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """A hash of what a function does: of its code as it is loaded and of all that it is bound to. A leaf module."""
 
 import contextlib
+import copyreg
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,6 @@ _CODE = (
 )
 # As it was when it was imported: who edits it meanwhile still runs the old one.
 _LABORATORY = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))
-_MADE_IN_PYTHON = 1 << 9
 # Their releases change last digits, and once in a while more.
 _NUMERICAL = ("numpy", "scipy", "torch", "numba")
 
@@ -93,10 +93,12 @@ def _of_code(value: Any) -> list[Any]:  # one branch for each kind of thing
         found = [value.__wrapped__]
     elif isinstance(value, ModuleType) or (isinstance(value, np.ufunc) and "vectorized" not in value.__name__):
         found = [value.__name__]
-    elif hasattr(value, "__qualname__"):  # a builtin, perhaps bound to what it works on
+    elif hasattr(value, "__qualname__") and not isinstance(
+        value, np.ufunc
+    ):  # a builtin, perhaps bound to what it works on
         owner = getattr(value, "__self__", None)
         found = [value.__qualname__, *([] if owner is None or isinstance(owner, ModuleType) else [owner])]
-    elif hasattr(value, "__dict__") and not _has_hidden_state(type(value)):
+    elif _is_plain(value):
         kind = type(value)
         own = kind.__module__.partition(".")[0] == __name__.partition(".")[0]  # the laboratory is in the hash as it is
         found = [kind.__qualname__ if own else kind, vars(value)]
@@ -107,9 +109,15 @@ def _of_code(value: Any) -> list[Any]:  # one branch for each kind of thing
     return found
 
 
-def _has_hidden_state(kind: type) -> bool:
-    """Whether its objects hold what their ``__dict__`` does not show: it inherits from a class made in C."""
-    return any(base is not object and not base.__flags__ & _MADE_IN_PYTHON for base in kind.__mro__)
+def _is_plain(value: Any) -> bool:
+    """Whether the object is its class and its ``__dict__``; those that inherit from C may hold more than that."""
+    if isinstance(value, np.ufunc) or not hasattr(value, "__dict__"):
+        return False
+    try:
+        made_by, *how = value.__reduce_ex__(2)
+    except (TypeError, ValueError, AttributeError):
+        return False
+    return made_by is copyreg.__newobj__ and how[0] == (type(value),) and not any(how[2:])  # type: ignore[attr-defined]
 
 
 def _of_function(function: Any) -> Iterator[Any]:
