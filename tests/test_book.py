@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 import yaml
 
-from poly.press import parameters
+from poly.press import figure_data, parameters
 from poly.press.chapters import find_chapters, read_notebook, read_pages
 
 ROOT = Path(__file__).parent.parent
@@ -77,3 +78,28 @@ def test_a_command_that_the_text_gives_is_understood(number: str, words: str) ->
     page = find_chapters(read_pages(ROOT), [number])[0]
     known = parameters.known_parameters(read_notebook(page.path))
     assert parameters.read_parameters(words.split(), known, page.name)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.stem)
+def test_one_percent_in_any_number_of_any_figure_is_found(chapter: Path) -> None:
+    for figure in displayed(chapter, "figure"):
+        stored = figure_data.unpack(figure["data"])
+        for name, values in stored.series.items():
+            if values.dtype.kind != "f":
+                continue
+            seen = np.abs(values) > max(100 * stored.absolute, 1e-9 * np.nanmax(np.abs(values), initial=0.0))
+            if stored.tolerance >= 0.01 or not seen.any():
+                continue
+            altered = stored._replace(series=stored.series | {name: np.where(seen, 1.01 * values, values)})
+            (line,) = figure_data.differences(stored, altered)
+            assert f"; {seen.sum()} of {values.size} numbers differ" in line, f"{figure['name']}, {name}"
+
+
+def test_tolerances_are_far_below_one_percent() -> None:
+    loose = [
+        (figure["name"], data.tolerance, data.absolute)
+        for chapter in CHAPTERS
+        for figure in displayed(chapter, "figure")
+        if (data := figure_data.unpack(figure["data"])).tolerance > 1e-3 or data.absolute > 0.005
+    ]
+    assert loose == []
