@@ -54,7 +54,7 @@ class _Loader(yaml.SafeLoader):
     """Refuses a key that is there twice, of which YAML would keep the last one without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        keys = [key.value for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
                 raise ValueError(f"claims.yml, {key}: registered twice")
