@@ -1,6 +1,7 @@
 """Before ``poly`` is imported: its array types are checked in every call that a test makes."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import jaxtyping
@@ -21,6 +22,9 @@ if not MUTATED:
 
 # Small tensors, many processes.
 torch.set_num_threads(1)
+
+# A run in the background of a script has Ctrl-C ignored: tests that press it would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples on every run and machine. A mutant needs one that fails, not the smallest.
 PHASES = [Phase.explicit, Phase.generate] + ([] if MUTATED else [Phase.shrink, Phase.explain])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from poly import metrics
+from poly import metrics, model
 
 f64 = torch.float64
 NEAR = (0.8, 1.2)
@@ -214,3 +214,13 @@ def test_bad_windows(metric: Callable[..., Any], near: Any) -> None:
 def test_feature_dimensionality_has_no_scale(scale: float, dtype: torch.dtype) -> None:
     W = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], dtype=dtype) * scale
     assert metrics.feature_dimensionality(W).tolist() == pytest.approx([0.5, 0.5, 1.0, 0.0], abs=1e-6)
+
+
+def test_fourth_norms() -> None:
+    W = torch.tensor([[2.0, 0.0, 0.0], [1.0, -1.0, 1.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
+    assert metrics.fourth_norms(W).tolist() == [16.0, 3.0, 0.0]
+    assert metrics.fourth_norms(W, relative=True).tolist() == pytest.approx([1.0, 1 / 3, 0.0])
+    rows = model.init(1, 16, instances=20_000, generator=torch.Generator().manual_seed(0))
+    assert metrics.fourth_norms(rows, relative=True).mean().item() == pytest.approx(3 / 18, rel=0.01)
+    with pytest.raises(ValueError, match=r"^W: holds NaN"):
+        metrics.fourth_norms(W * float("nan"))

@@ -47,6 +47,17 @@ def test_the_count_is_that_of_the_whole_matrix() -> None:
             outcome.polysemantic_neurons(row, near)
 
 
+def test_winners_are_the_largest_of_their_rows() -> None:
+    W = torch.randn(30, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    W[4] *= 0.01
+    found = outcome.winners(outcome.compare(torch.ones_like(W).cumsum(-1), W)._asdict())
+    assert found.feature.tolist() == [i for i in range(30) if i != 4]
+    assert found.neuron.tolist() == metrics.winners(W)[found.feature].tolist()
+    assert found.positive.tolist() == (W[found.feature, found.neuron] > 0).tolist()
+    assert found.rank.tolist() == (20 - found.neuron).tolist()
+    np.testing.assert_allclose(np.abs(found.start), (1 + found.neuron) * 20**0.5)
+
+
 def test_flow_ends_one_hot_and_its_winner_was_large() -> None:
     found = outcome.outcome(n=16, m=64, l1=0.02, method="flow", generator=torch.Generator().manual_seed(0))
     assert sorted(found.feature.tolist()) == list(range(16))

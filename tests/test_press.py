@@ -568,6 +568,9 @@ def test_record_shows_what_changes_stores_it_and_then_finds_nothing_new(
     build.record_chapters(built, ["2"], dry_run=False)
     assert capsys.readouterr().out == "02-two: nothing changed\n"
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    build.record_chapters(built, ["2"], dry_run=False, every=True)
+    assert capsys.readouterr().out == "02-two: the outputs are the same\n02-two: written\n"
+    assert path.read_bytes() == before[0]
 
     edit(built / "book/data/points.csv", "1,2", "8,9")
     assert record.faults(built, pages)[0].startswith("02-two: its stored outputs are stale")

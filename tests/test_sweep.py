@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import torch
 
-from poly import code_hash, metrics, model, sweep
+from poly import code_hash, metrics, model, outcome, sweep
 from poly.press import execute
 
 
@@ -106,6 +106,19 @@ def test_another_release_of_a_numerical_library_is_other_code(monkeypatch: pytes
 
 def bound_to(*values: Any) -> Any:
     return functools.partial(labeled, label=values)  # type: ignore[arg-type]
+
+
+def test_of_the_laboratory_only_what_the_run_can_reach_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: dict[str, Any] = {"outcome": outcome.outcome, "mine": draw}
+    before = {name: code_hash.code_hash(run) for name, run in runs.items()}
+    for module, changed in (("superposition", {"mine"}), ("new", {"mine"}), ("flow_forces", {"outcome", "mine"})):
+        text = code_hash._LABORATORY.get(module, "") + "x = 1\n"
+        with monkeypatch.context() as patch:
+            patch.setitem(code_hash._LABORATORY, module, text)
+            assert {name for name, run in runs.items() if code_hash.code_hash(run) != before[name]} == changed
+    reached = {name for name, _ in code_hash._laboratory(outcome.outcome)}
+    assert {"outcome", "flow", "flow_dense", "chebyshev", "training", "optimizers", "noise", "checks"} <= reached
+    assert not {"superposition", "inference", "theory", "sweep"} & reached
 
 
 def test_repeats_bound_builtins_and_hidden_state_are_told_apart() -> None:
@@ -363,6 +376,14 @@ def test_an_old_file_of_somebody_else_stays_in_the_store(tmp_path: Path, here: H
     assert not draft.exists()
 
 
+def test_a_draft_that_another_sweep_finishes_meanwhile_is_no_error(
+    tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / f"{'a' * 64}.{'b' * 32}.tmp"
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter([gone]))
+    assert len(sweep.sweep(closure(1), {"n": [2]}, seeds=1, executor=here, store=tmp_path)) == 1
+
+
 def test_after_a_failed_cell_no_other_runs_on(tmp_path: Path) -> None:
     def slow(*, n: int, generator: torch.Generator) -> int:
         if n == 0:
@@ -432,11 +453,12 @@ import sys, time, torch
 from poly import sweep
 
 def slow(*, n, generator):
+    print("ran", file=sys.stderr)
     time.sleep(0.15)
     return torch.rand(3, generator=generator) + n
 
 if __name__ == "__main__":
-    table = sweep.sweep(slow, {"n": list(range(12))}, seeds=2, store=sys.argv[1], progress=False)
+    table = sweep.sweep(slow, {"n": list(range(12))}, seeds=2, store=sys.argv[1] or None, progress=False)
     print(sum(float(row.sum()) for row in table.value).hex())
 """
 
@@ -444,7 +466,9 @@ if __name__ == "__main__":
 def script(folder: Path, store: Path) -> subprocess.Popen[str]:
     path = folder / "script.py"
     path.write_text(SCRIPT)
-    return subprocess.Popen([sys.executable, str(path), str(store)], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, str(path), str(store)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def test_killed_at_any_moment_a_sweep_goes_on_to_the_same_result(tmp_path: Path) -> None:
@@ -463,11 +487,22 @@ def test_killed_at_any_moment_a_sweep_goes_on_to_the_same_result(tmp_path: Path)
     assert resumed == whole != ""
 
 
-def test_two_processes_share_a_store(tmp_path: Path) -> None:
+def test_two_processes_share_a_store_and_the_work(tmp_path: Path) -> None:
     both = [script(tmp_path, tmp_path / "store") for _ in range(2)]
-    one, other = (process.communicate()[0] for process in both)
+    (one, said), (other, said_too) = (process.communicate() for process in both)
     assert one == other != ""
+    assert (said + said_too).count("ran") == 24
+    assert sorted({path.suffix for path in (tmp_path / "store").iterdir()}) == [".json", ".npz"]
     assert len(list((tmp_path / "store").glob("*.json"))) == 24
+
+
+def test_workers_that_grow_are_replaced_without_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    growing = SCRIPT.replace('print("ran", file=sys.stderr)', "globals()[n] = [0] * 10**6")
+    path.write_text(growing.replace("0.15", "1.1").replace("range(12)", "range(3)"))
+    limit = {**os.environ, "LOKY_MAX_MEMORY_LEAK_SIZE": "1000"}
+    found = subprocess.run([sys.executable, path, ""], env=limit, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (0, "")
 
 
 # Errors
@@ -511,3 +546,17 @@ def test_other_bad_input(tmp_path: Path, here: Here) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"^store='.*file': File exists, must be a folder$"):
         sweep.sweep(draw, {"n": [1]}, seeds=1, executor=here, store=tmp_path / "file")
+
+
+def test_what_a_cell_drew_can_be_drawn_again(here: Here) -> None:
+    table = sweep.sweep(draw, {"n": [3], "m": [5, 6]}, seeds=2, executor=here)
+    for row in table.to_dict("records"):
+        W = model.init(3, row["m"], generator=sweep.stream({"n": 3, "m": row["m"]}, row["seed"]))
+        assert W.abs().max().item() == row["largest"]
+    paired = sweep.sweep(draw, {"n": [3], "m": [5, 6]}, seeds=2, executor=here, paired=("m",))
+    W = model.init(3, 6, generator=sweep.stream({"n": np.int64(3)}, 1))
+    assert W.abs().max().item() == paired.largest.iloc[-1]
+    with pytest.raises(ValueError, match="seed=-1"):
+        sweep.stream({"n": 3}, -1)
+    with pytest.raises(ValueError, match="grid: n has the value nan"):
+        sweep.stream({"n": float("nan")}, 1)

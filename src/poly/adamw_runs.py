@@ -1,16 +1,14 @@
 """The paper's counts by AdamW as released, computed once and kept: ``python -m poly.adamw_runs FOLDER``.
 
 Some two hours on two cores. Each width is a file, written when it is whole; what is there already stays, and what was
-cut off goes on where it stopped.
+cut off goes on where it stopped. Beside them lie the variants: other sizes, and one thing changed at a time.
 """
 
 import argparse
 import json
 import platform
 import time
-import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from poly import outcome, sweep
+from poly import adamw_variants, follow, kept, outcome, sweep
 from poly.code_hash import code_hash
 
 N, NETWORKS = 256, 16
@@ -28,7 +26,34 @@ WIDTHS = tuple(range(256, 4097, 256))
 SETTINGS = ((256, 1e-3), (256, 1e-2), (256, 1e-1), *((m, 1e-3) for m in WIDTHS[1:]))
 # The heat map of figure 4 is at this width; the mean over networks is kept.
 HEAT_MAP = 4096
-_DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+# As literals: a power's last bit may hang on the processor, and then nothing kept would fit.
+PRESSURES = [float(f"{digit}e{exponent}") for exponent in range(-5, 0) for digit in (1, 2, 5)] + [1.0]
+# Each with its run, grid, networks, and what is paired: chapters 4 and 5 ask for them by the same words.
+_WIDE: dict[str, Sequence[Any]] = {"n": [32], "m": [4096], "l1": [0.032]}
+_CHANGED = ("l1", "apart", "finer")
+VARIANTS: dict[str, tuple[Callable[..., Any], dict[str, Sequence[Any]], int, tuple[str, ...]]] = {
+    "wide": (outcome.outcome, _WIDE | {"method": ["adamw"]}, 16, ("l1", "method")),
+    "wide-finer": (adamw_variants.variant, _WIDE | {"apart": [False], "finer": [4]}, 8, _CHANGED),
+    "wide-apart": (adamw_variants.variant, _WIDE | {"apart": [True], "finer": [1]}, 64, _CHANGED),
+    "phases": (
+        adamw_variants.phases,
+        {"n": [16], "m": [256, 1024, 4096], "l1": PRESSURES},
+        2,
+        (),
+    ),
+    "apart": (
+        adamw_variants.variant,
+        {"n": [N], "m": [256, 512, 1024, 2048, 4096], "l1": [1e-3], "apart": [True], "finer": [1]},
+        1,
+        _CHANGED,
+    ),
+    "followed": (
+        follow.follow,
+        {"n": [N], "m": [512], "l1": [1e-3], "method": ["adamw"], "records": [41]},
+        2,
+        ("l1", "method", "records"),
+    ),
+}
 _LISTED = ("feature", "neuron", "weight", "start", "rank")
 _TYPES = {"feature": np.uint16, "neuron": np.uint16, "weight": np.float32, "start": np.float32, "rank": np.uint16}
 
@@ -67,7 +92,7 @@ def heat_map(folder: Path | str) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as kept:
             return np.asarray(kept["overlap"])
-    except _DAMAGE as error:
+    except kept.DAMAGE as error:
         raise ValueError(f"{path}: no file of AdamW runs ({error})") from None
 
 
@@ -85,7 +110,7 @@ def _read(path: Path) -> sweep.Table:
                 point | {"seed": k} | {name: columns[name][k] for name in _LISTED} | {"sizes": kept["sizes"][k]}
                 for k in range(len(kept["networks"]))
             ]
-    except _DAMAGE as error:
+    except kept.DAMAGE as error:
         raise ValueError(f"{path}: no file of AdamW runs ({error})") from None
     return pd.DataFrame(rows)
 
@@ -112,7 +137,6 @@ def main() -> None:
     parser.add_argument("--store", type=Path, help="where single networks are kept until their width is whole")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    record = options.folder / "provenance.json"
     for m, l1 in SETTINGS:
         path = _path(options.folder, m, l1)
         if path.exists():
@@ -120,16 +144,30 @@ def main() -> None:
         print(f"n = {N}, m = {m}, λ = {l1:g}: {NETWORKS} networks", flush=True)
         started = time.perf_counter()
         _write(path, compute(m, l1, seeds=NETWORKS, store=options.store))
-        known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-        known[path.name] = {
-            "code": code_hash(outcome.outcome),
-            "seconds": round(time.perf_counter() - started, 1),
-            "date": time.strftime("%Y-%m-%d", time.gmtime()),
-            "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
-            "machine": platform.machine(),
-            "capability": torch.backends.cpu.get_cpu_capability(),
-        }
-        record.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        _record(path, outcome.outcome, started)
+    for name, (run, grid, seeds, paired) in VARIANTS.items():
+        path = options.folder / f"kept-{name}.npz"
+        if path.exists():
+            continue
+        print(f"{name}: {grid}", flush=True)
+        started = time.perf_counter()
+        kept.keep(path, run, grid, seeds=seeds, paired=paired, store=options.store)
+        _record(path, run, started)
+
+
+def _record(path: Path, run: Callable[..., Any], started: float) -> None:
+    """Add where a file comes from to the provenance beside it."""
+    record = path.with_name("provenance.json")
+    known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    known[path.name] = {
+        "code": code_hash(run),
+        "seconds": round(time.perf_counter() - started, 1),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "machine": platform.machine(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+    }
+    record.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

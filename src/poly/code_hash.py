@@ -1,5 +1,6 @@
 """A hash of what a function does: of its code as it is loaded and of all that it is bound to. A leaf module."""
 
+import ast
 import contextlib
 import copyreg
 import functools
@@ -20,7 +21,7 @@ _CODE = (
     *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_exceptiontable"),
 )
 # As it was when it was imported: who edits it meanwhile still runs the old one.
-_LABORATORY = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))
+_LABORATORY = {path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))}
 # Their releases change last digits, and once in a while more.
 _NUMERICAL = ("numpy", "scipy", "torch", "numba")
 
@@ -28,16 +29,42 @@ _NUMERICAL = ("numpy", "scipy", "torch", "numba")
 def code_hash(run: Callable[..., Any]) -> str:
     """Of what ``run`` does as it is loaded now, as far as its own module and the laboratory go.
 
+    A function of the laboratory is its module and all that this imports; any other may reach the whole laboratory.
+
     Of numpy, scipy, torch and numba the versions count; other packages are taken as they are.
 
     Raises:
         ValueError: a ``run`` that is bound to what has no content to compare.
     """
-    digest = hashlib.sha256(_LABORATORY.encode())
+    digest = hashlib.sha256(repr(_laboratory(run)).encode())
     digest.update(repr([metadata.version(name) for name in _NUMERICAL]).encode())
     for part in _content(run, {}):
         digest.update(repr(part).encode())
     return digest.hexdigest()
+
+
+def _laboratory(run: Callable[..., Any]) -> list[tuple[str, str]]:
+    """The sources that count: for a function of the laboratory all that its module imports, else the whole of it."""
+    package, _, name = (getattr(run, "__module__", None) or "").rpartition(".")
+    if package != __name__.partition(".")[0] or name not in _LABORATORY:
+        return sorted(_LABORATORY.items())
+    reached, todo = set(), {name}
+    while todo:
+        module = todo.pop()
+        reached.add(module)
+        todo |= _imports(_LABORATORY[module]) & set(_LABORATORY) - reached
+    return [(module, _LABORATORY[module]) for module in sorted(reached)]
+
+
+@functools.cache
+def _imports(source: str) -> set[str]:
+    """All names that the source imports, or imports from, at the top or inside functions, without their package."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.name.rpartition(".")[2] for alias in node.names}
+            found.add((getattr(node, "module", "") or "").rpartition(".")[2])
+    return found
 
 
 def _content(value: Any, seen: dict[int, Any]) -> Iterator[Any]:

@@ -103,6 +103,29 @@ def survivors(W: Float[Tensor, "*instances n m"]) -> Int[Tensor, "*instances n"]
     return (checks.weights(W) != 0).sum(-1)
 
 
+def fourth_norms(W: Float[Tensor, "*instances n m"], *, relative: bool = False) -> Float[Tensor, "*instances n"]:
+    """How concentrated each feature's row is: ``‖W_i‖₄⁴ = Σ_k W_ik⁴``.
+
+    Args:
+        W: encodings, (*instances, n, m).
+        relative: divide by ``‖W_i‖₂⁴``; then it is 1 for a row with one weight, 1/m for m equal ones, 3/(m + 2) on
+            average over all directions, whatever the row's length, and 0 for a row that is 0.
+
+    Returns:
+        (*instances, n).
+
+    Raises:
+        ValueError: non-finite W.
+
+    Source: figure 5 of the paper, which plots the mean over rows.
+    """
+    fourth = checks.weights(W).pow(4).sum(-1)
+    if not relative:
+        return fourth
+    square = W.square().sum(-1).square()
+    return torch.where(square > 0, fourth / square, torch.zeros_like(fourth))
+
+
 def feature_dimensionality(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances n"]:
     """The share of a hidden dimension that each feature has to itself.
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -90,6 +90,28 @@ def compare(start: Float[Tensor, "n m"], end: Float[Tensor, "n m"], *, keep_over
         sizes=np.histogram(W.abs().numpy(), BINS)[0],
         overlap=(first @ W.mT).numpy().astype(np.float32) if keep_overlap else np.empty((0, 0), np.float32),
     )
+
+
+class Winners(NamedTuple):
+    """The largest final weight of each feature that has one; the fields are those of ``Outcome``."""
+
+    feature: Int[Array, " alive"]
+    neuron: Int[Array, " alive"]
+    positive: Bool[Array, " alive"]
+    start: Float[Array, " alive"]
+    rank: Int[Array, " alive"]
+
+
+def winners(row: Mapping[str, Any]) -> Winners:
+    """Who has won each row, from a row of a sweep's table; features without a weight of 0.05 are left out.
+
+    Args:
+        row: of ``outcome``.
+    """
+    order = np.lexsort((-np.abs(row["weight"]), row["feature"]))
+    first = order[np.unique(np.asarray(row["feature"])[order], return_index=True)[1]]
+    feature, neuron, start, rank = (np.asarray(row[name])[first] for name in ("feature", "neuron", "start", "rank"))
+    return Winners(feature.astype(np.int64), neuron.astype(np.int64), row["weight"][first] > 0, start, rank)
 
 
 def polysemantic_neurons(row: Mapping[str, Any], near: tuple[float, float] = (0.8, 1.2)) -> int:

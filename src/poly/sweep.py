@@ -4,6 +4,7 @@ Every cell has a random stream of its own, made from the seed and from what the 
 adding a width to the grid changes no other number.
 """
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -22,6 +23,7 @@ import loky
 import numpy as np
 import pandas as pd
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -36,6 +38,8 @@ _FORGOTTEN = 3600.0  # seconds
 # Names a folder for those who name no store.
 STORE = "POLY_STORE"
 _DRAFT = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{32}\.tmp")
+# loky tells of every worker that it replaces, be it idle or grown; nothing is lost, and a page would show the warning.
+warnings.filterwarnings("ignore", message="A worker (stopped|was restarted) while some jobs", category=UserWarning)
 
 
 class CellError(RuntimeError):
@@ -60,7 +64,8 @@ def sweep(
 ) -> Table:
     """Run every point of the grid with every seed.
 
-    Calls ``run(**point, generator=g)``; g is seeded by ``SeedSequence(seed, spawn_key=SHA-256 of the point)``.
+    Calls ``run(**point, generator=g)``; g is seeded by ``SeedSequence(seed, spawn_key=SHA-256 of the point)``, and
+    comes again from ``stream``.
     What it returns, a number, an array, a tensor, a mapping of such or a NamedTuple of such, becomes columns.
 
     Args:
@@ -72,9 +77,9 @@ def sweep(
             forked after torch has computed in this one may hang: that is torch's threads.
         store: a folder for finished cells, which a later sweep, or another process at the same time, takes from it
             where point, seed and code are the same: the source of ``run`` and of the functions of its module that it
-            names, the values that all of them are bound to or find in their module, the laboratory, and the versions
-            of numpy, scipy, torch and numba. Other packages are taken as they are. None: the folder that the variable
-            ``POLY_STORE`` names; without it, nothing is stored.
+            names, the values that all of them are bound to or find in their module, what it may reach of the
+            laboratory, and the versions of numpy, scipy, torch and numba. Other packages are taken as they are. None:
+            the folder that the variable ``POLY_STORE`` names; without it, nothing is stored.
         paired: arguments of ``run`` that the random stream does not hang on: points that differ only there see the
             same draws ("common random numbers"), such as one start trained in several ways.
         progress: a bar with the time left, on the terminal; None: where there is one.
@@ -94,8 +99,9 @@ def sweep(
         raise ValueError(f"executor={executor!r}: must be a concurrent.futures.Executor")
     if folder is not None:
         for draft in folder.glob("*.tmp"):  # of a sweep that was killed in the middle of writing
-            if _DRAFT.fullmatch(draft.name) and time.time() - draft.stat().st_mtime > _FORGOTTEN:
-                draft.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another sweep has put it in its place meanwhile
+                if _DRAFT.fullmatch(draft.name) and time.time() - draft.stat().st_mtime > _FORGOTTEN:
+                    draft.unlink()
     try:
         code = "" if folder is None else code_hash(run)
     except ValueError:
@@ -116,6 +122,22 @@ def sweep(
         for cell, found in zip(cells, (done[key] for key in keys), strict=True)
     ]
     return pd.DataFrame(rows)
+
+
+def stream(point: Mapping[str, Any], seed: int) -> torch.Generator:
+    """The generator that ``run`` gets in the cell of this point and seed, to draw again what it drew.
+
+    Args:
+        point: the arguments of ``run`` that the stream hangs on: all of the grid's that are not ``paired``.
+        seed: that of the cell.
+
+    Raises:
+        ValueError: values that are in no grid, or a seed that is no whole number ≥ 0.
+    """
+    plain = {name: _plain(name, value) for name, value in point.items()}
+    words = np.frombuffer(bytes.fromhex(_hash(plain)), dtype=np.uint32).tolist()
+    sequence = np.random.SeedSequence(checks.count("seed", seed, at_least=0), spawn_key=words)
+    return torch.Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0]))
 
 
 def _folder(store: Path | str | None) -> Path | None:
@@ -199,17 +221,26 @@ def _computed(
 
 
 def _run_cell(run: Callable[..., Any], cell: _Cell, key: str, folder: Path | None, alone: bool) -> Result:
+    if folder is None:
+        return _run(run, cell, alone)
+    # Two sweeps that share a store at one time share the work: who comes second waits, and takes what is there.
+    lock = folder / f"{key}.lock"
+    with FileLock(lock):
+        found = _load(folder, key)
+        if found is None:
+            found = _run(run, cell, alone)
+            _save(folder, key, cell, found)
+        lock.unlink(missing_ok=True)
+    return found
+
+
+def _run(run: Callable[..., Any], cell: _Cell, alone: bool) -> Result:
     own = {name: value for name, value in cell.point.items() if name not in cell.paired}
-    words = np.frombuffer(bytes.fromhex(_hash(own)), dtype=np.uint32).tolist()
-    state = np.random.SeedSequence(cell.seed, spawn_key=words).generate_state(1, np.uint64)[0]
-    generator = torch.Generator().manual_seed(int(state))
+    generator = stream(own, cell.seed)
     if alone:  # the processes share the cores
         torch.set_num_threads(1)
     with threadpool_limits(1 if alone else None):
-        result = _arrays(run(**cell.point, generator=generator), {"seed", *cell.point})
-    if folder is not None:
-        _save(folder, key, cell, result)
-    return result
+        return _arrays(run(**cell.point, generator=generator), {"seed", *cell.point})
 
 
 def _arrays(result: Any, taken: Container[str]) -> Result:
@@ -255,4 +286,6 @@ def _load(folder: Path, key: str) -> Result | None:
             return {name: stored[f"arr_{place}"] for place, name in enumerate(known["results"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         warnings.warn(f"{arrays}: damaged ({error}), it is computed again", stacklevel=3)
+        with contextlib.suppress(OSError):
+            record.unlink()  # said once, by whoever finds it first
         return None

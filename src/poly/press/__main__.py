@@ -42,7 +42,9 @@ def _run(options: argparse.Namespace, root: Path) -> int:
         case "chapter":
             build.build_chapter(root, options.chapter, options.parameters)
         case "record":
-            build.record_chapters(root, options.chapters, dry_run=options.dry_run, workers=options.jobs)
+            build.record_chapters(
+                root, options.chapters, dry_run=options.dry_run, every=options.every, workers=options.jobs
+            )
         case "test":
             check.run(root, fast=options.fast)
         case "reproduce":
@@ -74,6 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     record = commands.add_parser("record", help="refresh the outputs stored in the chapters, showing what changes")
     record.add_argument("chapters", nargs="*", metavar="chapter", help="only these chapters")
     record.add_argument("--dry-run", action="store_true", help="show what would change, write nothing")
+    record.add_argument(
+        "--every",
+        action="store_true",
+        help="write chapters of which nothing changes, too: in a clean clone, for run times without stored sweeps",
+    )
     _add_jobs(record)
 
     test = commands.add_parser("test", help="run every check")

@@ -56,12 +56,14 @@ def build_stored(root: Path) -> None:
     print(f"open {_front_page(out)}")
 
 
-def record_chapters(root: Path, wanted: Sequence[str], *, dry_run: bool, workers: int | None = None) -> None:
+def record_chapters(
+    root: Path, wanted: Sequence[str], *, dry_run: bool, every: bool = False, workers: int | None = None
+) -> None:
     """Execute what changed, show how the outputs differ from the stored ones, and store them."""
     with only_one(root / "_build"):
         record.registered(root)  # a faulty entry is one line at once, and not a failing cell after minutes
         results = execute.up_to_date(root, find_chapters(read_pages(root), wanted), workers)
-        record.record(root, results, dry_run=dry_run)
+        record.record(root, results, dry_run=dry_run, every=every)
 
 
 def build_chapter(root: Path, wanted: str, words: Sequence[str]) -> None:

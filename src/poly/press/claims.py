@@ -21,6 +21,7 @@ from IPython.display import display
 _MOST_DIGITS = 4
 # An interval that is so much narrower than the tolerance may be lost in rounding.
 _NEGLIGIBLE = 0.01
+_RANGE = re.compile(r"\d to \d|\bbelow\b|\bor more\b|\bat most\b")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Verdict = Literal["confirmed", "refined", "refuted", "open"]
@@ -280,5 +281,7 @@ def _tolerance(value: float) -> str:
 
 
 def predicted(prediction: Prediction) -> str:
-    """The prediction with its tolerance, in words."""
+    """The prediction in words, with its tolerance where the words are no range already."""
+    if _RANGE.search(prediction.says):
+        return prediction.says
     return f"{prediction.says} (tolerance ±{_tolerance(prediction.tolerance)})"

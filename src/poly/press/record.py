@@ -16,10 +16,11 @@ from poly.press.execute import Result
 from poly.press.keys import chapter_key, read_claims
 
 
-def record(root: Path, results: Sequence[Result], *, dry_run: bool = False) -> int:
+def record(root: Path, results: Sequence[Result], *, dry_run: bool = False, every: bool = False) -> int:
     """Show how the new outputs differ from the stored ones, then store them; return how many files changed.
 
-    Sources, ids and cell metadata stay as they are. A chapter whose outputs and key are as stored is not touched.
+    Sources, ids and cell metadata stay as they are. A chapter whose outputs and key are as stored is not touched,
+    unless ``every`` one is to be, for its run time.
     """
     changed = 0
     entries = registered(root)
@@ -33,7 +34,7 @@ def record(root: Path, results: Sequence[Result], *, dry_run: bool = False) -> i
                 raise PressError(f"{result.page.name}: {silent}")
         new = to_store(result)
         text = notebook_text(new)
-        if notebook_text(_without_provenance(new)) == notebook_text(_without_provenance(stored)):
+        if not every and notebook_text(_without_provenance(new)) == notebook_text(_without_provenance(stored)):
             print(f"{result.page.name}: nothing changed")
             continue
         changed += 1
@@ -73,7 +74,7 @@ def show_changes(name: str, stored: NotebookNode, new: NotebookNode) -> None:
     before, after = _outputs_only(stored), _outputs_only(new)
     difference = nbdime.diff_notebooks(before, after)
     if not difference:
-        print(f"{name}: the outputs are the same, the key is new")
+        print(f"{name}: the outputs are the same")
         return
     print(f"{name}: the outputs change")
     color = sys.stdout.isatty()
