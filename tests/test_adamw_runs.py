@@ -1,6 +1,7 @@
 """The stored AdamW runs: whole, and the same when single networks, chosen by chance, are trained anew."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,13 @@ def test_every_file_holds_whole_networks_and_says_where_it_is_from() -> None:
         assert row["rank"].min() >= 1
     known = json.loads((FOLDER / "provenance.json").read_text(encoding="utf-8"))
     assert set(known) == {path.name for path in FOLDER.glob("*.npz")}
+
+
+@pytest.mark.parametrize("read", [adamw_runs.load, adamw_runs.heat_map])
+def test_a_damaged_file_is_named(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    (tmp_path / "m4096-l1-0.001.npz").write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"m4096-l1-0\.001\.npz: no file of AdamW runs \("):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("l1", [1e-3, 1e-1])

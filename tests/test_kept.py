@@ -44,13 +44,40 @@ def test_fewer_seeds_are_read(folder: Path, no_runs: None) -> None:
     assert kept.table(folder, outcome.outcome, GRID, seeds=2, paired=PAIRED).seed.tolist() == [0, 1, 0, 1]
 
 
+def test_points_are_read_in_the_order_asked_for(folder: Path, no_runs: None) -> None:
+    found = kept.table(folder, outcome.outcome, GRID | {"n": [4, 3]}, seeds=2, paired=PAIRED)
+    assert [*zip(found.n, found.seed, strict=True)] == [(4, 0), (4, 1), (3, 0), (3, 1)]
+    some = kept.table(folder, outcome.outcome, GRID | {"n": [4]}, seeds=2, paired=PAIRED)
+    pd.testing.assert_frame_equal(some, found[:2])
+    assert all(len(np.unique(row.feature)) == row.n for row in found.itertuples())
+
+
 @pytest.mark.parametrize(
-    "change", [{"seeds": 4}, {"grid": GRID | {"l1": [0.02]}}, {"grid": GRID | {"n": [4, 3]}}, {"paired": ("l1",)}]
+    "change",
+    [
+        {"seeds": 4},
+        {"grid": GRID | {"l1": [0.02]}},
+        {"grid": GRID | {"n": [3, 5]}},
+        {"grid": dict(reversed(GRID.items()))},
+        {"paired": ("l1",)},
+    ],
 )
 def test_another_question_is_run(folder: Path, no_runs: None, change: dict[str, Any]) -> None:
     asked: dict[str, Any] = {"grid": GRID, "seeds": 3, "paired": PAIRED} | change
     with pytest.raises(AssertionError, match="was run"):
         kept.table(folder, outcome.outcome, asked.pop("grid"), **asked)
+
+
+def test_who_checks_has_it_run(folder: Path, no_runs: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(kept.ANEW, f"elsewhere,{folder.name}")
+    with pytest.raises(AssertionError, match="was run"):
+        kept.table(folder, outcome.outcome, GRID, seeds=3, paired=PAIRED)
+
+
+@pytest.mark.parametrize("seeds", [0, -1, 1.5, "3"])
+def test_seeds_are_a_number(folder: Path, seeds: Any) -> None:
+    with pytest.raises(ValueError, match=r"^seeds="):
+        kept.table(folder, outcome.outcome, GRID, seeds=seeds, paired=PAIRED)
 
 
 def test_a_damaged_file_is_named(folder: Path) -> None:
@@ -104,6 +131,15 @@ def test_chapters_find_what_they_ask_for(no_runs: None) -> None:
     for name, (grid, seeds, paired) in asked.items():
         found = kept.table(FOLDER, adamw_runs.VARIANTS[name][0], grid, seeds=seeds, paired=paired)
         assert len(found) == seeds * np.prod([len(values) for values in grid.values()]), name
+
+
+def test_chapters_find_the_networks_by_gradient_flow(no_runs: None) -> None:
+    for chapter in ("04", "05", "06"):
+        asked = parameters(chapter)
+        widths = [asked["m_step"] * k for k in range(1, asked["m_steps"] + 1)]
+        grid = {"n": [asked["n"]], "m": widths, "l1": asked.get("l1s") or [asked["l1"]], "method": ["flow"]}
+        found = kept.table(BOOK / "data" / "flow-runs", outcome.outcome, grid, seeds=asked["networks"], paired=PAIRED)
+        assert len(found) == asked["networks"] * len(widths) * len(grid["l1"])
 
 
 def test_the_map_of_phases_comes_again_where_it_is_cheap() -> None:

@@ -5,8 +5,6 @@ cut off goes on where it stopped. Beside them lie the variants: other sizes, and
 """
 
 import argparse
-import json
-import platform
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,10 +13,8 @@ from uuid import uuid4
 
 import numpy as np
 import pandas as pd
-import torch
 
 from poly import adamw_variants, follow, kept, outcome, sweep
-from poly.code_hash import code_hash
 
 N, NETWORKS = 256, 16
 WIDTHS = tuple(range(256, 4097, 256))
@@ -90,8 +86,8 @@ def heat_map(folder: Path | str) -> np.ndarray:
     """
     path = _path(Path(folder), HEAT_MAP, 1e-3)
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            return np.asarray(kept["overlap"])
+        with np.load(path, allow_pickle=False) as file:
+            return np.asarray(file["overlap"])
     except kept.DAMAGE as error:
         raise ValueError(f"{path}: no file of AdamW runs ({error})") from None
 
@@ -102,13 +98,13 @@ def _path(folder: Path, m: int, l1: float) -> Path:
 
 def _read(path: Path) -> sweep.Table:
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            ends = np.cumsum(kept["networks"])[:-1]
-            columns = {name: np.split(kept[name], ends) for name in _LISTED}
-            point = {"n": N, "m": int(kept["m"]), "l1": float(kept["l1"]), "method": "adamw"}
+        with np.load(path, allow_pickle=False) as file:
+            ends = np.cumsum(file["networks"])[:-1]
+            columns = {name: np.split(file[name], ends) for name in _LISTED}
+            point = {"n": N, "m": int(file["m"]), "l1": float(file["l1"]), "method": "adamw"}
             rows = [
-                point | {"seed": k} | {name: columns[name][k] for name in _LISTED} | {"sizes": kept["sizes"][k]}
-                for k in range(len(kept["networks"]))
+                point | {"seed": k} | {name: columns[name][k] for name in _LISTED} | {"sizes": file["sizes"][k]}
+                for k in range(len(file["networks"]))
             ]
     except kept.DAMAGE as error:
         raise ValueError(f"{path}: no file of AdamW runs ({error})") from None
@@ -144,7 +140,7 @@ def main() -> None:
         print(f"n = {N}, m = {m}, λ = {l1:g}: {NETWORKS} networks", flush=True)
         started = time.perf_counter()
         _write(path, compute(m, l1, seeds=NETWORKS, store=options.store))
-        _record(path, outcome.outcome, started)
+        kept.record(path, outcome.outcome, started)
     for name, (run, grid, seeds, paired) in VARIANTS.items():
         path = options.folder / f"kept-{name}.npz"
         if path.exists():
@@ -152,22 +148,7 @@ def main() -> None:
         print(f"{name}: {grid}", flush=True)
         started = time.perf_counter()
         kept.keep(path, run, grid, seeds=seeds, paired=paired, store=options.store)
-        _record(path, run, started)
-
-
-def _record(path: Path, run: Callable[..., Any], started: float) -> None:
-    """Add where a file comes from to the provenance beside it."""
-    record = path.with_name("provenance.json")
-    known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-    known[path.name] = {
-        "code": code_hash(run),
-        "seconds": round(time.perf_counter() - started, 1),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
-        "machine": platform.machine(),
-        "capability": torch.backends.cpu.get_cpu_capability(),
-    }
-    record.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        kept.record(path, run, started)
 
 
 if __name__ == "__main__":

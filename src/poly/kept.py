@@ -1,10 +1,14 @@
 """Sweeps that are run once and kept in a file, for what takes long or hangs on the processor, such as AdamW's winners.
 
-A chapter asks for a sweep as usual. Where a file of the folder answers just this question, it is read; else the sweep
-is run. So a reader who changes a parameter gets new numbers, and who changes nothing the same ones everywhere.
+A chapter asks for a sweep as usual. Where a file of the folder holds all its points, they are read; else the sweep is
+run. So a reader who changes a parameter gets new numbers, and who changes nothing the same ones everywhere.
 """
 
+import itertools
 import json
+import os
+import platform
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,34 +18,42 @@ from uuid import uuid4
 
 import numpy as np
 import pandas as pd
+import torch
 
-from poly import sweep
+from poly import checks, sweep
+from poly.code_hash import code_hash
 
 Grid = Mapping[str, Sequence[Any]]
+# Folders, by name, whose files are not asked: who checks a book wants their sweeps run.
+ANEW = "POLY_ANEW"
 DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def table(
     folder: Path | str, run: Callable[..., Any], grid: Grid, *, seeds: int, paired: Sequence[str] = ()
 ) -> sweep.Table:
-    """The table of this sweep, from the folder if it is kept there for as many seeds or more, else run anew.
+    """The table of this sweep, from the folder if all its points and seeds are kept there, else run anew.
 
     Args:
-        folder: of files by ``keep``; other files may lie beside them.
-        run, grid, paired: as for ``sweep.sweep``. A kept sweep has the same, and its points in the same order.
+        folder: of files by ``keep``; other files may lie beside them. The variable ``POLY_ANEW`` names folders, apart
+            by commas, that are not looked into.
+        run, grid, paired: as for ``sweep.sweep``. A kept sweep has the same arguments in the same order, and each of
+            these values.
         seeds: how many.
 
     Raises:
         ValueError: a damaged file, or what ``sweep.sweep`` refuses.
     """
     asked = _question(run, grid, paired)
-    for path in sorted(Path(folder).glob("kept-*.npz")):
+    checks.count("seeds", seeds)
+    anew = Path(folder).name in os.environ.get(ANEW, "").split(",")
+    for path in [] if anew else sorted(Path(folder).glob("kept-*.npz")):
         try:
             with np.load(path, allow_pickle=False) as file:
                 known = json.loads(str(file["question"]))
-                if known["sweep"] == asked and isinstance(seeds, int) and 1 <= seeds <= known["seeds"]:
+                if _holds(known["sweep"], asked) and seeds <= known["seeds"]:
                     found = pd.DataFrame({name: _column(file, name) for name in known["columns"]})
-                    return found[found.seed < seeds].reset_index(drop=True)
+                    return _chosen(found, asked, seeds)
         except DAMAGE as error:
             raise ValueError(f"{path}: no file of a kept sweep ({error})") from None
     return sweep.sweep(run, grid, seeds=seeds, paired=paired)
@@ -65,11 +77,43 @@ def keep(path: Path, run: Callable[..., Any], grid: Grid, *, seeds: int, paired:
         draft.unlink(missing_ok=True)
 
 
+def record(path: Path, run: Callable[..., Any], started: float) -> None:
+    """Add where a file comes from to the provenance beside it; started: as ``time.perf_counter`` had it."""
+    known_at = path.with_name("provenance.json")
+    known = json.loads(known_at.read_text(encoding="utf-8")) if known_at.exists() else {}
+    known[path.name] = {
+        "code": code_hash(run),
+        "seconds": round(time.perf_counter() - started, 1),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "machine": platform.machine(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+    }
+    known_at.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+
+
 def _question(run: Callable[..., Any], grid: Grid, paired: Sequence[str]) -> Any:
     """What decides on the numbers, but for the code, as JSON gives it back."""
     name = f"{getattr(run, '__module__', '')}.{getattr(run, '__qualname__', '')}"
     plain = {key: np.asarray(values).tolist() for key, values in grid.items()}
     return json.loads(json.dumps([name, list(plain.items()), sorted(paired)]))
+
+
+def _holds(known: Any, asked: Any) -> bool:
+    """Whether a kept sweep has every point of the one that is asked for."""
+    (run, grid, paired), (run_asked, grid_asked, paired_asked) = known, asked
+    if (run, paired, [name for name, _ in grid]) != (run_asked, paired_asked, [name for name, _ in grid_asked]):
+        return False
+    return all(value in values for (_, values), (_, wanted) in zip(grid, grid_asked, strict=True) for value in wanted)
+
+
+def _chosen(found: sweep.Table, asked: Any, seeds: int) -> sweep.Table:
+    """The rows of the points that are asked for, in their order."""
+    names = [name for name, _ in asked[1]]
+    points = zip(*([np.asarray(value).tolist() for value in found[name]] for name in names), found.seed, strict=True)
+    place = {json.dumps(point): row for row, point in enumerate(points)}
+    wanted = itertools.product(*(values for _, values in asked[1]), range(seeds))
+    return found.iloc[[place[json.dumps(point)] for point in wanted]].reset_index(drop=True)
 
 
 def _column(file: Any, name: str) -> list[Any]:

@@ -1,15 +1,18 @@
-"""How many neurons crowds share under gradient flow: the slots law, corrected for the time that a crowd is locked.
+"""How many neurons crowds share under gradient flow: the slots law, corrected for what rows do to one another.
 
-Three acts. Rows are pushed apart until no two overlap positively. If there are many, the negative overlaps are used
-up, too: the crowd is locked. In the locked race weights die, and pairs with opposite signs on one neuron are
-favored or disfavored a little all the time. When too few weights are left to keep all overlaps up, the crowd lets go.
+Two features alone. Rows that overlap positively are turned until they are orthogonal, others are left alone, and rows
+at an obtuse angle have one favorite with opposite signs more often: ``pair_surplus``, without a constant.
 
-The counts of a crowd are ``slots`` with odds on the pairs, their mean that of the slots law times
+Many features. Rows are pushed apart until no two overlap positively. There is ``room`` for a total negative overlap of
+1 in a row, and a crowd that has used it up is locked. While weights die, pairs with opposite signs on one neuron are
+favored or disfavored a little all the time, until the crowd lets go. The counts are ``slots`` with odds on the pairs,
+their mean that of the slots law times
 
-    S = exp(L (b ln²κ − a ln κ)),   κ = (n − 1) / √(2πm),   L = ln(m′(t₀) / (n/3)),
+    S = (1 + (B − 1)(1 − ρ²)) exp(L (b ln(1 + κ²) − a ρ²)),
 
-both logarithms at least 0, with the two constants a and b. t₀ and n/3, when the crowd locks and where it lets go, are
-seen without counting anybody; chapter 6 of the book has the reasons and the tests. Numpy and scipy only.
+with the crowding κ, the filled share ρ of the room, the length L of the race until the crowd lets go, the surplus B of
+two features alone, and two constants a and b. How ρ hangs on κ, and when a crowd lets go, is seen without counting
+anybody; chapter 6 of the book has the reasons and the tests. Numpy and scipy only.
 """
 
 import functools
@@ -18,20 +21,18 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special, stats
+from scipy import integrate, optimize, special, stats
 
 from poly import checks, theory
 
 Array = NDArray[np.float64]
 # Code units: then no positive overlap is left.
 LOCKED_AFTER = 2.0
-# Weights in a row, over n: with fewer the crowd lets go.
-LETS_GO_AT = 1 / 3
 _LARGEST_LOG_ODDS = 50.0
 
 
 class Constants(NamedTuple):
-    """The two constants of the law: a, how fast a locked crowd loses pairs, and b, how dense crowds make up for it."""
+    """The two constants of the law: a, how fast a full room costs pairs, and b, how crowding makes up for it."""
 
     a: float
     b: float
@@ -55,10 +56,33 @@ def crowding(n: int, m: int) -> float:
     return (n - 1) / float(np.sqrt(2 * np.pi * m))
 
 
-def locked_race(n: int, m: int, l1: float) -> float:
-    """How long the race is while the crowd is locked, L: in e-folds of a row's surviving weights.
+def room(n: int, m: int) -> float:
+    """The share of its room that a row has filled once no overlap is positive, ``ρ = κ / (1 + κ³)^{1/3}``.
 
-    ``L = ln(m′(t₀) / (n/3))``, at least 0, with m′ of a lone row (``theory.gaussian_row``).
+    A smooth min(κ, 1), read off networks within a few hundredths.
+
+    Args, raises: as ``crowding``.
+    """
+    kappa = crowding(n, m)
+    return float(kappa / np.cbrt(1 + kappa**3))
+
+
+def lets_go(n: int, m: int) -> float:
+    """How many weights a row has left when its crowd lets go, ``1.3 √(m + (n/8)²)``.
+
+    Two rows with m′ weights each meet on m′²/m neurons. Below √m they hardly meet, and have no overlap to hold. A large
+    crowd has n(n − 1)/2 overlaps to hold with nm′ weights, and lets go before. Read off networks within a fifth.
+
+    Args, raises: as ``crowding``.
+    """
+    n, m = checks.count("n", n), checks.count("m", m)
+    return 1.3 * float(np.sqrt(m + (n / 8) ** 2))
+
+
+def locked_race(n: int, m: int, l1: float) -> float:
+    """How long the race is until the crowd lets go, L: in e-folds of a row's surviving weights.
+
+    ``L = ln(m′(t₀) / lets_go)``, at least 0, with m′ of a lone row (``theory.gaussian_row``) and t₀ = 2 in code units.
 
     Args:
         n: features, ≥ 1.
@@ -68,13 +92,35 @@ def locked_race(n: int, m: int, l1: float) -> float:
     Raises:
         ValueError: a size below 1, or a negative λ.
     """
-    n, l1 = checks.count("n", n), checks.nonnegative("l1", l1)
+    l1 = checks.nonnegative("l1", l1)
+    end = lets_go(n, m)
     left = float(theory.gaussian_row([4 * LOCKED_AFTER], m, l1 / 4).survivors[0])
-    return float(np.log(max(left / (LETS_GO_AT * n), 1.0)))
+    return float(np.log(max(left / end, 1.0)))
+
+
+@functools.lru_cache(maxsize=4096)
+def pair_surplus(m: int) -> float:
+    """How much more often than slots predict two features alone share a neuron, B.
+
+    Given their overlap S, two Gaussian rows have one favorite, with opposite signs, with a chance ∝ e^{−cS}, where
+    c = M² and M is the mean largest of m half-normal sizes. Positive overlaps become 0, so with S ~ N(0, 1/m)
+
+        B = (1 − 1/2m) E[e^{−c min(S, 0)}] / E[e^{−cS}] = (1 − 1/2m) (e^{−s²/2} / 2 + Φ(s)),   s = c/√m.
+
+    Args:
+        m: hidden neurons, ≥ 1.
+
+    Raises:
+        ValueError: m below 1.
+    """
+    m = checks.count("m", m)
+    largest = integrate.quad(lambda x: -np.expm1(m * np.log(special.erf(x / 2**0.5))), 0, np.inf)[0]
+    s = largest**2 / m**0.5
+    return float((1 - 1 / (2 * m)) * (np.exp(-(s**2) / 2) / 2 + special.ndtr(s)))
 
 
 def factor(n: int, m: int, l1: float, constants: Constants) -> float:
-    """Mean count over that of the slots law, ``S = exp(L (b ln²κ − a ln κ))``; 1 where a crowd is not locked.
+    """Mean count over that of the slots law, ``S = (1 + (B − 1)(1 − ρ²)) exp(L (b ln(1 + κ²) − a ρ²))``.
 
     Args:
         n, m, l1: as in ``locked_race``.
@@ -84,8 +130,8 @@ def factor(n: int, m: int, l1: float, constants: Constants) -> float:
         ValueError: bad sizes, a negative λ, or constants that are not finite.
     """
     a, b = (checks.finite(name, value) for name, value in zip(("a", "b"), constants, strict=True))
-    first, second = _terms(n, m, l1)
-    return float(np.exp(a * first + b * second))
+    alone, first, second = _terms(n, m, l1)
+    return alone * float(np.exp(a * first + b * second))
 
 
 def counts(n: int, m: int, l1: float, constants: Constants) -> stats.rv_discrete:
@@ -124,7 +170,7 @@ def slots_with_mean(n: int, m: int, mean: float) -> stats.rv_discrete:
 
     Args:
         n, m: as in ``slots_with_odds``.
-        mean: between the smallest and the largest possible count.
+        mean: between the smallest and the largest possible count; where only one is possible, it is that.
 
     Raises:
         ValueError: as ``slots_with_odds``, or a mean that no odds from e^−50 to e^50 give.
@@ -134,6 +180,9 @@ def slots_with_mean(n: int, m: int, mean: float) -> stats.rv_discrete:
     def off(log_odds: float) -> float:
         return float(slots_with_odds(n, m, np.exp(log_odds)).mean()) - mean
 
+    plain = theory.slots(n, m)
+    if plain.var() == 0:  # one feature, or all slots taken: no odds change the count
+        return plain
     low, high = off(-_LARGEST_LOG_ODDS) + mean, off(_LARGEST_LOG_ODDS) + mean
     if not low < mean < high:
         raise ValueError(f"mean={mean!r}: must be > {low:g} and < {high:g} for n={n}, m={m}")
@@ -144,12 +193,12 @@ def fit(sizes: Sequence[tuple[int, int, float]], means: ArrayLike, errors: Array
     """The constants that fit measured counts best: weighted least squares of ln S, which is linear in them.
 
     Args:
-        sizes: (n, m, l1) of each measurement, two or more with locked crowds.
+        sizes: (n, m, l1) of each measurement, two or more of different crowding whose race has a length.
         means: mean counts, > 0, (k,).
         errors: their standard errors, > 0, (k,).
 
     Raises:
-        ValueError: fewer than two sizes whose crowds are locked, or numbers that are not positive.
+        ValueError: fewer than two such sizes, or numbers that are not positive.
     """
     mean, error = checks.array("means", means), checks.array("errors", errors)
     if not mean.shape == error.shape == (len(sizes),):
@@ -158,17 +207,20 @@ def fit(sizes: Sequence[tuple[int, int, float]], means: ArrayLike, errors: Array
         )
     if not ((mean > 0) & (error > 0) & np.isfinite(mean) & np.isfinite(error)).all():
         raise ValueError("means, errors: must be finite numbers > 0")
-    terms = np.array([_terms(*size) for size in sizes])
+    alone, *terms = np.array([_terms(*size) for size in sizes]).reshape(-1, 3).T
     if np.linalg.matrix_rank(terms) < 2:
-        raise ValueError(f"sizes={list(sizes)!r}: must hold two or more sizes with locked crowds, and not all alike")
-    log_s = np.log(mean / [theory.slots(n, m).mean() for n, m, _ in sizes])
+        raise ValueError(
+            f"sizes={list(sizes)!r}: must hold two or more with a race before the crowd lets go, not alike"
+        )
+    log_s = np.log(mean / [theory.slots(n, m).mean() for n, m, _ in sizes] / alone)
     weight = (mean / error)[:, None]
-    found = np.linalg.lstsq(weight * terms, weight[:, 0] * log_s, rcond=None)[0]
+    found = np.linalg.lstsq(weight * np.transpose(terms), weight[:, 0] * log_s, rcond=None)[0]
     return Constants(float(found[0]), float(found[1]))
 
 
 @functools.lru_cache(maxsize=4096)
-def _terms(n: int, m: int, l1: float) -> tuple[float, float]:
-    """What a and b multiply in ln S; kept, since a fit that is repeated asks for the same ones."""
-    length, log_crowding = locked_race(n, m, l1), np.log(max(crowding(n, m), 1.0))
-    return -length * log_crowding, length * log_crowding**2
+def _terms(n: int, m: int, l1: float) -> tuple[float, float, float]:
+    """What S is before the race, and what a and b multiply in ln S; kept, since a fit that is repeated asks again."""
+    length, full = locked_race(n, m, l1), room(n, m) ** 2
+    alone = 1 + (pair_surplus(m) - 1) * (1 - full)
+    return alone, -length * full, length * float(np.log1p(crowding(n, m) ** 2))

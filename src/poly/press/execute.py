@@ -32,6 +32,8 @@ from poly.press.keys import chapter_key
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 # Where sweeps keep what they have run: of poly.sweep, which takes long to import.
 STORE = "POLY_STORE"
+# What is kept with the book and comes again to the last digit: who checks the book has it run anew (poly.kept).
+EXACT_ANEW = {"POLY_ANEW": "flow-runs"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 

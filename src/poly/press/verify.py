@@ -36,7 +36,7 @@ def verify(root: Path, against: Path | None = None) -> None:
             execute.Job(page, source, folder / "executed" / f"{page.name}.ipynb", chapter_key(root, source))
             for page, source in sources.items()
         ]
-        execute.execute(root, jobs, variables={execute.STORE: str(folder / "sweeps")})
+        execute.execute(root, jobs, variables={execute.STORE: str(folder / "sweeps")} | execute.EXACT_ANEW)
         executed = [read_notebook(job.target) for job in jobs]
     entries = record.registered(root)
     now = {each["id"]: each for notebook in executed for each in ledger.records(notebook)}

@@ -1,0 +1,41 @@
+"""The stored runs by gradient flow: whole, and exactly the same when networks chosen by chance are run anew."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from poly import flow_runs, kept, outcome, sweep
+
+FOLDER = Path(__file__).parent.parent / "book" / "data" / "flow-runs"
+
+
+@pytest.fixture(scope="module")
+def table() -> sweep.Table:
+    return kept.table(FOLDER, outcome.outcome, flow_runs.GRID, seeds=flow_runs.NETWORKS, paired=flow_runs.PAIRED)
+
+
+def test_the_file_holds_whole_networks_and_says_where_it_is_from(table: sweep.Table) -> None:
+    points = [*itertools.product(*flow_runs.GRID.values(), range(flow_runs.NETWORKS))]
+    assert [*zip(table.n, table.m, table.l1, table.method, table.seed, strict=True)] == points
+    assert (table.sizes.map(sum) == table.n * table.m).all()
+    for row in table.to_dict("records"):
+        assert set(row["feature"]) == set(range(row["n"]))
+        assert row["neuron"].max() < row["m"]
+    known = json.loads((FOLDER / "provenance.json").read_text(encoding="utf-8"))
+    assert set(known) == {path.name for path in FOLDER.glob("*.npz")}
+
+
+@pytest.mark.parametrize("l1", flow_runs.GRID["l1"])
+def test_a_stored_network_comes_again(table: sweep.Table, l1: float) -> None:
+    row = table[(table.m <= 768) & (table.l1 == l1)].sample(1, random_state=np.random.default_rng()).iloc[0]
+    point: dict[str, Any] = {"n": int(row.n), "m": int(row.m)}
+    stream = sweep.stream(point, int(row.seed))
+    again = outcome.outcome(**point, l1=l1, method="flow", generator=stream)
+    for name in ("feature", "neuron", "rank", "sizes"):  # exact on every machine
+        np.testing.assert_array_equal(row[name], getattr(again, name), f"{name}, m = {row.m}, seed {row.seed}")
+    for name in ("weight", "start"):
+        np.testing.assert_allclose(row[name], getattr(again, name), rtol=1e-6, err_msg=name)
