@@ -120,6 +120,12 @@ def test_chapters_find_what_they_ask_for(no_runs: None) -> None:
             five["networks_apart"],
             changed,
         ),
+        "lambda": (
+            {"n": [four["n"]], "m": [four["m_step"]], "l1": [four["l1s"][0], four["l1s"][-1]]}
+            | {"apart": [False], "finer": [1]},
+            four["networks_lambda"],
+            ("l1", "finer"),
+        ),
         "followed": (
             {"n": [five["n"]], "m": [five["m_adamw"]], "l1": [five["l1"]], "method": ["adamw"]}
             | {"records": [five["records"]]},

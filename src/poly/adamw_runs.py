@@ -43,6 +43,12 @@ VARIANTS: dict[str, tuple[Callable[..., Any], dict[str, Sequence[Any]], int, tup
         1,
         _CHANGED,
     ),
+    "lambda": (
+        adamw_variants.variant,
+        {"n": [N], "m": [256], "l1": [1e-3, 1e-1], "apart": [False], "finer": [1]},
+        24,
+        ("l1", "finer"),
+    ),
     "followed": (
         follow.follow,
         {"n": [N], "m": [512], "l1": [1e-3], "method": ["adamw"], "records": [41]},

@@ -8,13 +8,9 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
-from jaxtyping import Int
-from torch import Tensor
-
-from poly import flow, kept, metrics, model, outcome
+from poly import kept, outcome
 
 NETWORKS = 16
 # Figures 2 and 3: chapters 4 to 6 ask for these points, or some of them, by the same words.
@@ -25,7 +21,14 @@ GRID: dict[str, Sequence[Any]] = {
     "method": ["flow"],
 }
 PAIRED = ("l1", "method")
-# Fixed before any of them ran: features, neurons, networks at each λ, networks in a cell.
+# For the fit of the law, beside the paper's sizes: features, neurons, networks at each λ, networks in a cell.
+FIT = (
+    *((4, 4, 2000, 50), (8, 8, 1200, 50), (8, 32, 2000, 50), (16, 16, 600, 50), (16, 32, 1000, 50), (24, 24, 300, 10)),
+    *((24, 48, 500, 10), (24, 192, 900, 10), (48, 48, 150, 5), (48, 120, 300, 5), (48, 768, 600, 5)),
+    *((64, 256, 240, 2), (96, 96, 60, 2), (96, 240, 150, 2)),
+)
+L1S_FIT = (0.003, 0.03)
+# For its test, fixed before any of them ran: features, neurons, networks at each λ, networks in a cell.
 FRESH = (
     *((12, 12, 600, 50), (20, 32, 500, 50), (40, 56, 300, 10), (80, 80, 120, 4), (160, 160, 48, 1)),
     *((12, 36, 2400, 50), (20, 80, 2000, 20), (40, 160, 1000, 10), (80, 240, 320, 4), (160, 640, 160, 1)),
@@ -33,37 +36,14 @@ FRESH = (
     (20, 1280, 2500, 10),
 )
 L1S_FRESH = (0.0015, 0.006, 0.05)
-PAIRS_FRESH = ((2, 6, 200_000, 2000), (2, 12, 200_000, 2000), (2, 48, 200_000, 1000))
+PAIRS = ((2, 8, 300_000, 2000), (2, 6, 200_000, 2000), (2, 12, 200_000, 2000), (2, 48, 200_000, 1000))
 L1_PAIRS = 0.02
 
 
-class Counts(NamedTuple):
-    """The number of polysemantic neurons of each network of a cell, in the paper's window."""
-
-    count: Int[Tensor, " networks"]
-
-
-def counts(*, n: int, m: int, l1: float, networks: int, generator: torch.Generator) -> Counts:
-    """Count the polysemantic neurons of networks from the paper's start, run by gradient flow to the end.
-
-    Args:
-        n: features, ≥ 1.
-        m: hidden neurons, ≥ 1.
-        l1: λ, in the units of ``model.loss``.
-        networks: how many in one cell.
-        generator: source of the starts.
-
-    Raises:
-        ValueError: what ``model.init`` and ``flow.flow`` refuse.
-    """
-    start = model.init(n, m, instances=networks, generator=generator)
-    return Counts(metrics.polysemantic_neurons(flow.flow(start, l1, progress=False).W))
-
-
 def fresh(n: int, m: int, l1s: Sequence[float], networks: int, batch: int) -> dict[str, Any]:
-    """The sweep of one size of ``counts``, as arguments of ``kept.table`` and ``kept.keep``."""
+    """The sweep of one size of ``outcome.counts``, as arguments of ``kept.table`` and ``kept.keep``."""
     grid: dict[str, Sequence[Any]] = {"n": [n], "m": [m], "l1": list(l1s), "networks": [batch]}
-    return {"run": counts, "grid": grid, "seeds": networks // batch, "paired": ("l1",)}
+    return {"run": outcome.counts, "grid": grid, "seeds": networks // batch, "paired": ("l1",)}
 
 
 def main() -> None:
@@ -76,7 +56,7 @@ def main() -> None:
     sweeps: dict[str, dict[str, Any]] = {
         "counts": {"run": outcome.outcome, "grid": GRID, "seeds": NETWORKS, "paired": PAIRED}
     }
-    for sizes, l1s in ((FRESH, L1S_FRESH), (PAIRS_FRESH, (L1_PAIRS,))):
+    for sizes, l1s in ((FIT, L1S_FIT), (FRESH, L1S_FRESH), (PAIRS, (L1_PAIRS,))):
         sweeps |= {f"{n}-{m}": fresh(n, m, l1s, *how_many) for n, m, *how_many in sizes}
     for name, asked in sweeps.items():
         path = options.folder / f"kept-{name}.npz"

@@ -106,7 +106,8 @@ def _seen(t: Array, weights: list[Tensor], end: Tensor) -> Follow:
     winner, every = metrics.winners(end), torch.arange(n)
     slot = 2 * winner + (end[every, winner] > 0)
     first, second = torch.triu_indices(n, n, 1)
-    share = ((slot[first] ^ slot[second]) == 1).numpy()  # one neuron, opposite signs
+    alive = end[every, winner] != 0
+    share = (((slot[first] ^ slot[second]) == 1) & alive[first] & alive[second]).numpy()  # one neuron, opposite signs
     favorites = [metrics.winners(W) for W in weights]
     overlaps = [(W @ W.mT).fill_diagonal_(0) for W in weights]
     return Follow(

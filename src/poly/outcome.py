@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poly import checks, flow, model, training
+from poly import checks, flow, metrics, model, training
 
 Array = NDArray[Any]
 # Weights below this size are left out of the list; the smallest window that anybody counts in begins at 0.1.
@@ -69,6 +69,29 @@ def outcome(
         config = training.TrainConfig(**(vars(RELEASED) | {"l1": l1}))
         end = training.train(start.float(), config, generator=generator, progress=False).W
     return compare(start[0], end[0], keep_overlap=keep_overlap)
+
+
+class Counts(NamedTuple):
+    """The number of polysemantic neurons of each of a cell's networks, in the paper's window."""
+
+    shared: Int[Tensor, " networks"]
+
+
+def counts(*, n: int, m: int, l1: float, networks: int, generator: torch.Generator) -> Counts:
+    """Only count: networks from the paper's start, by gradient flow to the end.
+
+    Args:
+        n: features, ≥ 1.
+        m: hidden neurons, ≥ 1.
+        l1: λ, in the units of ``model.loss``.
+        networks: how many, each with a start of its own.
+        generator: source of the starts.
+
+    Raises:
+        ValueError: what ``model.init`` and ``flow.flow`` refuse.
+    """
+    start = model.init(n, m, instances=networks, generator=generator)
+    return Counts(metrics.polysemantic_neurons(flow.flow(start, l1, progress=False).W))
 
 
 def compare(start: Float[Tensor, "n m"], end: Float[Tensor, "n m"], *, keep_overlap: bool = False) -> Outcome:
