@@ -39,3 +39,20 @@ def test_a_stored_network_comes_again(table: sweep.Table, l1: float) -> None:
         np.testing.assert_array_equal(row[name], getattr(again, name), f"{name}, m = {row.m}, seed {row.seed}")
     for name in ("weight", "start"):
         np.testing.assert_allclose(row[name], getattr(again, name), rtol=1e-6, err_msg=name)
+
+
+SWEEPS = (
+    (flow_runs.FIT, flow_runs.L1S_FIT),
+    (flow_runs.TESTED, flow_runs.L1S_TESTED),
+    (flow_runs.FRESH, flow_runs.L1S_FRESH),
+)
+SMALL = [(size, l1s) for sizes, l1s in SWEEPS for size in sizes if size[0] <= 40]
+
+
+@pytest.mark.parametrize(("size", "l1s"), SMALL, ids=str)
+def test_stored_counts_come_again(size: tuple[int, int, int, int], l1s: tuple[float, ...]) -> None:
+    found = kept.table(FOLDER, **flow_runs.fresh(size[0], size[1], l1s, *size[2:]))
+    row = found.sample(1, random_state=np.random.default_rng()).iloc[0]
+    point: dict[str, Any] = {"n": int(row.n), "m": int(row.m), "networks": int(row.networks)}
+    again = outcome.counts(**point, l1=float(row.l1), generator=sweep.stream(point, int(row.seed)))
+    np.testing.assert_array_equal(row.shared, again.shared)

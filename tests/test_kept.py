@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from poly import adamw_runs, kept, outcome, sweep
+from poly import adamw_runs, flow_runs, kept, outcome, sweep
 from poly.press.chapters import read_notebook
 
 BOOK = Path(__file__).parent.parent / "book"
@@ -146,6 +146,21 @@ def test_chapters_find_the_networks_by_gradient_flow(no_runs: None) -> None:
         grid = {"n": [asked["n"]], "m": widths, "l1": asked.get("l1s") or [asked["l1"]], "method": ["flow"]}
         found = kept.table(BOOK / "data" / "flow-runs", outcome.outcome, grid, seeds=asked["networks"], paired=PAIRED)
         assert len(found) == asked["networks"] * len(widths) * len(grid["l1"])
+
+
+def test_chapter_6_asks_for_the_sizes_that_were_fixed() -> None:
+    asked = parameters("06")
+    for sizes, kept_sizes in (
+        ("small_fit", flow_runs.FIT),
+        ("tested", flow_runs.TESTED),
+        ("fresh", flow_runs.FRESH),
+        ("pairs", flow_runs.PAIRS),
+    ):
+        assert [*map(tuple, asked[sizes])] == [*kept_sizes]
+    assert (asked["l1s_fit"], asked["l1s_fresh"]) == ([*flow_runs.L1S_FIT], [*flow_runs.L1S_FRESH])
+    assert asked["l1s_tested"] == [*flow_runs.L1S_TESTED]
+    assert asked["l1_pairs"] == flow_runs.L1_PAIRS
+    assert not {size[:2] for size in flow_runs.FRESH} & {size[:2] for size in (*flow_runs.FIT, *flow_runs.TESTED)}
 
 
 def test_the_map_of_phases_comes_again_where_it_is_cheap() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from poly import law, model, theory
+from poly import follow, law, model, theory
 
 CONSTANTS = law.Constants(0.27, 0.16)
 
@@ -27,19 +27,59 @@ def test_a_crowd_is_locked_from_a_few_expected_pairs_on() -> None:
         assert theory.polysemantic_neurons(n, m) == pytest.approx(pi / 2, rel=0.1)
 
 
-def test_the_locked_race_begins_with_nearly_all_weights_and_ends_with_a_third_of_n() -> None:
-    assert law.locked_race(64, 256, 0.0) == pytest.approx(log(3 * 256 / 64))
-    assert law.locked_race(64, 256, 1e-3) == pytest.approx(log(12), abs=0.05)
-    alive = theory.gaussian_row([8.0], 1024, 0.025).survivors[0]
-    assert law.locked_race(64, 1024, 0.1) == pytest.approx(log(3 * alive / 64))
+def test_room_is_filled_as_far_as_there_is_crowding_and_no_further_than_one() -> None:
+    assert law.room(1, 9) == 0
+    assert law.room(4, 10_000) == pytest.approx(law.crowding(4, 10_000), rel=1e-6)
+    assert law.room(2000, 64) == pytest.approx(1, abs=1e-4)
+    n, m = 1 + round((2 * pi * 1e4) ** 0.5), 10_000  # κ = 1
+    assert law.room(n, m) == pytest.approx(2 ** (-1 / 3), rel=2e-3)
+
+
+def test_room_and_letting_go_are_as_seen_in_networks() -> None:
+    for n, m in ((32, 32), (32, 256)):
+        seen = follow.follow(
+            n=n, m=m, l1=1e-3, method="flow", records=61, generator=torch.Generator().manual_seed(n + m)
+        )
+        race = int(np.abs(np.log(np.maximum(seen.t, 1e-9) / 10)).argmin())
+        assert seen.room[race] == pytest.approx(law.room(n, m), abs=0.12)
+        overlap, left = seen.overlap[race:], seen.survivors[race:]
+        top = int(overlap.argmax())
+        below = top + int((overlap[top:] < overlap[top] / 2).argmax())
+        assert left[below] < 1.4 * law.lets_go(n, m)
+        assert left[below - 1] > law.lets_go(n, m) / 1.4
+
+
+def test_the_locked_race_begins_with_nearly_all_weights_and_ends_where_the_crowd_lets_go() -> None:
+    assert law.lets_go(64, 225) == pytest.approx(1.3 * 17)
+    assert law.locked_race(64, 225, 0.0) == pytest.approx(log(225 / (1.3 * 17)))
+    assert law.locked_race(64, 225, 1e-3) == pytest.approx(log(225 / (1.3 * 17)), abs=0.05)
+    alive = theory.gaussian_row([8.0], 1024, 0.0075).survivors[0]
+    assert law.locked_race(64, 1024, 0.03) == pytest.approx(log(alive / law.lets_go(64, 1024)))
     assert law.locked_race(64, 32, 0.5) == 0
 
 
+def test_two_rows_alone_share_as_often_as_the_pair_law_says() -> None:
+    """Rows of chance, the positive part of their overlap removed, and where their favorites are; nothing is trained."""
+    for m in (8, 32):
+        W = model.init(2, m, instances=400_000, generator=torch.Generator().manual_seed(m))
+        one, other = (W / W.norm(dim=-1, keepdim=True)).unbind(1)
+        positive = (one * other).sum(-1, keepdim=True).clamp(min=0)
+        half = (1 - (1 - positive**2).sqrt()) / positive.clamp(min=1e-12)  # turned alike, until they are orthogonal
+        one, other = one - half * other, other - half * one
+        k, same = one.abs().argmax(-1), one.abs().argmax(-1) == other.abs().argmax(-1)
+        signs = one.gather(-1, k[:, None]) * other.gather(-1, k[:, None])
+        found = (same & (signs[:, 0] < 0)).double().mean().item() / theory.slots(2, m).mean()
+        assert found == pytest.approx(law.pair_surplus(m), abs=0.05)
+
+
 def test_the_factor_by_hand() -> None:
-    kappa, length = 255 / (2 * pi * 1024) ** 0.5, log(3 * 1024 / 256)
-    expected = exp(length * (0.16 * log(kappa) ** 2 - 0.27 * log(kappa)))
+    kappa, length = 255 / (2 * pi * 1024) ** 0.5, log(1024 / (1.3 * (1024 + 32**2) ** 0.5))
+    full = kappa**2 / (1 + kappa**3) ** (2 / 3)
+    expected = exp(length**0.5 * (0.16 * log(1 + kappa**2) - 0.27 * full))
+    expected *= 1 + (law.pair_surplus(1024) - 1) * (1 - full)
     assert law.factor(256, 1024, 0.0, CONSTANTS) == pytest.approx(expected)
-    assert law.factor(4, 1024, 1e-3, CONSTANTS) == 1
+    # Without time for a race, and with no crowd at all, only pairs are left.
+    assert law.factor(2, 10**6, 1.0, CONSTANTS) == pytest.approx(law.pair_surplus(10**6), rel=1e-3)
 
 
 def test_odds_of_one_are_slots_and_others_are_slots_weighted() -> None:
@@ -71,15 +111,18 @@ def test_fewer_pairs_scatter_less_than_more() -> None:
 
 
 def test_a_fit_finds_the_constants_that_made_the_numbers() -> None:
-    sizes = [(32, 32, 1e-3), (64, 256, 1e-3), (256, 512, 1e-2), (256, 256, 1e-3), (8, 512, 1e-3)]
+    sizes = [(32, 32, 1e-3), (64, 256, 1e-3), (256, 512, 1e-2), (256, 256, 1e-3)]
     means = np.array([law.counts(*size, CONSTANTS).mean() for size in sizes])
     assert law.fit(sizes, means, 0.01 * means) == pytest.approx(CONSTANTS)
-    # The last size says nothing of the constants, and a measurement of great error hardly anything.
-    means[-1] *= 2
-    assert law.fit(sizes, means, 0.01 * means) == pytest.approx(CONSTANTS)
+    # A measurement of great error says hardly anything.
     means[0] *= 2
     errors = np.array([1e6, *0.01 * means[1:]])
     assert law.fit(sizes, means, errors) == pytest.approx(CONSTANTS, rel=1e-6)
+
+
+def test_where_one_count_only_is_possible_the_law_has_it() -> None:
+    assert law.counts(1, 5, 0.1, CONSTANTS).mean() == 0
+    assert law.counts(8, 4, 0.1, CONSTANTS).pmf(4) == 1
 
 
 def test_bad_input_is_one_line() -> None:
@@ -93,7 +136,7 @@ def test_bad_input_is_one_line() -> None:
         law.fit([(32, 32, 0.1), (64, 64, 0.1)], [1.0], [1.0, 1.0])
     with pytest.raises(ValueError, match="means, errors: must be finite numbers > 0"):
         law.fit([(32, 32, 0.1), (64, 64, 0.1)], [0.0, 1.0], [1.0, 1.0])
-    with pytest.raises(ValueError, match="must hold two or more sizes with locked crowds"):
-        law.fit([(2, 32, 0.1), (2, 64, 0.1)], [0.1, 1.0], [1.0, 1.0])
+    with pytest.raises(ValueError, match="must hold two or more of different crowding, with a race"):
+        law.fit([(64, 64, 3.0), (64, 64, 5.0)], [0.1, 1.0], [1.0, 1.0])
     with pytest.raises(ValueError, match=r"l1=-1\.0"):
         law.locked_race(4, 4, -1.0)

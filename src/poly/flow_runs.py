@@ -28,14 +28,21 @@ FIT = (
     *((64, 256, 240, 2), (96, 96, 60, 2), (96, 240, 150, 2)),
 )
 L1S_FIT = (0.003, 0.03)
-# For its test, fixed before any of them ran: features, neurons, networks at each λ, networks in a cell.
-FRESH = (
+# The sizes on which the second law was tested; the third one is fitted to them, too.
+TESTED = (
     *((12, 12, 600, 50), (20, 32, 500, 50), (40, 56, 300, 10), (80, 80, 120, 4), (160, 160, 48, 1)),
     *((12, 36, 2400, 50), (20, 80, 2000, 20), (40, 160, 1000, 10), (80, 240, 320, 4), (160, 640, 160, 1)),
     *((12, 96, 5000, 50), (20, 240, 4000, 20), (40, 400, 1500, 5), (80, 800, 700, 2), (160, 1600, 200, 1)),
     (20, 1280, 2500, 10),
 )
-L1S_FRESH = (0.0015, 0.006, 0.05)
+L1S_TESTED = (0.0015, 0.006, 0.05)
+# Those on which the third law is tested, fixed before any of them ran.
+FRESH = (
+    *((10, 10, 600, 50), (28, 40, 400, 20), (56, 70, 160, 8), (112, 112, 60, 2)),
+    *((10, 30, 2400, 50), (28, 84, 900, 20), (56, 224, 500, 4), (112, 448, 160, 2)),
+    *((10, 100, 4000, 50), (28, 280, 1500, 10), (56, 560, 500, 4), (112, 1120, 180, 1), (14, 896, 2000, 20)),
+)
+L1S_FRESH = (0.002, 0.007, 0.04)
 PAIRS = ((2, 8, 300_000, 2000), (2, 6, 200_000, 2000), (2, 12, 200_000, 2000), (2, 48, 200_000, 1000))
 L1_PAIRS = 0.02
 
@@ -56,7 +63,7 @@ def main() -> None:
     sweeps: dict[str, dict[str, Any]] = {
         "counts": {"run": outcome.outcome, "grid": GRID, "seeds": NETWORKS, "paired": PAIRED}
     }
-    for sizes, l1s in ((FIT, L1S_FIT), (FRESH, L1S_FRESH), (PAIRS, (L1_PAIRS,))):
+    for sizes, l1s in ((FIT, L1S_FIT), (TESTED, L1S_TESTED), (FRESH, L1S_FRESH), (PAIRS, (L1_PAIRS,))):
         sweeps |= {f"{n}-{m}": fresh(n, m, l1s, *how_many) for n, m, *how_many in sizes}
     for name, asked in sweeps.items():
         path = options.folder / f"kept-{name}.npz"

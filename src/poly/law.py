@@ -8,7 +8,7 @@ Many features. Rows are pushed apart until no two overlap positively. There is `
 favored or disfavored a little all the time, until the crowd lets go. The counts are ``slots`` with odds on the pairs,
 their mean that of the slots law times
 
-    S = (1 + (B − 1)(1 − ρ²)) exp(L (b ln(1 + κ²) − a ρ²)),
+    S = (1 + (B − 1)(1 − ρ²)) exp(√L (b ln(1 + κ²) − a ρ²)),
 
 with the crowding κ, the filled share ρ of the room, the length L of the race until the crowd lets go, the surplus B of
 two features alone, and two constants a and b. How ρ hangs on κ, and when a crowd lets go, is seen without counting
@@ -107,6 +107,8 @@ def pair_surplus(m: int) -> float:
 
         B = (1 − 1/2m) E[e^{−c min(S, 0)}] / E[e^{−cS}] = (1 − 1/2m) (e^{−s²/2} / 2 + Φ(s)),   s = c/√m.
 
+    To first order in S, and good to 0.04 for m from 8 up.
+
     Args:
         m: hidden neurons, ≥ 1.
 
@@ -120,7 +122,7 @@ def pair_surplus(m: int) -> float:
 
 
 def factor(n: int, m: int, l1: float, constants: Constants) -> float:
-    """Mean count over that of the slots law, ``S = (1 + (B − 1)(1 − ρ²)) exp(L (b ln(1 + κ²) − a ρ²))``.
+    """Mean count over that of the slots law, ``S = (1 + (B − 1)(1 − ρ²)) exp(√L (b ln(1 + κ²) − a ρ²))``.
 
     Args:
         n, m, l1: as in ``locked_race``.
@@ -209,9 +211,7 @@ def fit(sizes: Sequence[tuple[int, int, float]], means: ArrayLike, errors: Array
         raise ValueError("means, errors: must be finite numbers > 0")
     alone, *terms = np.array([_terms(*size) for size in sizes]).reshape(-1, 3).T
     if np.linalg.matrix_rank(terms) < 2:
-        raise ValueError(
-            f"sizes={list(sizes)!r}: must hold two or more with a race before the crowd lets go, not alike"
-        )
+        raise ValueError(f"sizes={list(sizes)!r}: must hold two or more of different crowding, with a race to run")
     log_s = np.log(mean / [theory.slots(n, m).mean() for n, m, _ in sizes] / alone)
     weight = (mean / error)[:, None]
     found = np.linalg.lstsq(weight * np.transpose(terms), weight[:, 0] * log_s, rcond=None)[0]
@@ -221,6 +221,6 @@ def fit(sizes: Sequence[tuple[int, int, float]], means: ArrayLike, errors: Array
 @functools.lru_cache(maxsize=4096)
 def _terms(n: int, m: int, l1: float) -> tuple[float, float, float]:
     """What S is before the race, and what a and b multiply in ln S; kept, since a fit that is repeated asks again."""
-    length, full = locked_race(n, m, l1), room(n, m) ** 2
+    length, full = np.sqrt(locked_race(n, m, l1)), room(n, m) ** 2
     alone = 1 + (pair_surplus(m) - 1) * (1 - full)
     return alone, -length * full, length * float(np.log1p(crowding(n, m) ** 2))
