@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 
 class Pairs(NamedTuple):
-    """Neurons that two features share with one sign: neuron k, features i < j, (pairs,) each."""
+    """Neurons that two features share: neuron k, features i < j, (pairs,) each."""
 
     neuron: Int[Array, " pairs"]
     i: Int[Array, " pairs"]
