@@ -1,12 +1,14 @@
 import itertools
 from collections import Counter
 from math import exp, log, pi
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from poly import follow, law, model, theory
+from poly.press.chapters import read_notebook
 
 CONSTANTS = law.Constants(0.27, 0.16)
 
@@ -118,6 +120,19 @@ def test_a_fit_finds_the_constants_that_made_the_numbers() -> None:
     means[0] *= 2
     errors = np.array([1e6, *0.01 * means[1:]])
     assert law.fit(sizes, means, errors) == pytest.approx(CONSTANTS, rel=1e-6)
+
+
+def test_the_constants_are_those_that_the_book_fits() -> None:
+    (path,) = (Path(__file__).parent.parent / "book").glob("06-*.ipynb")
+    outputs = [output for cell in read_notebook(path).cells for output in cell.get("outputs", [])]
+    said = {
+        name: str(output["data"])
+        for output in outputs
+        if (name := output.get("metadata", {}).get("scrapbook", {}).get("name"))
+    }
+    for name, value in law.FITTED._asdict().items():
+        assert f"{value:.3f} (" in said[f"c6_{name}"]
+    assert law.factor(64, 256, 1e-3) == law.factor(64, 256, 1e-3, law.FITTED)
 
 
 def test_where_one_count_only_is_possible_the_law_has_it() -> None:

@@ -38,6 +38,10 @@ class Constants(NamedTuple):
     b: float
 
 
+# Fitted to networks of 4 to 256 features by gradient flow; errors 0.02 and 0.01.
+FITTED = Constants(a=0.385, b=0.127)
+
+
 def crowding(n: int, m: int) -> float:
     """The total negative overlap of a row with all others at the start, κ.
 
@@ -121,7 +125,7 @@ def pair_surplus(m: int) -> float:
     return float((1 - 1 / (2 * m)) * (np.exp(-(s**2) / 2) / 2 + special.ndtr(s)))
 
 
-def factor(n: int, m: int, l1: float, constants: Constants) -> float:
+def factor(n: int, m: int, l1: float, constants: Constants = FITTED) -> float:
     """Mean count over that of the slots law, ``S = (1 + (B − 1)(1 − ρ²)) exp(√L (b ln(1 + κ²) − a ρ²))``.
 
     Args:
@@ -136,7 +140,7 @@ def factor(n: int, m: int, l1: float, constants: Constants) -> float:
     return alone * float(np.exp(a * first + b * second))
 
 
-def counts(n: int, m: int, l1: float, constants: Constants) -> stats.rv_discrete:
+def counts(n: int, m: int, l1: float, constants: Constants = FITTED) -> stats.rv_discrete:
     """The law's distribution of the number of polysemantic neurons: ``slots_with_odds`` with the law's mean.
 
     Args, raises: as ``factor``; and ValueError for more features than slots.
