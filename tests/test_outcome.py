@@ -84,7 +84,13 @@ def test_start_and_end_must_fit() -> None:
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, value in {"N": 8, "NETWORKS": 3, "HEAT_MAP": 16, "SETTINGS": ((12, 0.1), (16, 1e-3))}.items():
+    for name, value in {
+        "N": 8,
+        "NETWORKS": 3,
+        "HEAT_MAP": 16,
+        "SETTINGS": ((12, 0.1), (16, 1e-3)),
+        "VARIANTS": {},
+    }.items():
         monkeypatch.setattr(adamw_runs, name, value)
     monkeypatch.setattr("sys.argv", ["adamw_runs", str(tmp_path / "kept"), "--store", str(tmp_path / "store")])
     return tmp_path / "kept"
