@@ -388,13 +388,13 @@ def test_after_a_failed_cell_no_other_runs_on(tmp_path: Path) -> None:
     def slow(*, n: int, generator: torch.Generator) -> int:
         if n == 0:
             raise ZeroDivisionError
-        time.sleep(5)
+        time.sleep(12)
         (tmp_path / f"{n}").write_text("", encoding="utf-8")
         return n
 
     with pytest.raises(sweep.CellError):
         sweep.sweep(slow, {"n": [1, 0]}, seeds=1)
-    time.sleep(7)
+    time.sleep(14)
     assert not list(tmp_path.iterdir())
 
 
