@@ -41,6 +41,53 @@ def test_bootstrap_covers_with_few_instances(instances: int) -> None:
     assert 0.93 < covered < 0.975  # plain percentiles: 0.86 and 0.93
 
 
+def poisson_groups(seed: int) -> tuple[list[np.ndarray], list[list[float]]]:
+    means = [[4.0, 9.0], [2.0], [30.0, 1.0, 6.0]]
+    draws = rng(seed)
+    return [draws.poisson(mean, (40, len(mean))) for mean in means], means
+
+
+def test_ratio_of_totals_is_that_of_all_counts_and_covers() -> None:
+    found = []
+    for seed in range(200):
+        counts, means = poisson_groups(seed)
+        found.append(inference.ratio_of_totals(counts, means, generator=rng(1000 + seed), resamples=200))
+    counts, _ = poisson_groups(199)
+    assert found[-1].measured == pytest.approx(sum(group.sum() for group in counts) / (40 * 52))
+    # 0.95 by construction; one standard error is 0.015.
+    assert np.mean([low <= 1 <= high for _, low, high in found]) == pytest.approx(0.94, abs=0.05)
+
+
+def test_ratio_of_totals_resamples_whole_instances() -> None:
+    counts = np.column_stack([[1, 5, 2, 8], [9, 5, 8, 2]])  # the two points of an instance add up to ten
+    assert inference.ratio_of_totals([counts], [[4, 6]], generator=rng()) == pytest.approx((1, 1, 1))
+
+
+def test_variance_ratio_is_one_where_counts_scatter_as_expected_and_covers() -> None:
+    found = []
+    for seed in range(200):
+        counts, means = poisson_groups(seed)
+        found.append(inference.variance_ratio(counts, means, generator=rng(1000 + seed), resamples=200))
+    assert np.mean([each.measured for each in found]) == pytest.approx(1, abs=0.03)
+    assert np.mean([low <= 1 <= high for _, low, high in found]) == pytest.approx(0.93, abs=0.06)
+
+
+@pytest.mark.parametrize("of", [inference.ratio_of_totals, inference.variance_ratio])
+@pytest.mark.parametrize(
+    ("counts", "expected", "error"),
+    [
+        ([], [], "counts, expected: have shapes"),
+        ([[[1, 2]]], [[1.0]], "counts, expected: have shapes"),
+        ([[[1], [2]]], [[0.0]], "must have|must be > 0"),
+    ],
+)
+def test_groups_that_do_not_fit_are_refused(
+    of: Callable[..., object], counts: list[object], expected: list[object], error: str
+) -> None:
+    with pytest.raises(ValueError, match=error):
+        of(counts, expected, generator=rng())
+
+
 def test_bootstrap_resamples_from_its_generator_alone() -> None:
     values = rng(1).exponential(size=20)
     first = inference.bootstrap(values, generator=rng(4))

@@ -24,7 +24,7 @@ SETTINGS = ((256, 1e-3), (256, 1e-2), (256, 1e-1), *((m, 1e-3) for m in WIDTHS[1
 HEAT_MAP = 4096
 # As literals: a power's last bit may hang on the processor, and then nothing kept would fit.
 PRESSURES = [float(f"{digit}e{exponent}") for exponent in range(-5, 0) for digit in (1, 2, 5)] + [1.0]
-# Each with its run, grid, networks, and what is paired: chapters 4 and 5 ask for them by the same words.
+# Each with its run, grid, networks, and what is paired. Who asks for them uses the same words.
 _WIDE: dict[str, Sequence[Any]] = {"n": [32], "m": [4096], "l1": [0.032]}
 _CHANGED = ("l1", "apart", "finer")
 VARIANTS: dict[str, tuple[Callable[..., Any], dict[str, Sequence[Any]], int, tuple[str, ...]]] = {
@@ -148,13 +148,7 @@ def main() -> None:
         _write(path, compute(m, l1, seeds=NETWORKS, store=options.store))
         kept.record(path, outcome.outcome, started)
     for name, (run, grid, seeds, paired) in VARIANTS.items():
-        path = options.folder / f"kept-{name}.npz"
-        if path.exists():
-            continue
-        print(f"{name}: {grid}", flush=True)
-        started = time.perf_counter()
-        kept.keep(path, run, grid, seeds=seeds, paired=paired, store=options.store)
-        kept.record(path, run, started)
+        kept.fill(options.folder, name, run, grid, seeds=seeds, paired=paired, store=options.store)
 
 
 if __name__ == "__main__":

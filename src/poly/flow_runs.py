@@ -1,11 +1,10 @@
 """Counts by gradient flow that take long, computed once and kept: ``python -m poly.flow_runs FOLDER``.
 
-The paper's sizes, and those on which the law of chapter 6 is tested. Some forty minutes on two cores. What was cut off
-goes on where it stopped, given the same store.
+The paper's sizes, and those to which ``law`` is fitted and on which it is tested. Some forty minutes on two cores. What
+was cut off goes on where it stopped, given the same store.
 """
 
 import argparse
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from poly import kept, outcome
 
 NETWORKS = 16
-# Figures 2 and 3: chapters 4 to 6 ask for these points, or some of them, by the same words.
+# Figures 2 and 3 of the paper. Who asks for these points, or some of them, uses the same words.
 GRID: dict[str, Sequence[Any]] = {
     "n": [256],
     "m": list(range(256, 4097, 256)),
@@ -66,13 +65,7 @@ def main() -> None:
     for sizes, l1s in ((FIT, L1S_FIT), (TESTED, L1S_TESTED), (FRESH, L1S_FRESH), (PAIRS, (L1_PAIRS,))):
         sweeps |= {f"{n}-{m}": fresh(n, m, l1s, *how_many) for n, m, *how_many in sizes}
     for name, asked in sweeps.items():
-        path = options.folder / f"kept-{name}.npz"
-        if path.exists():
-            continue
-        print(f"{name}: {asked['grid']}", flush=True)
-        started = time.perf_counter()
-        kept.keep(path, **asked, store=options.store)
-        kept.record(path, asked["run"], started)
+        kept.fill(options.folder, name, **asked, store=options.store)
 
 
 if __name__ == "__main__":

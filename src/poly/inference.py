@@ -3,7 +3,7 @@
 Rows of one instance are not independent: pass one value per instance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,6 +86,79 @@ def bootstrap(
             f"statistic: gives {estimate.measured} on the values or on a resample, must give a finite number"
         )
     return estimate
+
+
+def ratio_of_totals(
+    counts: Sequence[ArrayLike], expected: Sequence[ArrayLike], *, generator: np.random.Generator, resamples: int = 2000
+) -> Estimate:
+    """All counts over all that was expected of them, with its 95 % percentile bootstrap interval.
+
+    Args:
+        counts: for each group, such as a size, what each instance gave at each point, (instances, points). Points of
+            an instance are not independent: whole instances are resampled, each group within itself.
+        expected: for each group, the mean of one instance at each point, (points,).
+        generator: source of the resamples.
+        resamples: how many.
+
+    Raises:
+        ValueError: groups that do not fit, nothing expected, or no generator.
+
+    Source: Efron and Tibshirani 1993, section 8.3.
+    """
+    groups, means = _groups(counts, expected)
+    whole = sum(len(group) * mean.sum() for group, mean in zip(groups, means, strict=True))
+    if not whole > 0:
+        raise ValueError(f"expected: sums to {whole}, must be > 0")
+    totals = _resampled(groups, lambda group: group.sum(), generator, resamples)
+    low, high = np.quantile(totals.sum(axis=1) / whole, [0.025, 0.975])
+    return Estimate(float(sum(group.sum() for group in groups) / whole), float(low), float(high))
+
+
+def variance_ratio(
+    counts: Sequence[ArrayLike], expected: Sequence[ArrayLike], *, generator: np.random.Generator, resamples: int = 2000
+) -> Estimate:
+    """The variance over that which was expected, in the mean over groups, with its 95 % percentile bootstrap interval.
+
+    Args:
+        counts: as for ``ratio_of_totals``, at least two instances in each group.
+        expected: for each group, the variance of one instance at each point, (points,), > 0.
+        generator: source of the resamples.
+        resamples: how many.
+
+    Raises:
+        ValueError: groups that do not fit, or no generator.
+    """
+    groups, variances = _groups(counts, expected)
+    if any(len(group) < 2 or (variance <= 0).any() for group, variance in zip(groups, variances, strict=True)):
+        raise ValueError("counts, expected: each group must have two instances or more, and variances > 0")
+    scaled = [group / np.sqrt(variance) for group, variance in zip(groups, variances, strict=True)]
+    # A resample's variance is too small by (k − 1)/k, as its instances repeat.
+    draws = _resampled(
+        scaled, lambda group: (group.var(axis=0, ddof=1) * len(group) / (len(group) - 1)).mean(), generator, resamples
+    )
+    low, high = np.quantile(draws.mean(axis=1), [0.025, 0.975])
+    measured = np.mean([group.var(axis=0, ddof=1).mean() for group in scaled])
+    return Estimate(float(measured), float(low), float(high))
+
+
+def _groups(counts: Sequence[ArrayLike], expected: Sequence[ArrayLike]) -> tuple[list[Any], list[Any]]:
+    groups, means = ([np.asarray(each, np.float64) for each in of] for of in (counts, expected))
+    fit = len(groups) == len(means) > 0 and all(
+        group.ndim == 2 and len(group) and mean.shape == group.shape[1:]
+        for group, mean in zip(groups, means, strict=True)
+    )
+    if not fit:
+        shapes = [group.shape for group in groups], [mean.shape for mean in means]
+        raise ValueError(f"counts, expected: have shapes {shapes}, must be (instances, points) and (points,) by group")
+    return groups, means
+
+
+def _resampled(
+    groups: Sequence[Any], statistic: Callable[..., Any], generator: np.random.Generator, resamples: int
+) -> Float[NDArray[np.float64], "resamples groups"]:
+    """A statistic of resamples of each group."""
+    rng, times = _generator(generator), range(checks.count("resamples", resamples))
+    return np.array([[statistic(each[rng.integers(len(each), size=len(each))]) for each in groups] for _ in times])
 
 
 def wilson(successes: int, trials: int, *, confidence: float = 0.95) -> Estimate:

@@ -77,8 +77,28 @@ def keep(path: Path, run: Callable[..., Any], grid: Grid, *, seeds: int, paired:
         draft.unlink(missing_ok=True)
 
 
+def fill(
+    folder: Path, name: str, run: Callable[..., Any], grid: Grid, *, seeds: int, paired: Sequence[str], store: Any
+) -> None:
+    """``keep`` a sweep as kept-``name``.npz with its provenance, if it is not there yet."""
+    path = folder / f"kept-{name}.npz"
+    if path.exists():
+        return
+    print(f"{name}: {dict(grid)}, {seeds} seeds", flush=True)
+    started = time.perf_counter()
+    keep(path, run, grid, seeds=seeds, paired=paired, store=store)
+    record(path, run, started)
+
+
 def record(path: Path, run: Callable[..., Any], started: float) -> None:
-    """Add where a file comes from to the provenance beside it; started: as ``time.perf_counter`` had it."""
+    """Add where a file comes from to the provenance beside it.
+
+    Args:
+        path: the file.
+        run: of the sweep.
+        started: as ``time.perf_counter`` had it. The seconds since then are what this run took, less than the whole
+            where a store held part of it.
+    """
     known_at = path.with_name("provenance.json")
     known = json.loads(known_at.read_text(encoding="utf-8")) if known_at.exists() else {}
     known[path.name] = {
