@@ -17,6 +17,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from poly.press import figure_data
+from poly.press.explore import Axis, Explore, Series
+
+__all__ = ["COLORS", "FOLDER", "Axis", "Explore", "Series", "show", "subplots"]
 
 # Names a folder into which figures write what they keep of their numbers, to be compared with the stored ones.
 FOLDER = "POLY_FIGURES"
@@ -78,6 +81,7 @@ def show(
     tolerance: float = figure_data.TOLERANCE,
     absolute: float = 0.0,
     keep_colors: bool = False,
+    explore: Explore | None = None,
 ) -> None:
     """Show a finished figure in the chapter, and keep the numbers that it plots.
 
@@ -91,6 +95,7 @@ def show(
         tolerance: the largest rounding error of a number, relative to its size.
         absolute: the largest rounding error besides, in the units of the plot.
         keep_colors: True where the dark theme must not invert the picture, as for heat maps.
+        explore: a slider over numbers, with which the page redraws the figure below the static one.
 
     Raises:
         ValueError: an empty name, alt text or caption, no numbers, or an unknown level.
@@ -99,7 +104,8 @@ def show(
         if not value.strip():
             raise ValueError(f"figure {name!r}: {field} is empty, every figure has one")
     try:
-        packed = figure_data.pack(data, level, tolerance, absolute)
+        slider, moved = explore.pack() if explore else (None, {})
+        packed = figure_data.pack({**data, **moved}, level, tolerance, absolute)
     except ValueError as error:
         raise ValueError(f"figure {name!r}: {error}") from None
     if folder := os.environ.get(FOLDER):
@@ -116,6 +122,8 @@ def show(
         "width": width,
         "data": packed,
     }
+    if slider:
+        about["explore"] = slider
     display(  # type: ignore[no-untyped-call]
         {"image/png": picture.getvalue(), "text/plain": f"<figure {name}>"},
         raw=True,

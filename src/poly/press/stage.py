@@ -15,7 +15,7 @@ from typing import Any
 
 from nbformat import NotebookNode, from_dict
 
-from poly.press import figure_data, ledger, provenance, record, reproduce, run_time
+from poly.press import claims, explore, figure_data, frame, ledger, provenance, record, reproduce, run_time
 from poly.press.chapters import (
     KERNELSPEC,
     Page,
@@ -52,8 +52,8 @@ def render(
     gate(notebooks)
     stage = out / "stage"
     shutil.rmtree(stage, ignore_errors=True)
-    _lay_out(root, stage, pages, notebooks)
     registered = record.registered(root)
+    _lay_out(root, stage, pages, notebooks, registered)
     tables = {
         **run_time.tables(root, notebooks),
         **reproduce.tables(root),
@@ -98,7 +98,13 @@ def gate(notebooks: Mapping[Page, NotebookNode]) -> None:
                 raise PressError(f"{page.name}: figure {name!r}: {error}") from None
 
 
-def _lay_out(root: Path, stage: Path, pages: Iterable[Page], notebooks: Mapping[Page, NotebookNode]) -> None:
+def _lay_out(
+    root: Path,
+    stage: Path,
+    pages: Iterable[Page],
+    notebooks: Mapping[Page, NotebookNode],
+    registered: Mapping[str, claims.Claim],
+) -> None:
     """Copy the book's files, the chapters as pages; each page says at its foot what it was made from.
 
     These feet are all that differs between two builds of one commit.
@@ -108,6 +114,8 @@ def _lay_out(root: Path, stage: Path, pages: Iterable[Page], notebooks: Mapping[
         if (root / name).is_file():
             shutil.copyfile(root / name, stage / name)
     now = provenance.book(root)
+    words = root / "book" / "glossary.md"
+    meanings = frame.glossary(words.read_text(encoding="utf-8")) if words.is_file() else {}
     for page in pages:
         if page not in notebooks:
             with (stage / f"{page.docname}{page.path.suffix}").open("a", encoding="utf-8", newline="\n") as file:
@@ -115,7 +123,7 @@ def _lay_out(root: Path, stage: Path, pages: Iterable[Page], notebooks: Mapping[
     for page, notebook in notebooks.items():
         path = stage / f"{page.docname}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
-        staged = for_the_page(notebook, page.name)
+        staged = frame.framed(for_the_page(notebook, page.name), page.name, registered, meanings)
         source = provenance.foot(notebook.metadata.get("poly", {}).get("provenance", {}), now)
         staged.cells.append(from_dict({"cell_type": "markdown", "id": "foot", "metadata": {}, "source": source}))  # type: ignore[no-untyped-call]
         path.write_text(notebook_text(staged), encoding="utf-8", newline="\n")
@@ -170,7 +178,18 @@ def _cell_parts(cell: NotebookNode, name: str) -> list[NotebookNode]:
     for part, outputs in zip(parts, groups, strict=True):
         part.outputs = outputs
         _mark_figure(part, name)
-    return parts
+    return [each for part in parts for each in (part, *_sliders(part))]
+
+
+def _sliders(cell: NotebookNode) -> list[NotebookNode]:
+    """The slider of the cell's figure, if it has one, as a cell below it."""
+    shown = [said(output).get("figure", {}) for output in cell.get("outputs", [])]
+    return [from_dict(_slider(figure)) for figure in shown if "explore" in figure]  # type: ignore[no-untyped-call]
+
+
+def _slider(figure: dict[str, Any]) -> dict[str, Any]:
+    text = explore.html(figure["explore"], figure_data.unpack(figure["data"]).series, figure["name"])
+    return {"cell_type": "markdown", "id": f"explore-{figure['name']}"[:64], "metadata": {}, "source": text}
 
 
 def _outputs_cell(cell: NotebookNode, number: int) -> NotebookNode:

@@ -1,0 +1,451 @@
+// The playground in its page: what the reader presses, and what is drawn when.
+
+import { button, EXAMPLES, element, Form } from "./controls";
+import { drawCounts, drawForces, drawNeurons, drawWeights, type Fate, neuronX, type Palette, pen, SHOWN } from "./draw";
+import { DEFAULTS, NUMBERS, read, type State, write } from "./link";
+import { expected, favorites, forces, polysemanticNeurons } from "./physics";
+import { type Collision, decided, Run } from "./run";
+
+export { faultTogether, read, write } from "./link";
+// For the tests that hold the page's physics against the book's.
+export { expected, favorites, forces, Network, polysemanticNeurons } from "./physics";
+export { draw, ln, quantile, Random } from "./random";
+export { decided, initial, Run } from "./run";
+
+const PACES: Record<string, number> = {
+  "1 step a frame": 1,
+  "2 steps a frame": 2,
+  "5 steps a frame": 5,
+  "20 steps a frame": 20,
+  "as many as it can": 10_000,
+};
+const BUDGET = 12; // ms of a frame that training may take; the rest is for drawing
+const CALM = 500; // ms between two pictures where the reader wants little motion
+const LISTED = 40;
+const CAPTIONS = {
+  neurons:
+    "Every neuron is a column, every weight a dot at its height. Large dots: where a feature’s largest weight is now; " +
+    "dark alone, green where two features share with opposite signs, pink where equal signs clash. On top the " +
+    "collisions of the start: a triangle while opposite signs stay together, a square while equal signs fight, a " +
+    "cross when one has left. Circled: the chosen feature; click a dot to choose.",
+  counts: "Polysemantic neurons so far. Solid: random slots; dashed: the paper’s n²/4m.",
+  forces:
+    "The chosen feature’s largest weights, by neuron, and the three forces on them, outward to the right: benefit " +
+    "(blue), interference (pink), regularization (yellow).",
+  weights: "All weights: features down, neurons across; orange is positive, blue negative. Framed: the chosen feature.",
+};
+
+class Playground {
+  private run: Run;
+  private state: State;
+  private playing = false;
+  /** A step to go to, from a link or the slider. */
+  private target: number | null = null;
+  private drawnAt = 0;
+  private saidAt = 0;
+  private settled = false;
+  private readonly calm = matchMedia("(prefers-reduced-motion: reduce)");
+  private readonly canvases = {
+    neurons: picture("neurons", 240),
+    weights: picture("weights", 180),
+    counts: picture("counts", 216),
+    forces: picture("forces", 216),
+  };
+  private readonly form: Form;
+  private readonly play = button("Play", { class: "playground-play", "aria-keyshortcuts": "k" }, () => this.toggle());
+  private readonly pace = element("select", { "aria-label": "pace" });
+  private readonly time = element("input", { type: "range", min: "0", max: "0", value: "0", "aria-label": "step" });
+  private readonly clock = element("output", { class: "playground-clock" });
+  private readonly status = element("p", { class: "playground-status", role: "status" });
+  private readonly notice = element("p", { class: "playground-notice", role: "alert" });
+  private readonly shared = element("input", { type: "text", readonly: "", "aria-label": "link to this state" });
+  private readonly feature = element("input", { type: "number", min: "0", step: "1", "aria-label": "chosen feature" });
+  private readonly list = element("ul", { class: "playground-list" });
+  private readonly summary = element("p", {});
+  private readonly chosenSetup = element("span", { class: "playground-setup" });
+
+  constructor(private readonly root: HTMLElement) {
+    const { state, faults } = read(location.search);
+    this.state = state;
+    this.run = new Run(state);
+    this.target = state.step || null;
+    this.form = new Form(state, (changed) => this.begin(changed));
+    this.lay();
+    this.say(
+      faults.length ? `This link was not understood: ${faults.slice(0, 3).join("; ")}. Here is the default.` : "",
+    );
+    this.watch();
+    this.sync();
+    requestAnimationFrame((now) => this.frame(now));
+  }
+
+  private lay(): void {
+    for (const [label, steps] of Object.entries(PACES))
+      this.pace.append(element("option", { value: `${steps}` }, label));
+    this.pace.value = "2";
+    const example = element("select", { "aria-label": "example" }, element("option", { value: "" }, "an example …"));
+    for (const name of Object.keys(EXAMPLES)) example.append(element("option", { value: name }, name));
+    example.addEventListener("change", () => {
+      const chosen = EXAMPLES[example.value];
+      if (chosen) this.begin({ ...DEFAULTS, ...chosen });
+      example.value = "";
+    });
+    const step = button("Step", {}, () => this.go(this.run.step + 1));
+    const first = button("To the start", {}, () => this.go(0));
+    const copy = button("Copy link", {}, () => this.copy());
+    const chosen = element("label", { class: "playground-chosen" }, "chosen feature ", this.feature);
+    const { neurons, weights, counts, forces } = this.canvases;
+    this.root.replaceChildren(
+      this.notice,
+      element("div", { class: "playground-bar" }, this.play, step, first, this.pace, example),
+      element(
+        "details",
+        { class: "playground-settings" },
+        element("summary", {}, "Settings ", this.chosenSetup),
+        this.form.node,
+      ),
+      element("div", { class: "playground-time" }, this.time, this.clock),
+      this.status,
+      figure(neurons, CAPTIONS.neurons),
+      element(
+        "div",
+        { class: "playground-pair" },
+        figure(counts, CAPTIONS.counts),
+        figure(forces, CAPTIONS.forces, chosen),
+      ),
+      figure(weights, CAPTIONS.weights),
+      element("p", { class: "playground-title", id: "play-collisions" }, "Collisions"),
+      this.summary,
+      element(
+        "div",
+        { class: "playground-scroll", tabindex: "0", role: "region", "aria-labelledby": "play-collisions" },
+        this.list,
+      ),
+      element("div", { class: "playground-share" }, this.shared, copy),
+    );
+  }
+
+  private watch(): void {
+    this.time.addEventListener("input", () => this.go(Number(this.time.value)));
+    this.feature.addEventListener("change", () => this.choose(Number(this.feature.value)));
+    for (const canvas of [this.canvases.neurons, this.canvases.weights]) {
+      canvas.addEventListener("click", (event) => this.pick(canvas, event));
+    }
+    for (const canvas of Object.values(this.canvases)) {
+      new ResizeObserver(() => this.redraw()).observe(canvas);
+      canvas.addEventListener("contextlost", () =>
+        this.say("The browser has taken the pictures away; reload the page to see them again."),
+      );
+      canvas.addEventListener("contextrestored", () => {
+        this.say("");
+        this.redraw();
+      });
+    }
+    new MutationObserver(() => this.redraw()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    document.addEventListener("visibilitychange", () => document.hidden && this.pause());
+    this.root.addEventListener("keydown", (event) => {
+      const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
+      if (event.key === "k" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) this.toggle();
+    });
+  }
+
+  private begin(state: State): void {
+    this.pause();
+    this.state = { ...state, step: 0 };
+    this.run = new Run(this.state);
+    this.target = null;
+    this.settled = false;
+    this.form.show(this.state);
+    this.say("");
+    this.sync();
+    this.redraw();
+  }
+
+  private toggle(): void {
+    if (this.playing) this.pause();
+    else {
+      this.playing = true;
+      this.target = null;
+      this.play.textContent = "Pause";
+      this.status.setAttribute("aria-live", "off"); // it is said again when all rests
+    }
+  }
+
+  private pause(): void {
+    this.playing = false;
+    this.play.textContent = "Play";
+    this.sync();
+    this.redraw();
+  }
+
+  private go(step: number): void {
+    if (this.playing) this.pause();
+    this.target = Math.max(0, Math.min(step, NUMBERS.step.max));
+  }
+
+  private choose(feature: number): void {
+    this.state.feature = Number.isInteger(feature) ? Math.max(0, Math.min(this.state.n - 1, feature)) : 0;
+    this.sync();
+    this.redraw();
+  }
+
+  /** Choose the feature whose large dot, or whose row, is nearest. */
+  private pick(canvas: HTMLCanvasElement, event: MouseEvent): void {
+    const { n, m } = this.state;
+    if (canvas === this.canvases.weights) {
+      this.choose(Math.floor((event.offsetY / canvas.clientHeight) * n));
+      return;
+    }
+    const now = favorites(this.run.network.W, n, m);
+    const away = now.map(({ neuron }) => Math.abs(neuronX(neuron, m, canvas.clientWidth) - event.offsetX));
+    const nearest = Math.min(...away);
+    const there = away.flatMap((distance, i) => (distance <= nearest + 2 ? [i] : []));
+    const upper = event.offsetY < canvas.clientHeight / 2;
+    this.choose(there.find((i) => now[i].weight > 0 === upper) ?? there[0]);
+  }
+
+  private frame(now: number): void {
+    requestAnimationFrame((next) => this.frame(next));
+    const moved = this.target === null ? this.playing && this.train(Number(this.pace.value)) : this.seek(this.target);
+    const due = !this.calm.matches || now - this.drawnAt > CALM;
+    if (moved && due) this.redraw();
+  }
+
+  /** Some steps on, as far as the frame's time goes; whether anything moved. */
+  private train(steps: number): boolean {
+    const end = performance.now() + BUDGET;
+    const { n, m } = this.state;
+    for (let done = 0; done < steps; done++) {
+      if (this.run.step >= NUMBERS.step.max) return this.stop("This page stops here.");
+      if (!this.run.advance()) return this.stop("The weights stopped being finite: choose a smaller learning rate.");
+      if (performance.now() > end) break;
+    }
+    if (!this.settled && decided(this.run.network.W, n, m).every(Boolean)) {
+      this.settled = true;
+      return this.stop("Every feature has decided.");
+    }
+    return true;
+  }
+
+  private stop(why: string): true {
+    this.target = null;
+    this.pause();
+    this.status.textContent = `${why} ${this.status.textContent}`;
+    return true;
+  }
+
+  private seek(target: number): boolean {
+    this.run.back(target);
+    const end = performance.now() + 2 * BUDGET;
+    while (this.run.step < target && performance.now() < end) {
+      if (!this.run.advance()) return this.stop("The weights stopped being finite: choose a smaller learning rate.");
+    }
+    if (this.run.step === target) {
+      this.target = null;
+      this.sync();
+    } else
+      this.clock.textContent = `going to step ${target.toLocaleString("en-US")}: ${this.run.step.toLocaleString("en-US")}`;
+    return true;
+  }
+
+  /** What is written, after what has happened: the address, the fields, the words for a screen reader. */
+  private sync(): void {
+    const { n, m } = this.state;
+    this.state.step = this.run.step;
+    const query = write(this.state);
+    try {
+      history.replaceState(null, "", `${location.pathname}${query}`);
+    } catch {
+      // A page without an address of its own, such as in a frame, keeps it as it is.
+    }
+    this.shared.value = `${location.href.replace(/[?#].*/s, "")}${query}`;
+    this.feature.max = `${n - 1}`;
+    this.feature.value = `${this.state.feature}`;
+    const count = polysemanticNeurons(this.run.network.W, n, m);
+    this.status.setAttribute("aria-live", "polite");
+    this.status.textContent = this.words();
+    const { l1, optimizer, noise } = this.state;
+    this.chosenSetup.textContent =
+      `n = ${n}, m = ${m}, λ = ${l1}, ${optimizer === "sgd" ? "gradient descent" : "AdamW"}, ` +
+      `${noise === "none" ? "no" : noise} noise`;
+    this.canvases.neurons.setAttribute(
+      "aria-label",
+      `${n} features on ${m} neurons at step ${this.run.step}; ${count} neurons polysemantic`,
+    );
+    this.canvases.weights.setAttribute("aria-label", `all ${n * m} weights at step ${this.run.step}, as a picture`);
+    this.canvases.counts.setAttribute(
+      "aria-label",
+      `polysemantic neurons against the step: ${count} at step ${this.run.step}`,
+    );
+    this.canvases.forces.setAttribute("aria-label", this.saidOfForces());
+    this.tell();
+  }
+
+  /** The state in words. */
+  private words(): string {
+    const { n, m } = this.state;
+    const { W } = this.run.network;
+    const count = polysemanticNeurons(W, n, m);
+    const { paper, slots } = expected(n, m);
+    const done = decided(W, n, m).filter(Boolean).length;
+    return (
+      `Step ${this.run.step.toLocaleString("en-US")}: ${count} polysemantic ${count === 1 ? "neuron" : "neurons"}, ` +
+      `${done} of ${n} features decided. In the end the paper expects ${paper.toPrecision(3)}, random slots ${slots.toPrecision(3)}.`
+    );
+  }
+
+  private saidOfForces(): string {
+    const { n, m, l1, feature } = this.state;
+    const { W } = this.run.network;
+    const { neuron, weight } = favorites(W, n, m)[feature];
+    const found = forces(W, n, m, l1, feature);
+    const sign = weight < 0 ? -1 : 1;
+    const said = (force: Float64Array): string => (sign * force[neuron]).toFixed(3);
+    return (
+      `feature ${feature}: its largest weight is ${weight.toFixed(2)}, on neuron ${neuron}; outward forces there: benefit ` +
+      `${said(found.benefit)}, interference ${said(found.interference)}, regularization ${said(found.regularization)}`
+    );
+  }
+
+  private redraw(): void {
+    this.drawnAt = performance.now();
+    const { run, state, canvases } = this;
+    const { n, m } = state;
+    const { W } = run.network;
+    const palette = colors(this.root);
+    const now = favorites(W, n, m);
+    const fates = new Map<number, Fate>();
+    for (const collision of run.collisions) fates.set(collision.neuron, fate(collision, now));
+    const neurons = pen(canvases.neurons, palette);
+    if (neurons) drawNeurons(neurons, W, n, m, now, fates, state.feature);
+    const weights = pen(canvases.weights, palette);
+    if (weights) drawWeights(weights, W, n, m, state.feature);
+    const counts = pen(canvases.counts, palette);
+    if (counts) drawCounts(counts, run.counted, run.step, expected(n, m));
+    const arrows = pen(canvases.forces, palette);
+    if (arrows) {
+      const row = W.subarray(state.feature * m, (state.feature + 1) * m);
+      const largest = Array.from(row.keys()).sort((a, b) => Math.abs(row[b]) - Math.abs(row[a]));
+      drawForces(arrows, row, largest.slice(0, SHOWN), forces(W, n, m, state.l1, state.feature));
+    }
+    this.time.max = `${run.reached}`;
+    this.time.value = `${run.step}`;
+    this.time.setAttribute("aria-valuetext", `step ${run.step} of ${run.reached}`);
+    if (this.target === null) this.clock.textContent = `step ${run.step.toLocaleString("en-US")}`;
+    if (this.drawnAt - this.saidAt > 250) {
+      if (this.playing) this.status.textContent = this.words();
+      this.tell();
+    }
+  }
+
+  /** The list of collisions, those of the start and those that came on the way. */
+  private tell(): void {
+    this.saidAt = performance.now();
+    const { n, m } = this.state;
+    const { W } = this.run.network;
+    const now = favorites(W, n, m);
+    const done = decided(W, n, m);
+    const lines = this.run.collisions.map((collision) => describe(collision, now, done));
+    const before = new Set(this.run.collisions.map(({ features }) => `${features}`));
+    for (let i = 0; i < n; i++) {
+      for (let j = i + 1; j < n; j++) {
+        const [one, other] = [now[i], now[j]];
+        const met = one.neuron === other.neuron && one.weight > 0 !== other.weight > 0;
+        if (met && done[i] && done[j] && !before.has(`${[i, j]}`))
+          lines.push(`features ${i} and ${j}, favorites of different neurons at the start, share neuron ${one.neuron}`);
+      }
+    }
+    const stay = this.run.collisions.filter((each) => fate(each, now) === "benign").length;
+    const clash = this.run.collisions.filter((each) => fate(each, now) === "malign").length;
+    const { length } = this.run.collisions;
+    this.summary.textContent =
+      `At the start ${length} ${length === 1 ? "pair has" : "pairs have"} one favorite neuron. ` +
+      `Now ${stay} of them ${stay === 1 ? "is" : "are"} still together with opposite signs, ${clash} with the same sign, ${length - stay - clash} displaced.`;
+    const shown = lines.slice(0, LISTED);
+    if (lines.length > LISTED) shown.push(`… and ${lines.length - LISTED} more`);
+    const old = Array.from(this.list.children, (item) => item.textContent);
+    if (shown.join("\n") !== old.join("\n")) this.list.replaceChildren(...shown.map((text) => element("li", {}, text)));
+  }
+
+  private copy(): void {
+    this.pause();
+    this.shared.select();
+    const done = (): string => (this.status.textContent = "Link copied.");
+    const failed = (): string =>
+      (this.status.textContent = "Copy the link from the field: the browser does not let the page do it.");
+    if (navigator.clipboard) navigator.clipboard.writeText(this.shared.value).then(done, failed);
+    else failed();
+  }
+
+  private say(text: string): void {
+    this.notice.textContent = text;
+    this.notice.hidden = !text;
+  }
+}
+
+/** What has become of a collision, by where the two features' largest weights are now. */
+function fate({ features: [i, j], neuron, opposite }: Collision, now: { neuron: number }[]): Fate {
+  if (now[i].neuron !== neuron || now[j].neuron !== neuron) return "displaced";
+  return opposite ? "benign" : "malign";
+}
+
+function describe(collision: Collision, now: { neuron: number }[], done: boolean[]): string {
+  const { features, neuron, opposite } = collision;
+  const [i, j] = features;
+  const who = `features ${i} and ${j} on neuron ${neuron}, ${opposite ? "opposite signs" : "same sign"}: `;
+  const gone = features.filter((each) => now[each].neuron !== neuron);
+  if (gone.length === 2) return `${who}both left, for neurons ${now[i].neuron} and ${now[j].neuron}`;
+  if (gone.length === 1) return `${who}feature ${gone[0]} left, for neuron ${now[gone[0]].neuron}`;
+  if (done[i] && done[j]) return `${who}decided, they share it`;
+  return `${who}undecided`;
+}
+
+function picture(name: string, height: number): HTMLCanvasElement {
+  const canvas = element("canvas", { class: `playground-${name}`, role: "img", "aria-label": name });
+  canvas.style.height = `${height}px`;
+  return canvas;
+}
+
+function figure(canvas: HTMLCanvasElement, caption: string, ...after: Node[]): HTMLElement {
+  return element("figure", {}, canvas, element("figcaption", {}, caption), ...after);
+}
+
+function colors(root: HTMLElement): Palette {
+  const style = getComputedStyle(root);
+  const names = [
+    "ground",
+    "ink",
+    "muted",
+    "rule",
+    "benign",
+    "malign",
+    "run",
+    "paper",
+    "positive",
+    "negative",
+    "benefit",
+    "interference",
+    "regularization",
+  ] as const;
+  return Object.fromEntries(
+    names.map((name) => [name, style.getPropertyValue(`--play-${name}`).trim() || "#808080"]),
+  ) as unknown as Palette;
+}
+
+if (typeof document !== "undefined") {
+  const root = document.getElementById("play");
+  if (root) {
+    try {
+      new Playground(root);
+    } catch (error) {
+      root.replaceChildren(
+        element(
+          "p",
+          { role: "alert" },
+          "The playground cannot run in this browser; the pictures below show what it does.",
+        ),
+      );
+      console.warn(error);
+    }
+  }
+}
