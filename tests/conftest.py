@@ -9,6 +9,8 @@ import pytest
 import torch
 from hypothesis import Phase, settings
 
+from opened import Book, opened
+
 # Set by tests/mutants.py, which brings its own loader.
 MUTATED = bool(os.environ.get("POLY_MUTATED"))
 # Not sparsify: numba compiles its functions from their source.
@@ -38,3 +40,9 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="session")
+def book() -> Iterator[Book]:
+    with opened() as found:
+        yield found

@@ -1,34 +1,18 @@
 """Every page of the built book, opened in a real browser.
 
-The book under test is the folder in POLY_HTML, or else the stored notebooks as `python -m poly.press build --stored`
-renders them. Each page is visited once in light, once in dark and once from the file system; the tests ask what was
-seen. Where there is no browser, the module is skipped.
+Each page is visited once in light, once in dark and once from the file system; the tests ask what was seen.
 """
 
 from __future__ import annotations
 
-import functools
-import http.server
-import os
-import shutil
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"no browser on this machine ({', '.join(NAMES)})")
-
-ROOT = Path(__file__).resolve().parents[2]
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+from opened import Book
 
 # What a loaded page can say about itself. Math nodes are the containers that Sphinx writes for MathJax to fill.
 FACTS = """async () => {
@@ -100,20 +84,9 @@ class Visit:
     wide: list[str] = field(default_factory=list)
 
 
-@dataclass
-class Book:
-    html: Path
-    address: str
-    browser: Browser
-
-    def pages(self) -> list[str]:
-        """Paths of all pages, without the theme's own fragments and the redirect at the root."""
-        found = (path.relative_to(self.html) for path in sorted(self.html.rglob("*.html")))
-        return [path.as_posix() for path in found if path.parts[0] != "_static" and path.as_posix() != "index.html"]
-
-    def visit_all(self, base: str, scheme: Literal["light", "dark"]) -> dict[str, Visit]:
-        with self.browser.new_context(color_scheme=scheme) as context:
-            return {page: visit(context, base, page) for page in self.pages()}
+def visit_all(book: Book, base: str, scheme: Literal["light", "dark"]) -> dict[str, Visit]:
+    with book.browser.new_context(color_scheme=scheme) as context:
+        return {page: visit(context, base, page) for page in book.pages()}
 
 
 def visit(context: BrowserContext, base: str, page: str) -> Visit:
@@ -134,38 +107,14 @@ def visit(context: BrowserContext, base: str, page: str) -> Visit:
     return seen
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def book() -> Iterator[Book]:
-    given = os.environ.get("POLY_HTML")
-    html = Path(given) if given else ROOT / "_build" / "stored" / "html"
-    if not given:
-        command = [sys.executable, "-m", "poly.press", "build", "--stored"]
-        made = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
-        assert made.returncode == 0, f"the stored book does not build:\n{made.stdout}\n{made.stderr}"
-    assert (html / "book" / "index.html").is_file(), f"there is no book in {html}"
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(html)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield Book(html, f"http://127.0.0.1:{server.server_port}/", browser)
-        browser.close()
-    server.shutdown()
-    server.server_close()
-
-
 @pytest.fixture(scope="module")
 def light(book: Book) -> dict[str, Visit]:
-    return book.visit_all(book.address, "light")
+    return visit_all(book, book.address, "light")
 
 
 @pytest.fixture(scope="module")
 def dark(book: Book) -> dict[str, Visit]:
-    return book.visit_all(book.address, "dark")
+    return visit_all(book, book.address, "dark")
 
 
 def named(visits: dict[str, Visit], attribute: str, fact: str = "") -> list[str]:
@@ -252,7 +201,7 @@ def test_hidden_code_opens_from_the_keyboard(book: Book) -> None:
 
 
 def test_the_book_opens_from_the_file_system(book: Book) -> None:
-    visits = book.visit_all(book.html.resolve().as_uri() + "/", "light")
+    visits = visit_all(book, book.html.resolve().as_uri() + "/", "light")
     for fault in ("foreign", "failed", "complaints"):
         assert_none(named(visits, fault))
     for fault in ("untypeset", "merrors", "broken"):

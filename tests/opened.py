@@ -1,0 +1,78 @@
+"""A browser, and the book that it opens.
+
+The book is the folder in POLY_HTML, or else the stored notebooks as `python -m poly.press build --stored` renders them.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Playwright, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ROOT = Path(__file__).resolve().parents[1]
+QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+HOW = (
+    "no browser on this machine: install Chromium or Chrome (on Debian and Ubuntu: apt-get install chromium), or run "
+    "`.venv/bin/python -m playwright install chromium`"
+)
+
+
+@dataclass
+class Book:
+    """The rendered book on a server of its own, and the browser."""
+
+    html: Path
+    address: str
+    browser: Browser
+
+    def pages(self) -> list[str]:
+        """Paths of all pages, without the theme's own fragments and the redirect at the root."""
+        found = (path.relative_to(self.html) for path in sorted(self.html.rglob("*.html")))
+        return [path.as_posix() for path in found if path.parts[0] != "_static" and path.as_posix() != "index.html"]
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def executable(play: Playwright) -> str:
+    """A browser of the system, else the one that playwright has downloaded; without any, the test is skipped."""
+    own = Path(play.chromium.executable_path)
+    found = next(filter(None, map(shutil.which, NAMES)), None) or (str(own) if own.is_file() else None)
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(HOW)
+    return found
+
+
+@contextmanager
+def opened() -> Iterator[Book]:
+    """The book, served and ready to be opened."""
+    with sync_playwright() as play:
+        path = executable(play)
+        given = os.environ.get("POLY_HTML")
+        html = Path(given) if given else ROOT / "_build" / "stored" / "html"
+        if not given:
+            command = [sys.executable, "-m", "poly.press", "build", "--stored"]
+            made = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+            assert made.returncode == 0, f"the stored book does not build:\n{made.stdout}\n{made.stderr}"
+        assert (html / "book" / "index.html").is_file(), f"there is no book in {html}"
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(html)))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        browser = play.chromium.launch(executable_path=path, args=QUIET)
+        yield Book(html, f"http://127.0.0.1:{server.server_port}/", browser)
+        browser.close()
+        server.shutdown()
+        server.server_close()
