@@ -104,3 +104,37 @@ def test_no_note_stands_in_a_heading_or_between_fences(inside: str) -> None:
     found = frame.framed(notebook(inside, "A {term}`neuron`."), "x", {}, frame.glossary(GLOSSARY))
     assert found.cells[1].source == inside
     assert found.cells[2].source.startswith(":::{margin}")
+
+
+def hidden(source: str, *outputs: Any) -> Any:
+    made: Any = new_code_cell
+    return made(source, metadata={"tags": ["hide-input"]}, outputs=list(outputs))
+
+
+def output(name: str = "") -> Any:
+    made: Any = new_output
+    return made("display_data", data={"text/plain": "x"}, metadata={"scrapbook": {"name": name}} if name else {})
+
+
+def test_hidden_code_that_follows_hidden_code_shares_its_bar() -> None:
+    plain: Any = new_code_cell
+    cells = [
+        hidden("a = 1"),
+        hidden("glue(1)", output("g")),
+        hidden("show()", output()),
+        hidden("b = 2"),
+        plain("c = 3"),
+    ]
+    found = frame.folded(cells)
+    assert [cell.source for cell in found] == ["a = 1\n\nglue(1)\n\nshow()", "b = 2", "c = 3"]
+    assert [each.metadata for each in found[0].outputs] == [{}, {"scrapbook": {"name": "g"}}]
+    assert found[2].metadata.tags == []
+
+
+def test_a_cell_that_only_fills_in_numbers_is_hidden_and_settings_have_a_bar() -> None:
+    made: Any = new_code_cell
+    settings = made("n = 1", metadata={"tags": ["parameters"]})
+    glued, seen = made("glue(2)", outputs=[output("g")]), made("claims.check(…)", outputs=[output()])
+    found = frame.folded([settings, glued, seen])
+    assert found[0].metadata.mystnb["code_prompt_show"] == "Settings of this chapter"
+    assert [cell.metadata.tags for cell in found] == [["parameters", "hide-input"], ["hide-input"], []]

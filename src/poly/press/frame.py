@@ -104,3 +104,42 @@ def _with_notes(block: str, meanings: Mapping[str, str], seen: set[str]) -> str:
 def _plain(meaning: str) -> str:
     """Without links to other words: the note stands for itself."""
     return re.sub(r"\{term\}`([^`<]*?)\s*(?:<[^>]*>)?`", r"\1", meaning)
+
+
+def folded(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """The cells as a reader wants them: settings under a bar of their own, one bar where hidden code follows hidden.
+
+    A cell that only fills in numbers of the text is hidden like the code of a figure.
+    """
+    found: list[NotebookNode] = []
+    for cell in cells:
+        tags = cell.metadata.setdefault("tags", []) if cell.cell_type == "code" else []
+        if "parameters" in tags:
+            prompts = {"code_prompt_show": "Settings of this chapter", "code_prompt_hide": "Settings of this chapter"}
+            cell.metadata["mystnb"] = {**prompts, **cell.metadata.get("mystnb", {})}
+            tags.append("hide-input")
+        elif cell.cell_type == "code" and not tags and cell.outputs and not any(map(_seen, cell.outputs)):
+            tags.append("hide-input")
+        before = found[-1] if found else None
+        if before is not None and _goes_on(before, cell):
+            before.source = f"{before.source}\n\n{cell.source}"
+            before.outputs = [
+                *cell.outputs,
+                *before.outputs,
+            ]  # what is seen comes first, so that a figure keeps its cell
+        else:
+            found.append(cell)
+    return found
+
+
+def _goes_on(before: NotebookNode, cell: NotebookNode) -> bool:
+    """Whether hidden code goes on where hidden code that shows nothing has stood."""
+    if {before.cell_type, cell.cell_type} != {"code"}:
+        return False
+    alike = before.metadata.tags == cell.metadata.tags == ["hide-input"]
+    return alike and not any(map(_seen, before.outputs))
+
+
+def _seen(output: NotebookNode) -> bool:
+    """Whether an output shows in the page; a number for the text does not."""
+    return "scrapbook" not in output.get("metadata", {})

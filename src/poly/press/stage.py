@@ -154,7 +154,7 @@ def for_the_page(notebook: NotebookNode, name: str) -> NotebookNode:
     page.metadata.update(kernelspec=dict(KERNELSPEC), language_info={"name": "python"})
     for trace in ("papermill", "poly"):
         page.metadata.pop(trace, None)
-    page.cells = [part for cell in page.cells for part in _cell_parts(cell, name)]
+    page.cells = [part for cell in frame.folded(page.cells) for part in _cell_parts(cell, name)]
     return page
 
 
