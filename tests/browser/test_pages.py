@@ -5,6 +5,7 @@ Each page is visited once in light, once in dark and once from the file system; 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import pytest
 from playwright.sync_api import BrowserContext
 
+from npm import modules
 from opened import Book
 
 # What a loaded page can say about itself. Math nodes are the containers that Sphinx writes for MathJax to fill.
@@ -72,6 +74,17 @@ SHADES = """() => {
 }"""
 
 
+# What axe-core has against the page by WCAG 2.1 AA.
+AXE = """() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'], resultTypes: ['violations']})
+  .then(found => found.violations.map(({id, nodes}) =>
+    `${id}, ${nodes.length} times, such as ${nodes[0].html.slice(0, 160)}`))"""
+
+
+@functools.cache
+def axe() -> str:
+    return (modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
 @dataclass
 class Visit:
     """One page, opened once: what it asked for, what it complained about, what it looked like."""
@@ -82,6 +95,7 @@ class Visit:
     facts: dict[str, Any] = field(default_factory=dict)
     shades: dict[str, Any] = field(default_factory=dict)
     wide: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
 
 
 def visit_all(book: Book, base: str, scheme: Literal["light", "dark"]) -> dict[str, Visit]:
@@ -101,8 +115,16 @@ def visit(context: BrowserContext, base: str, page: str) -> Visit:
     tab.goto(base + page, wait_until="load")
     seen.facts = tab.evaluate(FACTS)
     seen.shades = tab.evaluate(SHADES)
-    tab.set_viewport_size({"width": 360, "height": 740})
-    seen.wide = tab.evaluate(WIDE)
+    seen.wide = []
+    for width in (768, 360):
+        tab.set_viewport_size({"width": width, "height": 740})
+        seen.wide += [f"{width} px: {fault}" for fault in tab.evaluate(WIDE)]
+    if base.startswith("http"):  # light wide, dark narrow
+        if seen.shades["theme"] == "light":
+            tab.set_viewport_size({"width": 1280, "height": 900})
+        tab.wait_for_timeout(50)  # boxes learn whether they scroll
+        tab.evaluate(axe())
+        seen.violations = tab.evaluate(AXE)
     tab.close()
     return seen
 
@@ -164,8 +186,12 @@ def test_links_and_anchors_resolve(book: Book, light: dict[str, Visit]) -> None:
     assert_none(faults)
 
 
-def test_nothing_sticks_out_on_a_phone(light: dict[str, Visit]) -> None:
+def test_nothing_sticks_out_on_a_phone_or_tablet(light: dict[str, Visit]) -> None:
     assert_none(named(light, "wide"))
+
+
+def test_axe_finds_nothing_against_wcag(light: dict[str, Visit], dark: dict[str, Visit]) -> None:
+    assert_none(named(light, "violations") + named(dark, "violations"))
 
 
 def test_light_and_dark_both_render(light: dict[str, Visit], dark: dict[str, Visit]) -> None:

@@ -1,0 +1,1 @@
+"use strict";(()=>{var n=".math > mjx-container, .pst-scrollable-table-container, div.cell_output .output.text_html";function e(){for(let t of document.querySelectorAll(n))t.scrollWidth>t.clientWidth?t.tabIndex=0:t.removeAttribute("tabindex")}var{MathJax:r}=window,o=document.querySelector(".bd-article");o&&(new ResizeObserver(e).observe(o),r?.startup?.promise?.then(e));})();
