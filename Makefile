@@ -18,7 +18,7 @@ ARGS ?=
 ifeq ($(filter chapter,$(MAKECMDGOALS))$(CHAPTER),chapter)
 $(error which chapter? make chapter CHAPTER=03 PARAMS="m=1000 starts=8")
 endif
-.PHONY: help book stored chapter record test reproduce verify serve notebook bench install clean
+.PHONY: help book stored chapter record test reproduce verify serve pdf zip notebook bench install clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,12 @@ verify: $(INSTALLED) ## execute everything anew; compare the claims with the pub
 
 serve: $(INSTALLED) ## serve the finished book on this machine: PORT=8000
 	@$(PRESS) serve --port $(PORT)
+
+pdf: $(INSTALLED) ## the whole book as one PDF; needs Chromium or Chrome
+	@$(PRESS) pdf $(ARGS)
+
+zip: $(INSTALLED) ## the book as a zip that opens from the file system
+	@$(PRESS) zip $(ARGS)
 
 notebook: $(INSTALLED) ## open JupyterLab on the chapters
 	@$(PRESS) notebook -- $(ARGS)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import http.server
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -18,15 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+from poly.press import paper
+from poly.press.chapters import PressError
+
 ROOT = Path(__file__).resolve().parents[1]
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
-HOW = (
-    "no browser on this machine: install Chromium or Chrome (on Debian and Ubuntu: apt-get install chromium), or run "
-    "`.venv/bin/python -m playwright install chromium`"
-)
 
 
 @dataclass
@@ -48,20 +44,14 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def executable(play: Playwright) -> str:
-    """A browser of the system, else the one that playwright has downloaded; without any, the test is skipped."""
-    own = Path(play.chromium.executable_path)
-    found = next(filter(None, map(shutil.which, NAMES)), None) or (str(own) if own.is_file() else None)
-    if found is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(HOW)
-    return found
-
-
 @contextmanager
 def opened() -> Iterator[Book]:
     """The book, served and ready to be opened."""
     with sync_playwright() as play:
-        path = executable(play)
+        try:
+            path = paper.browser(play)
+        except PressError as error:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
         given = os.environ.get("POLY_HTML")
         html = Path(given) if given else ROOT / "_build" / "stored" / "html"
         if not given:
@@ -71,7 +61,7 @@ def opened() -> Iterator[Book]:
         assert (html / "book" / "index.html").is_file(), f"there is no book in {html}"
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(html)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        browser = play.chromium.launch(executable_path=path, args=QUIET)
+        browser = play.chromium.launch(executable_path=path, args=paper.QUIET)
         yield Book(html, f"http://127.0.0.1:{server.server_port}/", browser)
         browser.close()
         server.shutdown()

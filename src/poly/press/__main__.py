@@ -51,6 +51,8 @@ def _run(options: argparse.Namespace, root: Path) -> int:
             reproduce.matrix(root, options.chapters)
         case "verify":
             verify.verify(root, options.against)
+        case "pdf" | "zip":
+            build.take_away(root, options.command, stored=options.stored, workers=options.jobs)
         case "serve":
             serve.serve(root, options.port)
         case "notebook":
@@ -95,6 +97,11 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--against", type=Path, metavar="claims.json", help="a published ledger (default: the stored one)"
     )
+
+    for name, says in (("pdf", "print the book as one PDF"), ("zip", "pack the book for reading without a server")):
+        take = commands.add_parser(name, help=f"{says}; builds it first")
+        take.add_argument("--stored", action="store_true", help="of the stored outputs, executing nothing")
+        _add_jobs(take)
 
     serve = commands.add_parser("serve", help="serve the finished book on this machine")
     serve.add_argument("--port", type=_port, default=8000, help="the first port to try (default 8000)")

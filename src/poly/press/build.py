@@ -56,6 +56,22 @@ def build_stored(root: Path) -> None:
     print(f"open {_front_page(out)}")
 
 
+def take_away(root: Path, what: str, *, stored: bool, workers: int | None = None) -> None:
+    """Build the book, and print it as a PDF or pack it into a zip."""
+    from poly.press import paper  # noqa: PLC0415  # playwright is for those who print
+
+    if what == "pdf":
+        paper.check()
+    if stored:
+        build_stored(root)
+    else:
+        build(root, workers)
+    out = root / "_build" / "stored" if stored else root / "_build"
+    with only_one(out):
+        made = paper.pdf(out) if what == "pdf" else paper.archive(out)
+    print(f"open {made}, {made.stat().st_size / 1e6:.1f} MB")
+
+
 def record_chapters(
     root: Path, wanted: Sequence[str], *, dry_run: bool, every: bool = False, workers: int | None = None
 ) -> None:

@@ -249,13 +249,34 @@ def _stamp(root: Path, stage: Path, strict: bool) -> str:
     return whole.hexdigest()
 
 
-def _jupyter_book(stage: Path, out: Path, strict: bool) -> Path:
+def single_page(out: Path) -> Path:
+    """What was staged for the last rendering as one page, in a folder of its own."""
+    made = _jupyter_book(out / "stage", out, strict=True, builder="singlehtml")
+    page = made / "whole.html"  # the builder leaves it in book/, with addresses for where it stands now
+    (made / "book" / "index.html").rename(page)
+    shutil.rmtree(out / "single", ignore_errors=True)
+    made.rename(out / "single")
+    return out / "single" / page.name
+
+
+def _jupyter_book(stage: Path, out: Path, strict: bool, builder: str = "html") -> Path:
     """Render the stage from nothing into a folder of its own; show jupyter-book's words only when it fails."""
     work = out / "render"
     shutil.rmtree(work, ignore_errors=True)
     flags = STRICT if strict else ()
     tool = "from jupyter_book.cli.main import main; main()"  # it has no __main__, and its script may not be on PATH
-    command = [sys.executable, "-c", tool, "build", str(stage), "--path-output", str(work), *flags]
+    command = [
+        sys.executable,
+        "-c",
+        tool,
+        "build",
+        str(stage),
+        "--path-output",
+        str(work),
+        "--builder",
+        builder,
+        *flags,
+    ]
     # UTF-8 for Windows; no color, so that the log reads everywhere.
     variables = {**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"}
     done = subprocess.run(
@@ -269,7 +290,7 @@ def _jupyter_book(stage: Path, out: Path, strict: bool) -> Path:
     )
     log = ANSI.sub("", done.stdout)
     write_whole(out / "render.log", log, out)
-    html = work / "_build" / "html"
+    html = work / "_build" / builder
     if done.returncode or not (html / "index.html").is_file():
         raise PressError(f"jupyter-book failed; its whole output is in {out / 'render.log'}\n\n{_gist(log, stage)}")
     return html
