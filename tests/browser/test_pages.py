@@ -207,11 +207,12 @@ def test_the_root_leads_to_the_front_page(book: Book) -> None:
         tab.wait_for_url("**/book/index.html", timeout=5000)
 
 
-def test_search_finds_a_word(book: Book) -> None:
+@pytest.mark.parametrize(("words", "page"), [("superposition", "glossary"), ("C7a", "ledger"), ("E3", "04-counting")])
+def test_search_finds_words_and_claims(book: Book, words: str, page: str) -> None:
     with book.browser.new_context() as context:
         tab = context.new_page()
-        tab.goto(book.address + "search.html?q=superposition")
-        tab.wait_for_selector("#search-results li a", timeout=10000)
+        tab.goto(f"{book.address}search.html?q={words}")
+        tab.wait_for_selector(f"#search-results li a[href*='{page}']", timeout=10000)
 
 
 def test_hidden_code_opens_from_the_keyboard(book: Book) -> None:

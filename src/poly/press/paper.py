@@ -23,10 +23,11 @@ _MINUTES = 10 * 60_000  # ms
 # Equations set, pictures there, solutions open; gone is what only works on a screen, and code that was folded away.
 _READY = """async () => {
   await MathJax.startup.promise;
-  for (const gone of document.querySelectorAll('.explore, #play, .cell details.hide, .provenance, aside.margin, script'))
-    gone.remove();
+  const screen = '.explore, #play, .cell details.hide, .provenance, aside.margin, script';
+  for (const gone of document.querySelectorAll(screen)) gone.remove();
   for (const details of document.querySelectorAll('details')) details.open = true;
-  for (const chapter of document.querySelectorAll('span[id^="document-"] + section')) chapter.style.breakBefore = 'page';
+  const chapters = document.querySelectorAll('span[id^="document-"] + section');
+  for (const chapter of chapters) chapter.style.breakBefore = 'page';
   document.querySelector('h1').style.cssText = 'white-space: nowrap; font-size: 20px'; // a bookmark loses line breaks
   for (const image of document.images) image.loading = 'eager';
   const loaded = [...document.images].map(image => image.decode());
