@@ -6,6 +6,7 @@ Each page is visited once in light, once in dark and once from the file system; 
 from __future__ import annotations
 
 import functools
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -233,3 +234,15 @@ def test_the_book_opens_from_the_file_system(book: Book) -> None:
         assert_none(named(visits, fault))
     for fault in ("untypeset", "merrors", "broken"):
         assert_none(named(visits, "facts", fault))
+
+
+def test_every_chapter_downloads_as_a_notebook_that_says_how_to_run_it(book: Book) -> None:
+    chapters = sorted((book.html / "_sources" / "book").glob("*.ipynb"))
+    assert len(chapters) >= 8
+    with book.browser.new_context() as context:
+        tab = context.new_page()
+        for chapter in chapters:
+            tab.goto(f"{book.address}book/{chapter.stem}.html")
+            assert tab.locator(f"a[href$='_sources/book/{chapter.name}']").count() == 1
+            first = json.loads(chapter.read_text(encoding="utf-8"))["cells"][0]
+            assert "How to run this chapter." in "".join(first["source"])

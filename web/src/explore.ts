@@ -30,7 +30,7 @@ interface Explore {
 
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT] = [640, 400];
-const [LEFT, RIGHT, TOP, BOTTOM] = [64, 12, 12, 52];
+const [LEFT, RIGHT, TOP, BOTTOM] = [64, 28, 12, 52];
 
 function shape(tag: string, attributes: Record<string, string | number>, text = ""): SVGElement {
   const made = document.createElementNS(SVG, tag);
@@ -75,12 +75,14 @@ class Figure {
     const legend = element("ul", { class: "explore-legend" });
     for (const each of series) {
       const key = shape("svg", { viewBox: "0 0 30 10", width: 30, height: 10, "aria-hidden": "true" });
-      key.append(
-        ...marks(each, [
-          [3, 5],
-          [27, 5],
-        ]),
-      );
+      const ends =
+        each.style === "points"
+          ? [[15, 5]]
+          : [
+              [3, 5],
+              [27, 5],
+            ];
+      key.append(...marks(each, ends));
       const item = element("li", {}, each.name);
       item.prepend(key);
       legend.append(item);

@@ -15,7 +15,7 @@ from typing import Any
 
 from nbformat import NotebookNode, from_dict
 
-from poly.press import claims, explore, figure_data, frame, ledger, provenance, record, reproduce, run_time
+from poly.press import claims, explore, figure_data, frame, launch, ledger, provenance, record, reproduce, run_time
 from poly.press.chapters import (
     KERNELSPEC,
     Page,
@@ -71,6 +71,10 @@ def render(
     missing = [name for name in expected if not (html / name).is_file()]
     if missing:
         raise PressError(f"jupyter-book finished without an error but did not make {', '.join(missing)}")
+    for page, notebook in notebooks.items():  # what the download button gives
+        source = html / "_sources" / f"{page.docname}.ipynb"
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text(notebook_text(launch.to_run(notebook, launch.home(root))), encoding="utf-8", newline="\n")
     listed = json.dumps(ledger.published(registered, notebooks), indent=1, ensure_ascii=False)
     (html / "claims.json").write_text(listed + "\n", encoding="utf-8", newline="\n")
     (html / "provenance.json").write_text(provenance.whole(root, notebooks), encoding="utf-8", newline="\n")
@@ -113,6 +117,9 @@ def _lay_out(
     for name in ("_config.yml", "_toc.yml", "references.bib"):
         if (root / name).is_file():
             shutil.copyfile(root / name, stage / name)
+    if (url := launch.home(root)) is not None:
+        config = stage / "_config.yml"
+        config.write_text(launch.configured(config.read_text(encoding="utf-8"), url), encoding="utf-8", newline="\n")
     now = provenance.book(root)
     words = root / "book" / "glossary.md"
     meanings = frame.glossary(words.read_text(encoding="utf-8")) if words.is_file() else {}
@@ -239,11 +246,11 @@ def _alt(cell: NotebookNode) -> object:
 
 
 def _stamp(root: Path, stage: Path, strict: bool) -> str:
-    """A hash over all that the rendered book depends on: what is staged, the tools and this module."""
+    """A hash over all that the rendered book depends on: what is staged, the tools and the press."""
     staged = [path for path in sorted(stage.rglob("*")) if path.is_file()]
     requirements = [root / "requirements.txt"] if (root / "requirements.txt").is_file() else []
     whole = hashlib.sha256(f"{sys.version_info[:2]} {strict}".encode())
-    for path in [*staged, Path(__file__), *requirements]:
+    for path in [*staged, *sorted(Path(__file__).parent.glob("*.py")), *requirements]:
         name = path.relative_to(stage).as_posix() if path.is_relative_to(stage) else path.name
         whole.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return whole.hexdigest()

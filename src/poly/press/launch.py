@@ -1,0 +1,76 @@
+"""Where this copy of the book lives, if anywhere, and how its chapters are run from there.
+
+The address is ``repository: url`` in ``_config.yml``, or that of the repository whose GitHub Actions build it. Without
+one no page has a button that leads away, and a downloaded chapter says how to run it on one's own machine.
+"""
+
+import copy
+import os
+from pathlib import Path
+
+import yaml
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+from poly.press.chapters import PressError, read_yaml
+
+# The publishing workflow puts the chapters, as they are downloaded, on this branch of the copy.
+BRANCH = "launch"
+BUTTONS = {
+    "notebook_interface": "jupyterlab",
+    "binderhub_url": "https://mybinder.org",
+    "colab_url": "https://colab.research.google.com",
+}
+_FOLDER = "book-of-polysemanticity"
+_START = """# On Colab: get the book and its package, once. Elsewhere this cell does nothing.
+import sys
+
+if "google.colab" in sys.modules:
+    !git clone --depth 1 {url} /content/{folder}
+    %pip install -q "/content/{folder}[book]"
+    %cd /content/{folder}/book"""
+
+
+def home(root: Path) -> str | None:
+    """The address of the copy's repository, or None.
+
+    Raises:
+        PressError: an address that is none.
+    """
+    config = read_yaml(root / "_config.yml") if (root / "_config.yml").is_file() else {}
+    url = str(((config or {}).get("repository") or {}).get("url") or "")
+    if not url and os.environ.get("GITHUB_ACTIONS") and os.environ.get("GITHUB_REPOSITORY"):
+        url = f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{os.environ['GITHUB_REPOSITORY']}"
+    if url and not url.startswith("https://"):
+        raise PressError(f"_config.yml: repository url={url!r}, must be empty or begin with https://")
+    return url.rstrip("/") or None
+
+
+def configured(text: str, url: str | None) -> str:
+    """``_config.yml`` for the staged book: with buttons if the copy has an address, else as it is."""
+    if url is None:
+        return text
+    config = yaml.safe_load(text)
+    config["repository"] = {"url": url, "branch": BRANCH}
+    config["launch_buttons"] = BUTTONS
+    config["html"] = {**config.get("html", {}), "use_repository_button": True}
+    return str(yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
+
+
+def to_run(notebook: NotebookNode, url: str | None) -> NotebookNode:
+    """A chapter as it is downloaded: itself, below a word on how to run it."""
+    if url:
+        where = f"On your machine: `git clone {url}`, and in its folder `make notebook`. On Colab: run the cell below."
+    else:
+        where = "Put it into the folder `book` of the book's repository, and type `make notebook` there."
+    text = (
+        "> **How to run this chapter.** It needs the package `poly` and the folder `book/data` of the book it is from. "
+        f"{where} Its settings stand in the first cell of code: change them, and run all cells."
+    )
+    whole = copy.deepcopy(notebook)
+    cells = [new_markdown_cell(text, id="how-to-run")]  # type: ignore[no-untyped-call]
+    if url:
+        start = _START.format(url=url, folder=_FOLDER)
+        cells.append(new_code_cell(start, id="colab-start"))  # type: ignore[no-untyped-call]
+    whole.cells[:0] = cells
+    return whole

@@ -1,0 +1,73 @@
+"""Where a copy of the book lives: buttons and start cells with an address, none without."""
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import yaml
+from nbformat.v4 import new_code_cell, new_notebook
+
+from poly.press import launch
+from poly.press.chapters import PressError
+
+ROOT = Path(__file__).parent.parent
+HERE = "https://example.org/someone/book"
+CONFIG = (ROOT / "_config.yml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_ACTIONS", "GITHUB_REPOSITORY", "GITHUB_SERVER_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def book(tmp_path: Path, url: str) -> Path:
+    (tmp_path / "_config.yml").write_text(f'repository:\n  url: "{url}"\n', encoding="utf-8")
+    return tmp_path
+
+
+def test_this_book_points_nowhere() -> None:
+    assert launch.home(ROOT) is None
+    assert launch.configured(CONFIG, None) == CONFIG
+
+
+def test_the_address_is_the_setting_or_that_of_the_actions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert launch.home(book(tmp_path, HERE + "/")) == HERE
+    assert launch.home(book(tmp_path, "")) is None
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "someone/fork")
+    assert launch.home(book(tmp_path, "")) == "https://github.com/someone/fork"
+    assert launch.home(book(tmp_path, HERE)) == HERE
+
+
+def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PressError, match="url='someone/book', must be empty or begin with https://"):
+        launch.home(book(tmp_path, "someone/book"))
+
+
+def test_with_an_address_pages_get_buttons_and_nothing_else_changes() -> None:
+    before, after = yaml.safe_load(CONFIG), yaml.safe_load(launch.configured(CONFIG, HERE))
+    assert after["repository"] == {"url": HERE, "branch": "launch"}
+    assert after["launch_buttons"]["colab_url"].startswith("https://colab.")
+    assert after["html"].pop("use_repository_button")
+    same = set(before) - {"repository", "launch_buttons"}
+    assert {name: after[name] for name in same} == {name: before[name] for name in same}
+
+
+def chapter() -> Any:
+    return new_notebook(cells=[new_code_cell("n = 1", id="a")])  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("url", [None, HERE])
+def test_a_downloaded_chapter_says_how_to_run_it(url: str | None) -> None:
+    source = chapter()
+    found = launch.to_run(source, url)
+    nbformat.validate(found)
+    assert found.cells[0].cell_type == "markdown"
+    assert "make notebook" in found.cells[0].source
+    assert [cell.source for cell in source.cells] == ["n = 1"]
+    assert found.cells[-1].source == "n = 1"
+    colab = [cell for cell in found.cells if "google.colab" in cell.source]
+    assert len(colab) == (url is not None)
+    assert all(f"git clone --depth 1 {HERE}" in cell.source and "%pip install" in cell.source for cell in colab)
