@@ -128,7 +128,7 @@ def test_hidden_code_that_follows_hidden_code_shares_its_bar() -> None:
     found = frame.folded(cells)
     assert [cell.source for cell in found] == ["a = 1\n\nglue(1)\n\nshow()", "b = 2", "c = 3"]
     assert [each.metadata for each in found[0].outputs] == [{}, {"scrapbook": {"name": "g"}}]
-    assert found[2].metadata.tags == []
+    assert found[2].metadata == {}
 
 
 def test_a_cell_that_only_fills_in_numbers_is_hidden_and_settings_have_a_bar() -> None:
@@ -137,4 +137,5 @@ def test_a_cell_that_only_fills_in_numbers_is_hidden_and_settings_have_a_bar() -
     glued, seen = made("glue(2)", outputs=[output("g")]), made("claims.check(…)", outputs=[output()])
     found = frame.folded([settings, glued, seen])
     assert found[0].metadata.mystnb["code_prompt_show"] == "Settings of this chapter"
-    assert [cell.metadata.tags for cell in found] == [["parameters", "hide-input"], ["hide-input"], []]
+    tags = [cell.metadata.get("tags") for cell in found]
+    assert tags == [["parameters", "hide-input"], ["hide-input"], None]

@@ -26,9 +26,9 @@ IN_FORMULA = re.compile(r"(?<![\w.^{])(?:\d[\d,{}]*\.\d+|\d{1,3}(?:\{,\}\d{3})+|
 PLACE = re.compile(r"\b(?:sections?|chapters?|figures?|equations?|pages?|tables?|Python) [\d.]+\d", re.IGNORECASE)
 # Code and displayed equations; the fences of what else is fenced.
 FENCED = re.compile(r"^```(?:\{(?:math|code-cell|figure)\}|(?!\{)).*?^```$|^`{3,}.*?$", re.DOTALL | re.MULTILINE)
-# Code, displayed equations, roles, targets of links, labels.
+# Drawings, code, displayed equations, roles, targets of links, labels.
 NO_PROSE = re.compile(
-    r"\$\$.*?\$\$|\{[\w:-]+\}`[^`]*`|`[^`]*`|\]\([^)]*\)|https?://\S+|^\([\w-]+\)=$|^:\w+:.*$",
+    r"<svg.*?</svg>|\$\$.*?\$\$|\{[\w:-]+\}`[^`]*`|`[^`]*`|\]\([^)]*\)|https?://\S+|^\([\w-]+\)=$|^:\w+:.*$",
     re.DOTALL | re.MULTILINE,
 )
 FORMAT = re.compile(r"[,.\d]*[dfge%]|,")

@@ -113,13 +113,13 @@ def folded(cells: list[NotebookNode]) -> list[NotebookNode]:
     """
     found: list[NotebookNode] = []
     for cell in cells:
-        tags = cell.metadata.setdefault("tags", []) if cell.cell_type == "code" else []
+        tags = cell.metadata.get("tags", [])
         if "parameters" in tags:
             prompts = {"code_prompt_show": "Settings of this chapter", "code_prompt_hide": "Settings of this chapter"}
             cell.metadata["mystnb"] = {**prompts, **cell.metadata.get("mystnb", {})}
-            tags.append("hide-input")
+            cell.metadata["tags"] = [*tags, "hide-input"]
         elif cell.cell_type == "code" and not tags and cell.outputs and not any(map(_seen, cell.outputs)):
-            tags.append("hide-input")
+            cell.metadata["tags"] = ["hide-input"]
         before = found[-1] if found else None
         if before is not None and _goes_on(before, cell):
             before.source = f"{before.source}\n\n{cell.source}"
@@ -136,7 +136,7 @@ def _goes_on(before: NotebookNode, cell: NotebookNode) -> bool:
     """Whether hidden code goes on where hidden code that shows nothing has stood."""
     if {before.cell_type, cell.cell_type} != {"code"}:
         return False
-    alike = before.metadata.tags == cell.metadata.tags == ["hide-input"]
+    alike = before.metadata.get("tags") == cell.metadata.get("tags") == ["hide-input"]
     return alike and not any(map(_seen, before.outputs))
 
 
