@@ -15,7 +15,10 @@ from poly import sparsify, theory
 NAN, INF = math.nan, math.inf
 
 # A formula at its limits gives the limit, and does not pass by 0/0 on the way.
-pytestmark = pytest.mark.filterwarnings("error")
+# Sockets and event loops that tests before have left are not theirs.
+pytestmark = pytest.mark.filterwarnings(
+    "error", "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 
 
 # Counts

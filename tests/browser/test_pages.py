@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page
 
 from npm import modules
 from opened import Book
@@ -75,6 +77,8 @@ SHADES = """() => {
 }"""
 
 
+TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 # What axe-core has against the page by WCAG 2.1 AA.
 AXE = """() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'], resultTypes: ['violations']})
   .then(found => found.violations.map(({id, nodes}) =>
@@ -104,6 +108,12 @@ def visit_all(book: Book, base: str, scheme: Literal["light", "dark"]) -> dict[s
         return {page: visit(context, base, page) for page in book.pages()}
 
 
+def keep_picture(tab: Page, page: str, name: str) -> None:
+    """For the eye: POLY_PICTURES names a folder for whole pages, wide and narrow, light and dark."""
+    if folder := os.environ.get("POLY_PICTURES"):
+        tab.screenshot(path=Path(folder) / f"{page.replace('/', '-').removesuffix('.html')}-{name}.png", full_page=True)
+
+
 def visit(context: BrowserContext, base: str, page: str) -> Visit:
     seen = Visit()
     tab = context.new_page()
@@ -116,14 +126,16 @@ def visit(context: BrowserContext, base: str, page: str) -> Visit:
     tab.goto(base + page, wait_until="load")
     seen.facts = tab.evaluate(FACTS)
     seen.shades = tab.evaluate(SHADES)
+    keep_picture(tab, page, f"{seen.shades['theme']}-wide")
     seen.wide = []
     for width in (768, 360):
         tab.set_viewport_size({"width": width, "height": 740})
         seen.wide += [f"{width} px: {fault}" for fault in tab.evaluate(WIDE)]
+    keep_picture(tab, page, f"{seen.shades['theme']}-narrow")
     if base.startswith("http"):  # light wide, dark narrow
         if seen.shades["theme"] == "light":
             tab.set_viewport_size({"width": 1280, "height": 900})
-        tab.wait_for_timeout(50)  # boxes learn whether they scroll
+        tab.evaluate(TWO_FRAMES)  # boxes learn whether they scroll
         tab.evaluate(axe())
         seen.violations = tab.evaluate(AXE)
     tab.close()

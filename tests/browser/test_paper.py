@@ -65,11 +65,11 @@ def test_the_zip_opens_from_the_file_system(book: Book, out: Path, tmp_path: Pat
     failed: list[str] = []
     with book.browser.new_context() as context:
         tab = context.new_page()
-        tab.on("requestfailed", lambda request: failed.append(request.url))
+        tab.on("requestfailed", lambda request: failed.append(f"{request.url}: {request.failure}"))
         tab.goto((tmp_path / paper.NAME / "index.html").as_uri())
         tab.wait_for_url("**/book/index.html")
         for page in ("playground.html", "04-counting-collisions.html"):
             tab.goto((tmp_path / paper.NAME / "book" / page).as_uri())
             tab.wait_for_function("MathJax.startup.promise.then(() => true)")
         assert tab.locator(".explore svg").first.is_visible()
-    assert failed == []
+    assert [each for each in failed if "ERR_ABORTED" not in each] == []  # the next page was asked for

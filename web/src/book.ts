@@ -1,6 +1,7 @@
 // For every page: what is too wide and scrolls in a box of its own can be reached, and scrolled, from the keyboard.
 
-const BOXES = ".math > mjx-container, .pst-scrollable-table-container, div.cell_output .output.text_html";
+const BOXES =
+  ".math > mjx-container, .pst-scrollable-table-container, div.cell_output .output.text_html, .bd-article div.highlight pre";
 
 function settle(): void {
   for (const box of document.querySelectorAll<HTMLElement>(BOXES)) {
