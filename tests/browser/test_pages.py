@@ -127,7 +127,6 @@ def visit(context: BrowserContext, base: str, page: str) -> Visit:
     seen.facts = tab.evaluate(FACTS)
     seen.shades = tab.evaluate(SHADES)
     keep_picture(tab, page, f"{seen.shades['theme']}-wide")
-    seen.wide = []
     for width in (768, 360):
         tab.set_viewport_size({"width": width, "height": 740})
         seen.wide += [f"{width} px: {fault}" for fault in tab.evaluate(WIDE)]

@@ -123,10 +123,8 @@ def folded(cells: list[NotebookNode]) -> list[NotebookNode]:
         before = found[-1] if found else None
         if before is not None and _goes_on(before, cell):
             before.source = f"{before.source}\n\n{cell.source}"
-            before.outputs = [
-                *cell.outputs,
-                *before.outputs,
-            ]  # what is seen comes first, so that a figure keeps its cell
+            # What is seen comes first, so that a figure keeps its cell.
+            before.outputs = [*cell.outputs, *before.outputs]
         else:
             found.append(cell)
     return found

@@ -54,7 +54,8 @@ def render(
     stage = out / "stage"
     shutil.rmtree(stage, ignore_errors=True)
     registered = record.registered(root)
-    _lay_out(root, stage, pages, notebooks, registered)
+    url = launch.home(root)
+    _lay_out(root, stage, pages, notebooks, registered, url)
     tables = {
         **run_time.tables(root, notebooks),
         **reproduce.tables(root),
@@ -77,7 +78,7 @@ def render(
     for page, notebook in notebooks.items():  # what the download button gives
         source = html / "_sources" / f"{page.docname}.ipynb"
         source.parent.mkdir(parents=True, exist_ok=True)
-        source.write_text(notebook_text(launch.to_run(notebook, launch.home(root))), encoding="utf-8", newline="\n")
+        source.write_text(notebook_text(launch.to_run(notebook, url)), encoding="utf-8", newline="\n")
     listed = json.dumps(ledger.published(registered, notebooks), indent=1, ensure_ascii=False)
     (html / "claims.json").write_text(listed + "\n", encoding="utf-8", newline="\n")
     (html / "provenance.json").write_text(provenance.whole(root, notebooks), encoding="utf-8", newline="\n")
@@ -111,6 +112,7 @@ def _lay_out(
     pages: Iterable[Page],
     notebooks: Mapping[Page, NotebookNode],
     registered: Mapping[str, claims.Claim],
+    url: str | None,
 ) -> None:
     """Copy the book's files, the chapters as pages; each page says at its foot what it was made from.
 
@@ -120,7 +122,7 @@ def _lay_out(
     for name in ("_config.yml", "_toc.yml", "references.bib"):
         if (root / name).is_file():
             shutil.copyfile(root / name, stage / name)
-    if (url := launch.home(root)) is not None:
+    if url is not None:
         config = stage / "_config.yml"
         config.write_text(launch.configured(config.read_text(encoding="utf-8"), url), encoding="utf-8", newline="\n")
     now = provenance.book(root)
