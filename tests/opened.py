@@ -5,8 +5,6 @@ The book is the folder in POLY_HTML, or else the stored notebooks as `python -m 
 
 from __future__ import annotations
 
-import functools
-import http.server
 import os
 import subprocess
 import sys
@@ -21,6 +19,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from poly.press import paper
 from poly.press.chapters import PressError
+from poly.press.serve import free_server
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,11 +38,6 @@ class Book:
         return [path.as_posix() for path in found if path.parts[0] != "_static" and path.as_posix() != "index.html"]
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
 @contextmanager
 def opened() -> Iterator[Book]:
     """The book, served and ready to be opened."""
@@ -59,7 +53,7 @@ def opened() -> Iterator[Book]:
             made = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
             assert made.returncode == 0, f"the stored book does not build:\n{made.stdout}\n{made.stderr}"
         assert (html / "book" / "index.html").is_file(), f"there is no book in {html}"
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(html)))
+        server = free_server(html, 8700)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         browser = play.chromium.launch(executable_path=path, args=paper.QUIET)
         yield Book(html, f"http://127.0.0.1:{server.server_port}/", browser)

@@ -1,5 +1,6 @@
 """The press, tried for real on a tiny book of two chapters: execute, cache, fail, kill, resume, record, check."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -11,10 +12,12 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import nbformat
 import pytest
@@ -688,6 +691,21 @@ def test_serving_takes_the_next_free_port_and_asks_for_a_book(book: Path) -> Non
         with serve.free_server(book, port) as server:
             assert port < server.server_port < port + 100
             assert server.server_address[0] == "127.0.0.1"
+
+
+def test_texts_are_served_packed_to_who_can_unpack_them(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("word " * 1000, encoding="utf-8")
+    with serve.free_server(tmp_path, 8900) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/page.html"
+        for accepted in ("gzip, br", "identity"):
+            with urlopen(Request(address, headers={"Accept-Encoding": accepted})) as answer:
+                content = answer.read()
+                assert (answer.headers["Content-Encoding"] == "gzip") == accepted.startswith("gzip")
+                assert int(answer.headers["Content-Length"]) == len(content)
+                whole = gzip.decompress(content) if accepted.startswith("gzip") else content
+                assert whole == b"word " * 1000
+        server.shutdown()
 
 
 def test_the_first_stage_that_fails_ends_the_tests(book: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -19,10 +19,9 @@ from playwright.sync_api import BrowserContext, Page
 from npm import modules
 from opened import Book
 
-# What a loaded page can say about itself. Math nodes are the containers that Sphinx writes for MathJax to fill.
+# What a loaded page can say about itself. Math nodes are the containers that the press fills with set equations.
 FACTS = """async () => {
   const math = [...document.querySelectorAll('.math')];
-  if (math.length && window.MathJax?.startup) await MathJax.startup.promise;
   for (const image of document.images) image.loading = 'eager';
   await Promise.all([...document.images].map(image =>
     image.complete || new Promise(done => { image.onload = image.onerror = done; })));
@@ -33,7 +32,7 @@ FACTS = """async () => {
     description: document.querySelector('meta[name=description]')?.content ?? '',
     math: math.length,
     untypeset: where(math, node => !node.querySelector('mjx-container'), node => node.textContent.trim().slice(0, 80)),
-    merrors: [...document.querySelectorAll('mjx-merror')].map(node => node.title || node.textContent.slice(0, 80)),
+    unspoken: where(math, node => !node.querySelector('math'), node => node.textContent.trim().slice(0, 80)),
     broken: where(document.images, image => image.naturalWidth === 0, image => image.src),
     unnamed: where(document.images, image => !image.alt.trim(), image => image.src),
     links: [...document.querySelectorAll('a[href]')].map(link => link.href),
@@ -176,7 +175,7 @@ def test_pages_load_from_their_own_host_without_complaint(
     assert_none(named(light, fault) + named(dark, fault))
 
 
-@pytest.mark.parametrize("fault", ["untypeset", "merrors", "broken", "unnamed", "twice"])
+@pytest.mark.parametrize("fault", ["untypeset", "unspoken", "broken", "unnamed", "twice"])
 def test_equations_images_and_ids_are_whole(light: dict[str, Visit], fault: str) -> None:
     assert_none(named(light, "facts", fault))
 
@@ -200,6 +199,24 @@ def test_links_and_anchors_resolve(book: Book, light: dict[str, Visit]) -> None:
 
 def test_nothing_sticks_out_on_a_phone_or_tablet(light: dict[str, Visit]) -> None:
     assert_none(named(light, "wide"))
+
+
+def test_a_page_weighs_little_and_nothing_but_its_style_holds_it_up(book: Book) -> None:
+    with book.browser.new_context(viewport={"width": 412, "height": 823}) as context:
+        for page in book.pages():
+            tab = context.new_page()
+            devtools, sizes = context.new_cdp_session(tab), list[int]()
+            devtools.send("Network.enable")
+            devtools.send("Network.setCacheDisabled", {"cacheDisabled": True})
+            devtools.on("Network.loadingFinished", lambda done, sizes=sizes: sizes.append(done["encodedDataLength"]))
+            tab.goto(book.address + page, wait_until="load")
+            assert len(sizes) > 5, page
+            assert sum(sizes) <= 500_000, f"{page} transfers {sum(sizes):,.0f} bytes on first view"
+            holding = "entry => entry.renderBlockingStatus === 'blocking' ? [entry.name.split('/').pop()] : []"
+            held = tab.evaluate(f"() => performance.getEntriesByType('resource').flatMap({holding})")
+            allowed = {"style.css", "playground.css"} | ({*held} if page == "search.html" else set())
+            assert set(held) <= allowed, f"{page} waits for {held}"
+            tab.close()
 
 
 def test_axe_finds_nothing_against_wcag(light: dict[str, Visit], dark: dict[str, Visit]) -> None:
@@ -243,7 +260,7 @@ def test_the_book_opens_from_the_file_system(book: Book) -> None:
     visits = visit_all(book, book.html.resolve().as_uri() + "/", "light")
     for fault in ("foreign", "failed", "complaints"):
         assert_none(named(visits, fault))
-    for fault in ("untypeset", "merrors", "broken"):
+    for fault in ("untypeset", "unspoken", "broken"):
         assert_none(named(visits, "facts", fault))
 
 

@@ -70,6 +70,5 @@ def test_the_zip_opens_from_the_file_system(book: Book, out: Path, tmp_path: Pat
         tab.wait_for_url("**/book/index.html")
         for page in ("playground.html", "04-counting-collisions.html"):
             tab.goto((tmp_path / paper.NAME / "book" / page).as_uri())
-            tab.wait_for_function("MathJax.startup.promise.then(() => true)")
-        assert tab.locator(".explore svg").first.is_visible()
+        tab.locator(".explore svg").first.wait_for(timeout=10000)
     assert [each for each in failed if "ERR_ABORTED" not in each] == []  # the next page was asked for

@@ -3,16 +3,13 @@
 const BOXES =
   ".math > mjx-container, .pst-scrollable-table-container, div.cell_output .output.text_html, .bd-article div.highlight pre";
 
-function settle(): void {
-  for (const box of document.querySelectorAll<HTMLElement>(BOXES)) {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-    else box.removeAttribute("tabindex");
+// Told of a box when it is first laid out, such as when hidden code is opened, and after each change of its width.
+const seen = new ResizeObserver((boxes) => {
+  const wide = boxes.map(({ target }) => target.scrollWidth > target.clientWidth);
+  for (const [index, { target }] of boxes.entries()) {
+    if (wide[index]) target.setAttribute("tabindex", "0");
+    else target.removeAttribute("tabindex");
   }
-}
+});
 
-const { MathJax } = window as unknown as { MathJax?: { startup?: { promise?: Promise<void> } } };
-const article = document.querySelector(".bd-article");
-if (article) {
-  new ResizeObserver(settle).observe(article);
-  MathJax?.startup?.promise?.then(settle);
-}
+for (const box of document.querySelectorAll(BOXES)) seen.observe(box);

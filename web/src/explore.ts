@@ -43,7 +43,9 @@ function shape(tag: string, attributes: Record<string, string | number>, text = 
 export function said(value: number): string {
   const size = Math.abs(value);
   const digits = size >= 1000 || Number.isInteger(value) ? 0 : 3;
-  const text = digits ? value.toPrecision(digits).replace(/\.?0+$/, "") : Math.round(value).toLocaleString("en-US");
+  const text = digits
+    ? value.toPrecision(digits).replace(/\.?0+$/, "")
+    : value.toFixed().replace(/\B(?=(\d{3})+$)/g, ",");
   return text.replace("-", "−");
 }
 
@@ -170,14 +172,24 @@ function marks({ color, style }: Series, points: number[][]): SVGElement[] {
   return [shape("path", { ...paint, class: "explore-band", d: `M${edge.join("L")}Z` }), path];
 }
 
-if (typeof document !== "undefined") {
-  for (const root of document.querySelectorAll<HTMLElement>(".explore")) {
-    try {
-      const text = root.querySelector("script[type='application/json']")?.textContent ?? "";
-      new Figure(root, JSON.parse(text) as Explore);
-    } catch (error) {
-      root.hidden = true; // the static figure stands above
-      console.warn(error);
-    }
+function begin(root: HTMLElement): void {
+  try {
+    const text = root.querySelector("script[type='application/json']")?.textContent ?? "";
+    new Figure(root, JSON.parse(text) as Explore);
+  } catch (error) {
+    root.hidden = true; // the static figure stands above
+    console.warn(error);
   }
+}
+
+if (typeof document !== "undefined") {
+  // One at a time, when the page has nothing better to do.
+  const roots = [...document.querySelectorAll<HTMLElement>(".explore")];
+  const next = (): void => {
+    const root = roots.shift();
+    if (root) begin(root);
+    if (roots.length) soon(next);
+  };
+  const soon = window.requestIdleCallback ?? ((work: () => void) => setTimeout(work, 1));
+  soon(next);
 }

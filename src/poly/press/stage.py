@@ -13,10 +13,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import imagesize
 from nbformat import NotebookNode, from_dict
 
-from poly.press import claims, explore, figure_data, frame, launch, ledger, provenance, record, reproduce, run_time
+from poly.press import (
+    claims,
+    explore,
+    figure_data,
+    finish,
+    frame,
+    launch,
+    ledger,
+    provenance,
+    record,
+    reproduce,
+    run_time,
+)
 from poly.press.chapters import (
     KERNELSPEC,
     Page,
@@ -73,8 +84,7 @@ def render(
     missing = [name for name in expected if not (html / name).is_file()]
     if missing:
         raise PressError(f"jupyter-book finished without an error but did not make {', '.join(missing)}")
-    for name in expected:
-        _size_images(html / name)
+    finish.finish(html)
     for page, notebook in notebooks.items():  # what the download button gives
         source = html / "_sources" / f"{page.docname}.ipynb"
         source.parent.mkdir(parents=True, exist_ok=True)
@@ -255,22 +265,10 @@ def _stamp(root: Path, stage: Path, strict: bool) -> str:
     staged = [path for path in sorted(stage.rglob("*")) if path.is_file()]
     requirements = [root / "requirements.txt"] if (root / "requirements.txt").is_file() else []
     whole = hashlib.sha256(f"{sys.version_info[:2]} {strict}".encode())
-    for path in [*staged, *sorted(Path(__file__).parent.glob("*.py")), *requirements]:
+    for path in [*staged, *sorted(Path(__file__).parent.glob("*.py")), finish.TYPESET, *requirements]:
         name = path.relative_to(stage).as_posix() if path.is_relative_to(stage) else path.name
         whole.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return whole.hexdigest()
-
-
-def _size_images(page: Path) -> None:
-    """Let pictures be loaded when they come near, and keep their place free until then."""
-
-    def sized(tag: re.Match[str]) -> str:
-        width, height = imagesize.get((page.parent / tag[2]).resolve())
-        return f'{tag[1]} loading="lazy" decoding="async" width="{width}" height="{height}"' + tag[3]
-
-    text = page.read_text(encoding="utf-8")
-    text = re.sub(r'(<img\b[^>]*?\bsrc="([^":]*_images/[^"]+)")([^>]*>)', sized, text)
-    page.write_text(text, encoding="utf-8", newline="\n")
 
 
 def single_page(out: Path) -> Path:
@@ -278,6 +276,7 @@ def single_page(out: Path) -> Path:
     made = _jupyter_book(out / "stage", out, strict=True, builder="singlehtml")
     page = made / "whole.html"  # the builder leaves it in book/, with addresses for where it stands now
     (made / "book" / "index.html").rename(page)
+    finish.set_alone(page)
     shutil.rmtree(out / "single", ignore_errors=True)
     made.rename(out / "single")
     return out / "single" / page.name

