@@ -24,7 +24,7 @@ PAGE = """<html><head>
 <div class="math notranslate nohighlight" id="equation-one">
 <span class="eqno">(1)<a href="#equation-one">#</a></span>\\[\\begin{split}a \\\\ b\\end{split}\\]</div>
 <div class="highlight"><pre><span class="n">x</span> <span class="o">=</span> <span class="mi">1</span></pre></div>
-<img alt="a dot" src="_images/dot.png"/>
+<a href="_images/dot.png"><img alt="a dot" src="_images/dot.png"/></a>
 </body></html>"""
 SHEET = """/* first */ @import "basic.css";
 .used, .unused { color: red } .unused > .used { color: blue } p.used:not(.unused) { margin: 0 }
@@ -120,10 +120,24 @@ def test_a_theme_that_is_not_the_known_one_is_refused(rendered: Path) -> None:
         finish.finish(rendered)
 
 
+def test_a_table_has_one_row_of_heads_that_say_of_what(rendered: Path) -> None:
+    import pandas as pd
+
+    named = pd.DataFrame({"count": [1]}, index=pd.Index([256], name="m")).to_html()
+    plain = pd.DataFrame({"count": [1]}, index=[256]).to_html()
+    (rendered / "page.html").write_text(PAGE.replace("</body>", f"{named}{plain}</body>"), encoding="utf-8")
+    finish.finish(rendered)
+    page = re.sub(r"\s*\n\s*", "", (rendered / "page.html").read_text(encoding="utf-8"))
+    body = '<th scope="col">count</th></tr></thead><tbody><tr><th scope="row">256</th><td>1</td></tr></tbody>'
+    assert f'<th scope="col">m</th>{body}' in page
+    assert f"<td></td>{body}" in page
+
+
 def test_pictures_are_lossless_and_sized_and_code_keeps_its_colors(rendered: Path) -> None:
     finish.finish(rendered)
     page = (rendered / "page.html").read_text(encoding="utf-8")
     assert '<img loading="lazy" decoding="async" width="30" height="20" alt="a dot" src="_images/dot.webp"/>' in page
+    assert '<a href="_images/dot.webp"><img' in page
     with Image.open(rendered / "_images" / "dot.webp") as image:
         assert (image.mode, image.getpixel((29, 19))) == ("RGB", (255, 0, 0))
     assert '<pre>x <span class="o">=</span> <span class="mi">1</span></pre>' in page

@@ -230,7 +230,7 @@ def test_it_keeps_up_with_the_screen(tab: Page, book: Book) -> None:
         requestAnimationFrame(look) })"""
     )
     print(f"{work:.1f} ms a frame")
-    assert work < 60  # a busy test machine without a graphics card; a laptop has 16.7
+    assert work < 45  # a busy test machine without a graphics card; at rest it has 17 to 20
 
 
 def test_without_scripts_the_page_shows_pictures(book: Book) -> None:

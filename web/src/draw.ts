@@ -1,6 +1,7 @@
 // The pictures. Each draws one state onto a canvas that it finds cleared, in CSS pixels.
 
-import type { Favorite, Forces } from "./physics";
+import type { Forces } from "./physics";
+import type { Fate, Seen } from "./words";
 
 /** One thing, one color, as in the book's figures; the ground and the ink follow the theme. */
 export interface Palette {
@@ -51,8 +52,6 @@ export function pen(canvas: HTMLCanvasElement, palette: Palette): Pen | null {
   return { context, width, height, palette };
 }
 
-export type Fate = "benign" | "malign" | "displaced";
-
 /** Where a neuron stands in the picture of neurons. */
 export const neuronX = (k: number, m: number, width: number): number => LEFT + ((k + 0.5) * (width - LEFT - 6)) / m;
 
@@ -62,8 +61,7 @@ export function drawNeurons(
   W: Float64Array,
   n: number,
   m: number,
-  now: Favorite[],
-  fates: Map<number, Fate>,
+  { now, collisions, fates }: Seen,
   chosen: number,
 ): void {
   const bottom = 8;
@@ -81,12 +79,10 @@ export function drawNeurons(
   const step = (width - LEFT - 6) / m;
   const dot = Math.max(1, Math.min(4, step * 0.7));
   context.fillStyle = palette.muted;
-  for (let i = 0; i < n; i++) {
-    for (let k = 0; k < m; k++) {
-      const weight = W[i * m + k];
-      if (weight > 0.03 || weight < -0.03)
-        context.fillRect(LEFT + (k + 0.5) * step - dot / 2, y(weight) - dot / 2, dot, dot);
-    }
+  for (let at = 0, k = 0; at < n * m; at++, k = k + 1 === m ? 0 : k + 1) {
+    const weight = W[at];
+    if (weight > 0.03 || weight < -0.03)
+      context.fillRect(LEFT + (k + 0.5) * step - dot / 2, y(weight) - dot / 2, dot, dot);
   }
   const held = new Map<number, number[]>();
   now.forEach(({ neuron }, i) => {
@@ -106,7 +102,8 @@ export function drawNeurons(
     }
     for (const i of features) disk(context, x, y(now[i].weight), features.length > 1 ? 4 : 3);
   }
-  for (const [k, fate] of fates) mark(context, neuronX(k, m, width), 7, fate, palette);
+  const marks = new Map(collisions.map(({ neuron }, which) => [neuron, fates[which]]));
+  for (const [k, fate] of marks) mark(context, neuronX(k, m, width), 7, fate, palette);
   const { neuron, weight } = now[chosen];
   context.strokeStyle = palette.run;
   context.lineWidth = 2;

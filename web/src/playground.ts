@@ -1,10 +1,11 @@
 // The playground in its page: what the reader presses, and what is drawn when.
 
 import { button, EXAMPLES, element, Form } from "./controls";
-import { drawCounts, drawForces, drawNeurons, drawWeights, type Fate, neuronX, type Palette, pen, SHOWN } from "./draw";
+import { drawCounts, drawForces, drawNeurons, drawWeights, neuronX, type Palette, pen, SHOWN } from "./draw";
 import { DEFAULTS, NUMBERS, read, type State, write } from "./link";
-import { expected, favorites, forces, polysemanticNeurons } from "./physics";
-import { type Collision, decided, Run } from "./run";
+import { expected, forces } from "./physics";
+import { Run } from "./run";
+import { labels, list, type Seen, see, setup, status, summary } from "./words";
 
 export { faultTogether, read, write } from "./link";
 // For the tests that hold the page's physics against the book's.
@@ -44,6 +45,7 @@ class Playground {
   private drawnAt = 0;
   private saidAt = 0;
   private settled = false;
+  private last: { run: Run; seen: Seen } | null = null;
   private readonly calm = matchMedia("(prefers-reduced-motion: reduce)");
   private readonly canvases = {
     neurons: picture("neurons", 240),
@@ -150,7 +152,7 @@ class Playground {
   }
 
   private begin(state: State): void {
-    this.pause();
+    this.rest();
     this.state = { ...state, step: 0 };
     this.run = new Run(this.state);
     this.target = null;
@@ -172,10 +174,14 @@ class Playground {
   }
 
   private pause(): void {
-    this.playing = false;
-    this.play.textContent = "Play";
+    this.rest();
     this.sync();
     this.redraw();
+  }
+
+  private rest(): void {
+    this.playing = false;
+    this.play.textContent = "Play";
   }
 
   private go(step: number): void {
@@ -196,7 +202,7 @@ class Playground {
       this.choose(Math.floor((event.offsetY / canvas.clientHeight) * n));
       return;
     }
-    const now = favorites(this.run.network.W, n, m);
+    const { now } = this.seen();
     const away = now.map(({ neuron }) => Math.abs(neuronX(neuron, m, canvas.clientWidth) - event.offsetX));
     const nearest = Math.min(...away);
     const there = away.flatMap((distance, i) => (distance <= nearest + 2 ? [i] : []));
@@ -214,13 +220,12 @@ class Playground {
   /** Some steps on, as far as the frame's time goes; whether anything moved. */
   private train(steps: number): boolean {
     const end = performance.now() + BUDGET;
-    const { n, m } = this.state;
     for (let done = 0; done < steps; done++) {
       if (this.run.step >= NUMBERS.step.max) return this.stop("This page stops here.");
       if (!this.run.advance()) return this.stop("The weights stopped being finite: choose a smaller learning rate.");
       if (performance.now() > end) break;
     }
-    if (!this.settled && decided(this.run.network.W, n, m).every(Boolean)) {
+    if (!this.settled && this.seen().done.every(Boolean)) {
       this.settled = true;
       return this.stop("Every feature has decided.");
     }
@@ -248,10 +253,16 @@ class Playground {
     return true;
   }
 
+  /** The run as it is now; worked out once, though pictures, words and the end of training ask. */
+  private seen(): Seen {
+    const { run, last } = this;
+    if (last?.run !== run || last.seen.step !== run.step) this.last = { run, seen: see(run) };
+    return (this.last as { seen: Seen }).seen;
+  }
+
   /** What is written, after what has happened: the address, the fields, the words for a screen reader. */
   private sync(): void {
-    const { n, m } = this.state;
-    this.state.step = this.run.step;
+    this.state.step = this.target ?? this.run.step;
     const query = write(this.state);
     try {
       history.replaceState(null, "", `${location.pathname}${query}`);
@@ -259,52 +270,15 @@ class Playground {
       // A page without an address of its own, such as in a frame, keeps it as it is.
     }
     this.shared.value = `${location.href.replace(/[?#].*/s, "")}${query}`;
-    this.feature.max = `${n - 1}`;
+    this.feature.max = `${this.state.n - 1}`;
     this.feature.value = `${this.state.feature}`;
-    const count = polysemanticNeurons(this.run.network.W, n, m);
     this.status.setAttribute("aria-live", "polite");
-    this.status.textContent = this.words();
-    const { l1, optimizer, noise } = this.state;
-    this.chosenSetup.textContent =
-      `n = ${n}, m = ${m}, λ = ${l1}, ${optimizer === "sgd" ? "gradient descent" : "AdamW"}, ` +
-      `${noise === "none" ? "no" : noise} noise`;
-    this.canvases.neurons.setAttribute(
-      "aria-label",
-      `${n} features on ${m} neurons at step ${this.run.step}; ${count} neurons polysemantic`,
-    );
-    this.canvases.weights.setAttribute("aria-label", `all ${n * m} weights at step ${this.run.step}, as a picture`);
-    this.canvases.counts.setAttribute(
-      "aria-label",
-      `polysemantic neurons against the step: ${count} at step ${this.run.step}`,
-    );
-    this.canvases.forces.setAttribute("aria-label", this.saidOfForces());
+    this.status.textContent = status(this.seen(), this.state);
+    this.chosenSetup.textContent = setup(this.state);
+    const said = labels(this.seen(), this.run.network.W, this.state);
+    for (const name of Object.keys(said) as (keyof typeof said)[])
+      this.canvases[name].setAttribute("aria-label", said[name]);
     this.tell();
-  }
-
-  /** The state in words. */
-  private words(): string {
-    const { n, m } = this.state;
-    const { W } = this.run.network;
-    const count = polysemanticNeurons(W, n, m);
-    const { paper, slots } = expected(n, m);
-    const done = decided(W, n, m).filter(Boolean).length;
-    return (
-      `Step ${this.run.step.toLocaleString("en-US")}: ${count} polysemantic ${count === 1 ? "neuron" : "neurons"}, ` +
-      `${done} of ${n} features decided. In the end the paper expects ${paper.toPrecision(3)}, random slots ${slots.toPrecision(3)}.`
-    );
-  }
-
-  private saidOfForces(): string {
-    const { n, m, l1, feature } = this.state;
-    const { W } = this.run.network;
-    const { neuron, weight } = favorites(W, n, m)[feature];
-    const found = forces(W, n, m, l1, feature);
-    const sign = weight < 0 ? -1 : 1;
-    const said = (force: Float64Array): string => (sign * force[neuron]).toFixed(3);
-    return (
-      `feature ${feature}: its largest weight is ${weight.toFixed(2)}, on neuron ${neuron}; outward forces there: benefit ` +
-      `${said(found.benefit)}, interference ${said(found.interference)}, regularization ${said(found.regularization)}`
-    );
   }
 
   private redraw(): void {
@@ -312,12 +286,10 @@ class Playground {
     const { run, state, canvases } = this;
     const { n, m } = state;
     const { W } = run.network;
+    const seen = this.seen();
     const palette = colors(this.root);
-    const now = favorites(W, n, m);
-    const fates = new Map<number, Fate>();
-    for (const collision of run.collisions) fates.set(collision.neuron, fate(collision, now));
     const neurons = pen(canvases.neurons, palette);
-    if (neurons) drawNeurons(neurons, W, n, m, now, fates, state.feature);
+    if (neurons) drawNeurons(neurons, W, n, m, seen, state.feature);
     const weights = pen(canvases.weights, palette);
     if (weights) drawWeights(weights, W, n, m, state.feature);
     const counts = pen(canvases.counts, palette);
@@ -333,34 +305,16 @@ class Playground {
     this.time.setAttribute("aria-valuetext", `step ${run.step} of ${run.reached}`);
     if (this.target === null) this.clock.textContent = `step ${run.step.toLocaleString("en-US")}`;
     if (this.drawnAt - this.saidAt > 250) {
-      if (this.playing) this.status.textContent = this.words();
+      if (this.playing) this.status.textContent = status(seen, state);
       this.tell();
     }
   }
 
-  /** The list of collisions, those of the start and those that came on the way. */
+  /** The list of collisions. */
   private tell(): void {
     this.saidAt = performance.now();
-    const { n, m } = this.state;
-    const { W } = this.run.network;
-    const now = favorites(W, n, m);
-    const done = decided(W, n, m);
-    const lines = this.run.collisions.map((collision) => describe(collision, now, done));
-    const before = new Set(this.run.collisions.map(({ features }) => `${features}`));
-    for (let i = 0; i < n; i++) {
-      for (let j = i + 1; j < n; j++) {
-        const [one, other] = [now[i], now[j]];
-        const met = one.neuron === other.neuron && one.weight > 0 !== other.weight > 0;
-        if (met && done[i] && done[j] && !before.has(`${[i, j]}`))
-          lines.push(`features ${i} and ${j}, favorites of different neurons at the start, share neuron ${one.neuron}`);
-      }
-    }
-    const stay = this.run.collisions.filter((each) => fate(each, now) === "benign").length;
-    const clash = this.run.collisions.filter((each) => fate(each, now) === "malign").length;
-    const { length } = this.run.collisions;
-    this.summary.textContent =
-      `At the start ${length} ${length === 1 ? "pair has" : "pairs have"} one favorite neuron. ` +
-      `Now ${stay} of them ${stay === 1 ? "is" : "are"} still together with opposite signs, ${clash} with the same sign, ${length - stay - clash} displaced.`;
+    const lines = list(this.seen());
+    this.summary.textContent = summary(this.seen());
     const shown = lines.slice(0, LISTED);
     if (lines.length > LISTED) shown.push(`… and ${lines.length - LISTED} more`);
     const old = Array.from(this.list.children, (item) => item.textContent);
@@ -381,23 +335,6 @@ class Playground {
     this.notice.textContent = text;
     this.notice.hidden = !text;
   }
-}
-
-/** What has become of a collision, by where the two features' largest weights are now. */
-function fate({ features: [i, j], neuron, opposite }: Collision, now: { neuron: number }[]): Fate {
-  if (now[i].neuron !== neuron || now[j].neuron !== neuron) return "displaced";
-  return opposite ? "benign" : "malign";
-}
-
-function describe(collision: Collision, now: { neuron: number }[], done: boolean[]): string {
-  const { features, neuron, opposite } = collision;
-  const [i, j] = features;
-  const who = `features ${i} and ${j} on neuron ${neuron}, ${opposite ? "opposite signs" : "same sign"}: `;
-  const gone = features.filter((each) => now[each].neuron !== neuron);
-  if (gone.length === 2) return `${who}both left, for neurons ${now[i].neuron} and ${now[j].neuron}`;
-  if (gone.length === 1) return `${who}feature ${gone[0]} left, for neuron ${now[gone[0]].neuron}`;
-  if (done[i] && done[j]) return `${who}decided, they share it`;
-  return `${who}undecided`;
 }
 
 function picture(name: string, height: number): HTMLCanvasElement {

@@ -25,6 +25,8 @@ EQUATION = re.compile(rf'(<(span|div) class="[^"]*\bmath\b[^"]*"[^>]*>\s*{NUMBER
 SHEET = re.compile(r'[ \t]*<link [^>]*?href="([^"?]*_static/)(?!playground/)([^"?]*\.css)[^"]*"[^>]*>\n?')
 SCRIPT = re.compile(r'<script((?: [^>]*)?) src="([^"?]*/)?([^"?/]+\.js)([^"]*)"([^>]*)></script>')
 PICTURE = re.compile(r'(<img\b[^>]*?\bsrc=")([^":]*_images/[^"]+)\.png("[^>]*>)')
+ALONE = re.compile(r'(href="[^":]*_images/[^"]+)\.png(?=")')  # a figure links to itself, to be seen at full size
+TABLE = re.compile(r'<table border="1" class="dataframe">.*?</table>', re.S)
 PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')  # names, modules, punctuation, blanks
 TAB_STOPS = re.compile(r'"complete"===document\.readyState\?(\w+)\(\):\w+\.addEventListener\("load",\1\)')
 # What only a page of results or of tabs runs; what is done here in its place; what speeds nothing up.
@@ -41,8 +43,8 @@ def finish(book: Path) -> None:
     pictures = _shrink_pictures(book)
     sheets = list(dict.fromkeys(match[2] for text in pages.values() for match in SHEET.finditer(text)))
     for path, text in pages.items():
-        lighter = _style(_scripts(_plain(text), path.name, static))
-        pages[path] = PICTURE.sub(lambda tag: _sized(tag, pictures), lighter)
+        lighter = _style(_scripts(TABLE.sub(_headed, _plain(text)), path.name, static))
+        pages[path] = ALONE.sub(r"\1.webp", PICTURE.sub(lambda tag: _sized(tag, pictures), lighter))
     scripts = [path.read_text(encoding="utf-8") for path in static.rglob("*.js") if path.name not in GONE]
     sheet.one_sheet(static, sheets, [*pages.values(), *scripts], equations)
     _calm(static / "scripts" / "pydata-sphinx-theme.js")
@@ -144,6 +146,17 @@ def _sized(tag: re.Match[str], sizes: Mapping[str, tuple[int, int]]) -> str:
 def _plain(text: str) -> str:
     """The page without marks on the words of code that look like code alone; they are half of its elements."""
     return re.sub(r'<div class="highlight">.*?</pre>', lambda listing: PLAIN.sub(r"\1", listing[0]), text, flags=re.S)
+
+
+def _headed(table: re.Match[str]) -> str:
+    """The table with one row of heads, pandas having the index's name in a second, and heads that say of what."""
+    head, body = table[0].split("</thead>", 1)
+    rows = re.findall(r"<tr.*?</tr>", head, re.S)
+    if len(rows) == 2 and re.fullmatch(r"<tr>\s*(<th>[^<]+</th>)(\s*<th></th>)+\s*</tr>", rows[1]):
+        name = re.search(r"<th>[^<]+</th>", rows[1])
+        head = head.replace(rows[1], "").replace("<th></th>", name[0] if name else "", 1)
+    head = head.replace("<th></th>", "<td></td>").replace("<th>", '<th scope="col">')
+    return head + "</thead>" + body.replace("<th>", '<th scope="row">')
 
 
 def _style(text: str) -> str:

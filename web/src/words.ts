@@ -1,0 +1,96 @@
+// What is to be seen of a run, worked out once for its pictures and its words, and the words.
+
+import type { Setup, State } from "./link";
+import { expected, type Favorite, favorites, forces, polysemanticNeurons } from "./physics";
+import { type Collision, decided, type Run } from "./run";
+
+/** What has become of a collision of the start. */
+export type Fate = "benign" | "malign" | "displaced";
+
+export interface Seen {
+  step: number;
+  now: Favorite[];
+  done: boolean[];
+  count: number;
+  collisions: Collision[];
+  fates: Fate[];
+}
+
+export function see({ step, network: { W, n, m }, collisions }: Run): Seen {
+  const now = favorites(W, n, m);
+  const fates = collisions.map((each) => fate(each, now));
+  return { step, now, done: decided(W, n, m), count: polysemanticNeurons(W, n, m), collisions, fates };
+}
+
+/** By where the two features' largest weights are now. */
+function fate({ features: [i, j], neuron, opposite }: Collision, now: Favorite[]): Fate {
+  if (now[i].neuron !== neuron || now[j].neuron !== neuron) return "displaced";
+  return opposite ? "benign" : "malign";
+}
+
+const spaced = (value: number): string => value.toLocaleString("en-US");
+
+/** The state in words. */
+export function status({ step, count, done }: Seen, { n, m }: Setup): string {
+  const { paper, slots } = expected(n, m);
+  return (
+    `Step ${spaced(step)}: ${count} polysemantic ${count === 1 ? "neuron" : "neurons"}, ` +
+    `${done.filter(Boolean).length} of ${n} features decided. In the end the paper expects ${paper.toPrecision(3)}, ` +
+    `random slots ${slots.toPrecision(3)}.`
+  );
+}
+
+export const setup = ({ n, m, l1, optimizer, noise }: Setup): string =>
+  `n = ${n}, m = ${m}, λ = ${l1}, ${optimizer === "sgd" ? "gradient descent" : "AdamW"}, ` +
+  `${noise === "none" ? "no" : noise} noise`;
+
+/** What each picture shows. */
+export function labels(seen: Seen, W: Float64Array, state: State) {
+  const { n, m, l1, feature } = state;
+  const { step, count, now } = seen;
+  const { neuron, weight } = now[feature];
+  const found = forces(W, n, m, l1, feature);
+  const outward = (force: Float64Array): string => ((weight < 0 ? -1 : 1) * force[neuron]).toFixed(3);
+  return {
+    neurons: `${n} features on ${m} neurons at step ${step}; ${count} neurons polysemantic`,
+    weights: `all ${n * m} weights at step ${step}, as a picture`,
+    counts: `polysemantic neurons against the step: ${count} at step ${step}`,
+    forces:
+      `feature ${feature}: its largest weight is ${weight.toFixed(2)}, on neuron ${neuron}; outward forces there: benefit ` +
+      `${outward(found.benefit)}, interference ${outward(found.interference)}, regularization ${outward(found.regularization)}`,
+  };
+}
+
+/** The collisions of the start in one sentence or two. */
+export function summary({ collisions: { length }, fates }: Seen): string {
+  const [stay, clash] = (["benign", "malign"] as const).map((kind) => fates.filter((each) => each === kind).length);
+  return (
+    `At the start ${length} ${length === 1 ? "pair has" : "pairs have"} one favorite neuron. ` +
+    `Now ${stay} of them ${stay === 1 ? "is" : "are"} still together with opposite signs, ${clash} with the same sign, ` +
+    `${length - stay - clash} displaced.`
+  );
+}
+
+/** Collisions one by one: those of the start, then those that came on the way. */
+export function list({ collisions, now, done }: Seen): string[] {
+  const met: string[] = [];
+  const before = new Set(collisions.map(({ features }) => `${features}`));
+  for (const [i, one] of now.entries()) {
+    for (const [j, other] of now.entries()) {
+      const together = i < j && one.neuron === other.neuron && one.weight > 0 !== other.weight > 0;
+      if (together && done[i] && done[j] && !before.has(`${[i, j]}`))
+        met.push(`features ${i} and ${j}, favorites of different neurons at the start, share neuron ${one.neuron}`);
+    }
+  }
+  return [...collisions.map((collision) => described(collision, now, done)), ...met];
+}
+
+function described({ features, neuron, opposite }: Collision, now: Favorite[], done: boolean[]): string {
+  const [i, j] = features;
+  const who = `features ${i} and ${j} on neuron ${neuron}, ${opposite ? "opposite signs" : "same sign"}: `;
+  const gone = features.filter((each) => now[each].neuron !== neuron);
+  if (gone.length === 2) return `${who}both left, for neurons ${now[i].neuron} and ${now[j].neuron}`;
+  if (gone.length === 1) return `${who}feature ${gone[0]} left, for neuron ${now[gone[0]].neuron}`;
+  if (done[i] && done[j]) return `${who}decided, they share it`;
+  return `${who}undecided`;
+}
