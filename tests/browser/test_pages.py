@@ -123,6 +123,7 @@ def visit(context: BrowserContext, base: str, page: str) -> Visit:
     tab.on("console", lambda m: seen.complaints.append(m.text) if m.type in ("error", "warning") else None)
     tab.on("pageerror", lambda e: seen.complaints.append(str(e)))
     tab.goto(base + page, wait_until="load")
+    tab.wait_for_selector("html[data-whole]", state="attached", timeout=20000)
     seen.facts = tab.evaluate(FACTS)
     seen.shades = tab.evaluate(SHADES)
     keep_picture(tab, page, f"{seen.shades['theme']}-wide")

@@ -1,9 +1,10 @@
-// For every page: what is too wide and scrolls in a box of its own can be reached, and scrolled, from the keyboard.
+// For every page.
 
 const BOXES =
   ".math > mjx-container, .pst-scrollable-table-container, div.cell_output .output.text_html, .bd-article div.highlight pre";
 
-// Told of a box when it is first laid out, such as when hidden code is opened, and after each change of its width.
+// What is too wide and scrolls in a box of its own can be reached, and scrolled, from the keyboard. The observer is told
+// of a box when it is first laid out, such as when hidden code is opened, and after each change of its width.
 const seen = new ResizeObserver((boxes) => {
   const wide = boxes.map(({ target }) => target.scrollWidth > target.clientWidth);
   for (const [index, { target }] of boxes.entries()) {
@@ -11,5 +12,21 @@ const seen = new ResizeObserver((boxes) => {
     else target.removeAttribute("tabindex");
   }
 });
-
 for (const box of document.querySelectorAll(BOXES)) seen.observe(box);
+
+// A long chapter takes a phone a second to lay out. The style sheet leaves out what is far below the window; it follows
+// here, block by block, so that the page answers at once and is whole soon after.
+const STEP = 10; // ms
+const blocks = [...document.querySelectorAll<HTMLElement>(".bd-article section > :not(section, h1, h2, h3, h4)")];
+const channel = new MessageChannel(); // timers that follow on one another wait 4 ms each
+channel.port1.onmessage = (): void => {
+  const end = performance.now() + STEP;
+  for (let block = blocks.shift(); block; block = blocks.shift()) {
+    block.style.contentVisibility = "visible";
+    block.getBoundingClientRect();
+    if (performance.now() > end) break;
+  }
+  if (blocks.length) channel.port2.postMessage(null);
+  else document.documentElement.dataset.whole = "";
+};
+addEventListener("load", () => requestAnimationFrame(() => channel.port2.postMessage(null)));

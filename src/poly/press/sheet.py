@@ -36,6 +36,8 @@ def _cut(source: Path, target: Path, letters: set[str]) -> None:
     options = subset.Options(flavor="woff", layout_features=[], notdef_outline=True, name_IDs=[0, 13, 14])
     options.drop_tables += ["FFTM"]  # a font editor's dates
     with TTFont(source, recalcTimestamp=False) as font:  # two builds are equal
+        if not letters & set(map(chr, font.getBestCmap())):
+            return  # browsers refuse a font that is empty
         cut = subset.Subsetter(options)
         cut.populate(text="".join(sorted(letters)))
         cut.subset(font)
