@@ -1,6 +1,7 @@
 """Rendered pages made light."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from poly.press import finish, sheet
 from poly.press.chapters import PressError
 
+ROOT = Path(__file__).parents[1]
 SOLID = "_static/vendor/fontawesome/webfonts/fa-solid-900.ttf"
 PAGE = """<html><head>
   <link href="_static/theme.css?digest=1" rel="stylesheet" />
@@ -55,6 +57,7 @@ def rendered(tmp_path: Path) -> Path:
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / SOLID).parent.mkdir(parents=True)
     (tmp_path / SOLID).write_bytes((theme / "vendor/fontawesome/webfonts/fa-solid-900.ttf").read_bytes())
+    shutil.copytree(ROOT / "book" / "assets" / "mathjax", tmp_path / "_static" / "mathjax")
     (tmp_path / "_images").mkdir()
     Image.new("RGBA", (30, 20), (255, 0, 0, 255)).save(tmp_path / "_images" / "dot.png")
     return tmp_path
@@ -105,6 +108,23 @@ def test_the_icon_font_holds_the_icons_in_use_under_no_name_of_its_own(rendered:
     assert (rendered / "_static" / sheet.ICONS).stat().st_size < 2000
 
 
+def test_the_fonts_of_equations_hold_the_signs_in_use_and_stay_whole_where_there_is_none(rendered: Path) -> None:
+    equation = "\\theta \\mathbb E \\sum x"
+    (rendered / "page.html").write_text(PAGE.replace("a &lt; b_i", equation), encoding="utf-8")
+    finish.finish(rendered)
+    fonts = rendered / "_static" / "mathjax"
+    held = {}
+    for name in ("Math-Italic", "AMS-Regular", "Size1-Regular", "Main-Regular"):
+        with TTFont(fonts / f"MathJax_{name}.woff") as font:
+            held[name] = set(map(chr, font.getBestCmap()))
+    assert "θ" in held["Math-Italic"]
+    assert "E" in held["AMS-Regular"]
+    assert "∑" in held["Size1-Regular"]
+    assert "Q" not in held["Main-Regular"]
+    zero = "MathJax_Zero.woff"
+    assert (fonts / zero).read_bytes() == (ROOT / "book" / "assets" / "mathjax" / zero).read_bytes()
+
+
 def test_scripts_wait_for_the_page_and_spare_it_what_it_does_not_use(rendered: Path) -> None:
     finish.finish(rendered)
     page, search = ((rendered / name).read_text(encoding="utf-8") for name in ("page.html", "search.html"))
@@ -144,8 +164,6 @@ def test_pictures_are_lossless_and_sized_and_code_keeps_its_colors(rendered: Pat
 
 
 def test_two_books_from_the_same_pages_are_equal(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    import shutil
-
     other = tmp_path_factory.mktemp("other") / "book"
     shutil.copytree(rendered, other)
     finish.finish(rendered)

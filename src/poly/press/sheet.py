@@ -86,4 +86,4 @@ def _selectors(prelude: list[Any]) -> Iterator[tuple[str, set[str]]]:
 
 
 def _unescaped(css: str) -> str:
-    return re.sub(r"\\([0-9a-fA-F]{4,6})\s?", lambda match: chr(int(match[1], 16)), css)
+    return re.sub(r"\\([0-9a-fA-F]{1,6})\s?", lambda match: chr(int(match[1], 16)), css)
