@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from npm import modules
-from opened import Book
+from opened import ROOT, Book
 
 # What a loaded page can say about itself. Math nodes are the containers that the press fills with set equations.
 FACTS = """async () => {
@@ -108,9 +108,13 @@ def visit_all(book: Book, base: str, scheme: Literal["light", "dark"]) -> dict[s
 
 
 def keep_picture(tab: Page, page: str, name: str) -> None:
-    """For the eye: POLY_PICTURES names a folder for whole pages, wide and narrow, light and dark."""
-    if folder := os.environ.get("POLY_PICTURES"):
-        tab.screenshot(path=Path(folder) / f"{page.replace('/', '-').removesuffix('.html')}-{name}.png", full_page=True)
+    """For the eye: whole pages, wide in light and narrow in dark; all four ways where POLY_PICTURES names a folder."""
+    folder = os.environ.get("POLY_PICTURES")
+    if folder or name in ("light-wide", "dark-narrow"):
+        kept = Path(folder) if folder else ROOT / "_build" / "test" / "pictures"
+        tab.screenshot(
+            path=kept / f"{page.replace('/', '-').removesuffix('.html')}-{name}.jpg", full_page=True, quality=70
+        )
 
 
 def visit(context: BrowserContext, base: str, page: str) -> Visit:
@@ -126,12 +130,15 @@ def visit(context: BrowserContext, base: str, page: str) -> Visit:
     tab.wait_for_selector("html[data-whole]", state="attached", timeout=20000)
     seen.facts = tab.evaluate(FACTS)
     seen.shades = tab.evaluate(SHADES)
-    keep_picture(tab, page, f"{seen.shades['theme']}-wide")
+    pictured = base.startswith("http")
+    if pictured:
+        keep_picture(tab, page, f"{seen.shades['theme']}-wide")
     for width in (768, 360):
         tab.set_viewport_size({"width": width, "height": 740})
         seen.wide += [f"{width} px: {fault}" for fault in tab.evaluate(WIDE)]
-    keep_picture(tab, page, f"{seen.shades['theme']}-narrow")
-    if base.startswith("http"):  # light wide, dark narrow
+    if pictured:
+        keep_picture(tab, page, f"{seen.shades['theme']}-narrow")
+        # Light wide, dark narrow.
         if seen.shades["theme"] == "light":
             tab.set_viewport_size({"width": 1280, "height": 900})
         tab.evaluate(TWO_FRAMES)  # boxes learn whether they scroll

@@ -233,6 +233,14 @@ def test_it_keeps_up_with_the_screen(tab: Page, book: Book) -> None:
     assert work < 45  # a busy test machine without a graphics card; at rest it has 17 to 20
 
 
+def test_a_link_keeps_its_step_while_it_is_being_reached(tab: Page, book: Book) -> None:
+    go(tab, book, "?n=64&m=256&step=5000")
+    expect(tab.locator(".playground-clock")).to_contain_text("going to step 5,000")
+    expect(tab).to_have_url(re.compile("step=5000"))
+    tab.get_by_role("button", name="To the start").click()
+    expect(tab).not_to_have_url(re.compile("step="))
+
+
 def test_without_scripts_the_page_shows_pictures(book: Book) -> None:
     with book.browser.new_context(java_script_enabled=False) as context:
         tab = context.new_page()
