@@ -28,7 +28,7 @@ PAGE = """<html><head>
 <div class="highlight"><pre><span class="n">x</span> <span class="o">=</span> <span class="mi">1</span></pre></div>
 <a href="_images/dot.png"><img alt="a dot" src="_images/dot.png"/></a>
 </body></html>"""
-SHEET = """/* first */ @import "basic.css";
+SHEET = """/* first */ /*! keep me */ @import "basic.css";
 .used, .unused { color: red } .unused > .used { color: blue } p.used:not(.unused) { margin: 0 }
 @media print { .unused { color: red } #equation-one { color: red } } @media screen { .unused { color: red } }
 @font-face { font-family: "Font Awesome 6 Free"; src: url(x.woff2) }
@@ -47,7 +47,7 @@ def rendered(tmp_path: Path) -> Path:
         "search.html": PAGE,
         "_static/theme.css": SHEET,
         "_static/basic.css": "body { margin: 1px }",
-        "_static/book.css": ".used { top: 0 }",
+        "_static/book.css": ".used-later { top: 0 }",  # a class that a script makes
         "_static/documentation_options.js": "const DOCUMENTATION_OPTIONS = {};\n",
         "_static/scripts/pydata-sphinx-theme.js": SCRIPT,
         "_static/scripts/fontawesome.js": "const unused = 1;",
@@ -89,12 +89,13 @@ def test_one_style_sheet_holds_what_some_page_can_use(rendered: Path) -> None:
     finish.finish(rendered)
     css = re.sub(r"\s+", " ", (rendered / "_static" / sheet.NAME).read_text(encoding="utf-8"))
     kept = ["body{margin: 1px}", ".used{color: red}", "p.used:not(.unused){margin: 0}", "@media print {#equation-one"]
-    for rule in [*kept, "@keyframes spin", ".used{top: 0}"]:
+    for rule in [*kept, "@keyframes spin", ".used-later { top: 0 }", "/*! keep me"]:
         assert rule in css, rule
     assert "blue" not in css
     assert "@media screen" not in css
+    assert "/* first" not in css
     assert css.count("@font-face{font-family:") == 1  # MathJax's own are written otherwise
-    assert css.index("body{") < css.index(".used{color") < css.index(".used{top")
+    assert css.index("body{") < css.index(".used{color") < css.index(".used-later")
     page = (rendered / "page.html").read_text(encoding="utf-8")
     assert re.findall(r'href="([^"]*css[^"]*)"', page) == [f"_static/{sheet.NAME}"]
     assert not (rendered / "_static" / "theme.css").exists()
@@ -123,6 +124,13 @@ def test_the_fonts_of_equations_hold_the_signs_in_use_and_stay_whole_where_there
     assert "Q" not in held["Main-Regular"]
     zero = "MathJax_Zero.woff"
     assert (fonts / zero).read_bytes() == (ROOT / "book" / "assets" / "mathjax" / zero).read_bytes()
+
+
+def test_licenses_of_what_the_pages_carry_lie_beside_it(rendered: Path) -> None:
+    finish.finish(rendered)
+    texts = [path.read_text(encoding="utf-8") for path in (rendered / "_static" / "licenses").glob("*.txt")]
+    assert len(texts) >= 6
+    assert all("Copyright" in text or "copyright" in text for text in texts)
 
 
 def test_scripts_wait_for_the_page_and_spare_it_what_it_does_not_use(rendered: Path) -> None:

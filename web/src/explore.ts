@@ -49,6 +49,15 @@ export function said(value: number): string {
   return text.replace("-", "−");
 }
 
+/** A number at an axis, short: a power of ten on a long logarithmic axis, thousands on a long linear one. */
+function short(axis: Axis, value: number): string {
+  if (axis.high < 1e4 || value === 0) return said(value);
+  if (!axis.log) return `${said(value / 1000)}k`;
+  const power = Math.log10(value);
+  const digits = [...Math.round(power).toString().replace("-", "⁻")].map((each) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(each)] ?? each);
+  return Math.abs(power - Math.round(power)) < 1e-9 ? `10${digits.join("")}` : said(value);
+}
+
 /** Where a value lies between the ends of its axis, from 0 to 1. */
 export function place({ log, low, high }: Axis, value: number): number {
   return log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
@@ -132,15 +141,17 @@ const clipped = ({ low, high }: Axis, value: number): number => Math.max(low, Ma
 function axes(x: Axis, y: Axis): SVGElement[] {
   const [floor, right] = [HEIGHT - BOTTOM, WIDTH - RIGHT];
   const made: SVGElement[] = [];
-  for (const tick of y.ticks) {
-    const at = down(y, tick);
+  for (const value of y.ticks) {
+    const at = down(y, value);
     made.push(shape("line", { class: "explore-grid", x1: LEFT, x2: right, y1: at, y2: at }));
-    made.push(shape("text", { x: LEFT - 8, y: at, "text-anchor": "end", "dominant-baseline": "central" }, said(tick)));
+    made.push(
+      shape("text", { x: LEFT - 8, y: at, "text-anchor": "end", "dominant-baseline": "central" }, short(y, value)),
+    );
   }
-  for (const tick of x.ticks) {
-    const at = across(x, tick);
+  for (const value of x.ticks) {
+    const at = across(x, value);
     made.push(shape("line", { class: "explore-grid", x1: at, x2: at, y1: TOP, y2: floor }));
-    made.push(shape("text", { x: at, y: floor + 18, "text-anchor": "middle" }, said(tick)));
+    made.push(shape("text", { x: at, y: floor + 18, "text-anchor": "middle" }, short(x, value)));
   }
   made.push(shape("path", { class: "explore-axes", d: `M${LEFT} ${TOP}V${floor}H${right}` }));
   made.push(shape("text", { x: (LEFT + right) / 2, y: HEIGHT - 8, "text-anchor": "middle" }, x.label));

@@ -89,12 +89,16 @@ export function faultTogether({ n, m, init, feature }: State): string | null {
   return null;
 }
 
+// What other sites hang onto a link that is shared there.
+const TRACKER = /^(utm_\w+|fbclid|gclid|msclkid|mc_[ce]id|igshid|si)$/;
+
 /** The state in an address, or the default state and what was wrong with the one that was asked for. */
 export function read(query: string): { state: State; faults: string[] } {
   const faults: string[] = [];
   const state: Record<string, string | number> = { ...DEFAULTS };
   const seen = new Set<string>();
   for (const [name, text] of new URLSearchParams(query)) {
+    if (TRACKER.test(name)) continue;
     if (!isName(name)) faults.push(`${quoted(name)} is not known here`);
     else if (seen.has(name)) faults.push(`${name} stands there twice`);
     else {

@@ -26,7 +26,7 @@ const LISTED = 40;
 const CAPTIONS = {
   neurons:
     "Every neuron is a column, every weight a dot at its height. Large dots: where a feature’s largest weight is now; " +
-    "dark alone, green where two features share with opposite signs, pink where equal signs clash. On top the " +
+    "black or white alone, green where two features share with opposite signs, pink where equal signs clash. On top the " +
     "collisions of the start: a triangle while opposite signs stay together, a square while equal signs fight, a " +
     "cross when one has left. Circled: the chosen feature; click a dot to choose.",
   counts: "Polysemantic neurons so far. Solid: random slots; dashed: the paper’s n²/4m.",
@@ -92,7 +92,7 @@ class Playground {
       if (chosen) this.begin({ ...DEFAULTS, ...chosen });
       example.value = "";
     });
-    const step = button("Step", {}, () => this.go(this.run.step + 1));
+    const step = button("Step", {}, () => this.go((this.target ?? this.run.step) + 1));
     const first = button("To the start", {}, () => this.go(0));
     const copy = button("Copy link", {}, () => this.copy());
     const chosen = element("label", { class: "playground-chosen" }, "chosen feature ", this.feature);
@@ -186,6 +186,7 @@ class Playground {
 
   private go(step: number): void {
     if (this.playing) this.pause();
+    this.settled = false;
     this.target = Math.max(0, Math.min(step, NUMBERS.step.max));
   }
 
@@ -265,7 +266,7 @@ class Playground {
     this.state.step = this.target ?? this.run.step;
     const query = write(this.state);
     try {
-      history.replaceState(null, "", `${location.pathname}${query}`);
+      history.replaceState(null, "", `${location.pathname}${query}${location.hash}`);
     } catch {
       // A page without an address of its own, such as in a frame, keeps it as it is.
     }
@@ -375,6 +376,7 @@ if (typeof document !== "undefined") {
     try {
       new Playground(root);
     } catch (error) {
+      root.style.minHeight = "0";
       root.replaceChildren(
         element(
           "p",

@@ -53,7 +53,7 @@ export class Run {
     this.arrived();
   }
 
-  /** One step on; false where the weights have stopped being finite, and then nothing is kept of it. */
+  /** One step on; false where the weights have stopped being finite, and then the run is where it was. */
   advance(): boolean {
     const { xi, setup, network } = this;
     if (xi && setup.noise !== "none")
@@ -64,7 +64,9 @@ export class Run {
       this.arrived();
       return true;
     }
-    this.back(this.step - 1);
+    const last = this.step - 1;
+    this.back(last);
+    while (this.step < last) this.advance();
     return false;
   }
 

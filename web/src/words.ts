@@ -28,6 +28,7 @@ function fate({ features: [i, j], neuron, opposite }: Collision, now: Favorite[]
   return opposite ? "benign" : "malign";
 }
 
+const about = (value: number): string => (value < 1000 ? value.toPrecision(3) : spaced(Math.round(value)));
 const spaced = (value: number): string => value.toLocaleString("en-US");
 
 /** The state in words. */
@@ -35,8 +36,8 @@ export function status({ step, count, done }: Seen, { n, m }: Setup): string {
   const { paper, slots } = expected(n, m);
   return (
     `Step ${spaced(step)}: ${count} polysemantic ${count === 1 ? "neuron" : "neurons"}, ` +
-    `${done.filter(Boolean).length} of ${n} features decided. In the end the paper expects ${paper.toPrecision(3)}, ` +
-    `random slots ${slots.toPrecision(3)}.`
+    `${done.filter(Boolean).length} of ${n} features decided. In the end the paper expects ${about(paper)}, ` +
+    `random slots ${about(slots)}.`
   );
 }
 

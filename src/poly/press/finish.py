@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,15 @@ PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')  # names, modul
 TAB_STOPS = re.compile(r'"complete"===document\.readyState\?(\w+)\(\):\w+\.addEventListener\("load",\1\)')
 # What only a page of results or of tabs runs; what is done here in its place; what speeds nothing up.
 SEARCH_ONLY = {"searchtools.js", "language_data.js", "searchindex.js"}
+OWN = "book.css"
+CARRIED = (
+    "sphinx",
+    "pydata-sphinx-theme",
+    "sphinx-book-theme",
+    "sphinx-copybutton",
+    "sphinx-design",
+    "sphinx-togglebutton",
+)
 GONE = {"fontawesome.js", "design-tabs.js"}
 IDLE = re.compile(r'[ \t]*(<link rel="preload" as="script"[^>]*>|<script>window\.MathJax = .*?</script>)\n?')
 
@@ -46,11 +56,13 @@ def finish(book: Path) -> None:
         lighter = _style(_scripts(TABLE.sub(_headed, _plain(text)), path.name, static))
         pages[path] = ALONE.sub(r"\1.webp", PICTURE.sub(lambda tag: _sized(tag, pictures), lighter))
     scripts = [path.read_text(encoding="utf-8") for path in static.rglob("*.js") if path.name not in GONE]
-    sheet.one_sheet(static, sheets, [*pages.values(), *scripts], equations)
+    theme = [name for name in sheets if name != OWN]
+    sheet.one_sheet(static, theme, OWN, [*pages.values(), *scripts], equations)
     _calm(static / "scripts" / "pydata-sphinx-theme.js")
     for path, text in pages.items():
         path.write_text(text, encoding="utf-8", newline="\n")
     _clear(static, sheets)
+    _licenses(static / "licenses")
 
 
 def set_alone(page: Path) -> None:
@@ -166,6 +178,15 @@ def _style(text: str) -> str:
         return text
     link = f'<link rel="stylesheet" href="{first[1]}{sheet.NAME}"/>\n'
     return f"{text[: first.start()]}{link}{SHEET.sub('', text[first.start() :])}"
+
+
+def _licenses(folder: Path) -> None:
+    """The licenses of the packages whose styles and scripts the pages carry."""
+    folder.mkdir(exist_ok=True)
+    for name in CARRIED:
+        found = metadata.distribution(name)
+        texts = [file.read_text(encoding="utf-8") for file in found.files or [] if "license" in file.name.lower()]
+        (folder / f"{name}.txt").write_text("\n".join(texts), encoding="utf-8", newline="\n")
 
 
 def _clear(static: Path, names: Iterable[str]) -> None:

@@ -10,20 +10,21 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 
 NAME, ICONS = "style.css", "icons.woff"  # in _static
+KEPT = {"bs-tooltip-auto"}  # the scripts make it from two words
 SOLID = Path("vendor") / "fontawesome" / "webfonts" / "fa-solid-900.ttf"
 
 
-def one_sheet(static: Path, names: Iterable[str], texts: Iterable[str], more: str) -> None:
-    """Write the style sheets `names` of the folder `static` as one, then `more`, and remove them.
+def one_sheet(static: Path, names: Iterable[str], own: str, texts: Iterable[str], more: str) -> None:
+    """Write the theme's style sheets `names` of the folder `static` as one, then the book's `own`, then `more`.
 
-    A selector is dropped when it asks for a class, an id or an element that stands nowhere in `texts`: the pages and
-    the scripts that may change them.
+    A selector of the theme is dropped when it asks for a class, an id or an element that stands nowhere in `texts`: the
+    pages and the scripts that may change them.
     """
-    words = {word for text in texts for word in re.findall(r"[\w-]+", text)}
-    rules = [rule for name in names for rule in _rules(static, static / name)]
-    kept = "".join(_used(rules, words))
+    words = KEPT.union(*(re.findall(r"[\w-]+", text) for text in texts))
+    rules = [rule for name in names for rule in _rules(static / name)]
+    kept = "".join(_used(rules, words)) + (static / own).read_text(encoding="utf-8")
     _cut(static / SOLID, static / ICONS, {letter for letter in _unescaped(kept) if "\ue000" <= letter <= "\uf8ff"})
-    signs = set("".join(re.findall(r'content: "(.*?)"', _unescaped(more))))
+    signs = set(_unescaped(" ".join(re.findall(r'content: "(.*?)"', more))))
     for font in sorted((static / "mathjax").glob("*.woff")):
         _cut(font, font, signs)
     face = f'@font-face{{font-family:"Font Awesome 6 Free";font-weight:900;font-display:block;src:url({ICONS})}}'
@@ -44,16 +45,16 @@ def _cut(source: Path, target: Path, letters: set[str]) -> None:
         subset.save_font(font, target, options)
 
 
-def _rules(static: Path, sheet: Path) -> Iterator[Any]:
-    """The rules of a sheet with those that it imports, addresses being relative to `static`."""
+def _rules(sheet: Path) -> Iterator[Any]:
+    """The rules of a sheet with those that it imports, and the comments that must stay: copyrights."""
     text = sheet.read_text(encoding="utf-8")
-    for rule in tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True):
+    for rule in tinycss2.parse_stylesheet(text, skip_whitespace=True):
         if rule.type == "at-rule" and rule.lower_at_keyword == "import":
             address = next(token.value for token in rule.prelude if token.type in ("string", "url"))
-            yield from _rules(static, (sheet.parent / address).resolve())
+            yield from _rules((sheet.parent / address).resolve())
         elif rule.type == "error":
             raise ValueError(f"{sheet.name}, line {rule.source_line}: {rule.message}")
-        else:
+        elif rule.type != "comment" or rule.value.startswith("!"):
             yield rule
 
 
@@ -64,6 +65,8 @@ def _used(rules: Iterable[Any], words: set[str]) -> Iterator[str]:
             selectors = [text for text, names in _selectors(rule.prelude) if names <= words]
             if selectors:
                 yield f"{','.join(selectors)}{{{tinycss2.serialize(rule.content).strip()}}}\n"
+        elif rule.type == "comment":
+            yield f"{rule.serialize()}\n"
         elif rule.lower_at_keyword in ("media", "supports", "container", "layer") and rule.content is not None:
             inner = tinycss2.parse_rule_list(rule.content, skip_comments=True, skip_whitespace=True)
             if kept := "".join(_used(inner, words)):

@@ -248,9 +248,11 @@ def _mark_figure(cell: NotebookNode, name: str) -> None:
 def _downloads(figure: dict[str, Any]) -> str:
     """Links to the figure's numbers, for the end of its caption."""
     data = figure_data.unpack(figure["data"])
-    exponent = math.log10(data.tolerance)
-    within = f"$10^{{{exponent:.0f}}}$" if exponent == round(exponent) else f"{data.tolerance:g}"
-    within = f"{data.absolute:g}" if data.absolute else f"{within} of each"
+    size = data.absolute or data.tolerance
+    exponent = math.log10(size)
+    within = f"$10^{{{exponent:.0f}}}$" if size < 1e-3 and exponent == round(exponent) else f"{size:g}"
+    if not data.absolute:
+        within = f"{within} of each"
     says = f"up to rounding, within {within}" if data.level == "rounding" else data.level
     links = ", ".join(f"{{download}}`{kind} <{NUMBERS}/{figure['name']}.{kind}>`" for kind in ("csv", "npz"))
     return f"[Numbers: {links}; reproducible: {says}.]{{.numbers}}"
