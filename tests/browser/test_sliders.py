@@ -49,6 +49,7 @@ def test_its_numbers_are_those_of_the_download(book: Book, pages: list[str]) -> 
         tab = context.new_page()
         for page in pages:
             tab.goto(book.address + page)
+            tab.wait_for_function("!document.querySelector('.explore[hidden]')")  # they are made one after another
             values = tab.evaluate("[...document.querySelectorAll('.explore output')].map(node => node.textContent)")
             text = (book.html / page).read_text(encoding="utf-8")
             told = [json.loads(found) for found in re.findall(r'<script type="application/json">(.*?)</script>', text)]
