@@ -57,7 +57,8 @@ def finish(book: Path) -> None:
         pages[path] = ALONE.sub(r"\1.webp", PICTURE.sub(lambda tag: _sized(tag, pictures), lighter))
     scripts = [path.read_text(encoding="utf-8") for path in static.rglob("*.js") if path.name not in GONE]
     theme = [name for name in sheets if name != OWN]
-    sheet.one_sheet(static, theme, OWN, [*pages.values(), *scripts], equations)
+    own = (static / OWN).read_text(encoding="utf-8") if OWN in sheets else ""
+    sheet.one_sheet(static, theme, [*pages.values(), *scripts], f"{own}\n{equations}")
     _calm(static / "scripts" / "pydata-sphinx-theme.js")
     for path, text in pages.items():
         path.write_text(text, encoding="utf-8", newline="\n")

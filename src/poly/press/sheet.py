@@ -14,16 +14,17 @@ KEPT = {"bs-tooltip-auto"}  # the scripts make it from two words
 SOLID = Path("vendor") / "fontawesome" / "webfonts" / "fa-solid-900.ttf"
 
 
-def one_sheet(static: Path, names: Iterable[str], own: str, texts: Iterable[str], more: str) -> None:
-    """Write the theme's style sheets `names` of the folder `static` as one, then the book's `own`, then `more`.
+def one_sheet(static: Path, names: Iterable[str], texts: Iterable[str], more: str) -> None:
+    """Write the theme's style sheets `names` of the folder `static` as one, then `more`.
 
     A selector of the theme is dropped when it asks for a class, an id or an element that stands nowhere in `texts`: the
     pages and the scripts that may change them.
     """
     words = KEPT.union(*(re.findall(r"[\w-]+", text) for text in texts))
     rules = [rule for name in names for rule in _rules(static / name)]
-    kept = "".join(_used(rules, words)) + (static / own).read_text(encoding="utf-8")
-    _cut(static / SOLID, static / ICONS, {letter for letter in _unescaped(kept) if "\ue000" <= letter <= "\uf8ff"})
+    kept = "".join(_used(rules, words))
+    icons = {letter for letter in _unescaped(kept + more) if "\ue000" <= letter <= "\uf8ff"}
+    _cut(static / SOLID, static / ICONS, icons)
     signs = set(_unescaped(" ".join(re.findall(r'content: "(.*?)"', more))))
     for font in sorted((static / "mathjax").glob("*.woff")):
         _cut(font, font, signs)
