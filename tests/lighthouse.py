@@ -24,6 +24,7 @@ from rich.table import Table
 
 from npm import ROOT, npm
 from poly.press import paper
+from poly.press.finish import page_files
 from poly.press.serve import free_server
 
 LIGHTHOUSE = "lighthouse@12.8.2"  # the last for the Node of the test packages
@@ -51,8 +52,8 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1, help="runs of each page, of which the median counts")
     parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html", help="the rendered book")
     asked = parser.parse_args()
-    found = (path.relative_to(asked.html) for path in sorted(asked.html.rglob("*.html")))
-    pages = [path.as_posix() for path in found if path.parts[0] != "_static" and path.as_posix() != "index.html"]
+    found = (path.relative_to(asked.html).as_posix() for path in page_files(asked.html))
+    pages = [page for page in found if page != "index.html"]  # it only leads on
     pages = [page for page in pages if not asked.parts or any(part in page for part in asked.parts)]
     if not pages:
         sys.exit(f"error: no page in {asked.html} has {' or '.join(asked.parts) or 'been rendered yet'}")

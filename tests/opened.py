@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from poly.press import paper
 from poly.press.chapters import PressError
+from poly.press.finish import page_files
 from poly.press.serve import free_server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,8 +35,8 @@ class Book:
 
     def pages(self) -> list[str]:
         """Paths of all pages, without the theme's own fragments and the redirect at the root."""
-        found = (path.relative_to(self.html) for path in sorted(self.html.rglob("*.html")))
-        return [path.as_posix() for path in found if path.parts[0] != "_static" and path.as_posix() != "index.html"]
+        found = (path.relative_to(self.html).as_posix() for path in page_files(self.html))
+        return [page for page in found if page != "index.html"]
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npm import node
 from poly.press import explore, figure_data, figures
 from poly.press.explore import Axis, Explore, Series
+from poly.press.finish import node
 
 X, Y = Axis("m", [1, 10, 100], log=True), Axis("count", [0, 5, 10])
 

@@ -14,8 +14,8 @@ import torch
 from scipy import stats
 
 import playground_reference as reference
-from npm import node
 from poly import metrics, model, noise, theory, training
+from poly.press.finish import node
 
 ROOT = Path(__file__).parent.parent
 BUNDLE = ROOT / "book" / "assets" / "playground" / "playground.js"

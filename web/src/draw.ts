@@ -79,10 +79,12 @@ export function drawNeurons(
   const step = (width - LEFT - 6) / m;
   const dot = Math.max(1, Math.min(4, step * 0.7));
   context.fillStyle = palette.muted;
-  for (let at = 0, k = 0; at < n * m; at++, k = k + 1 === m ? 0 : k + 1) {
-    const weight = W[at];
-    if (weight > 0.03 || weight < -0.03)
-      context.fillRect(LEFT + (k + 0.5) * step - dot / 2, y(weight) - dot / 2, dot, dot);
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < m; k++) {
+      const weight = W[i * m + k];
+      if (weight > 0.03 || weight < -0.03)
+        context.fillRect(LEFT + (k + 0.5) * step - dot / 2, y(weight) - dot / 2, dot, dot);
+    }
   }
   const held = new Map<number, number[]>();
   now.forEach(({ neuron }, i) => {

