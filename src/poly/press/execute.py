@@ -7,6 +7,7 @@ import platform
 import re
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -65,6 +66,7 @@ class _Run(NamedTuple):
     environment: dict[str, str]
     stop: threading.Event
     kernels: list[AsyncKernelManager]
+    sockets: str  # the folder of the sockets that kernels listen on
 
 
 class _StoppedError(Exception):
@@ -108,6 +110,10 @@ def _kernel(run: _Run) -> AsyncKernelManager:
     kernel = AsyncKernelManager(
         kernel_name="python3", kernel_spec_manager=specs, connection_file=str(connection), shutdown_wait_time=2.0
     )
+    if os.name == "posix":
+        # A port is found free before the kernel binds it: of two kernels that start at once, one may lose its own.
+        # A socket with a name of its own is nobody else's. Names are short: a system may allow 104 characters.
+        kernel.transport, kernel.ip = "ipc", os.path.join(run.sockets, uuid4().hex[:8])
     run.kernels.append(kernel)
     return kernel
 
@@ -174,11 +180,12 @@ def execute(
     _forget_the_dead(root)
     (root / "_build" / "jupyter").mkdir(parents=True, exist_ok=True)
     workers = min(workers or provenance.cores(), len(jobs))
-    run = _Run(root, {**environment(root, workers), **(variables or {})}, threading.Event(), [])
+    sockets = tempfile.TemporaryDirectory(prefix="poly-", ignore_cleanup_errors=True)
+    run = _Run(root, {**environment(root, workers), **(variables or {})}, threading.Event(), [], sockets.name)
     # papermill injects given parameters as a cell of their own.
     cells = [len(code_cells(job.notebook)) + bool(job.parameters) for job in jobs]
     watches = [progress.Watch(job.page.name, count) for job, count in zip(jobs, cells, strict=True)]
-    with ThreadPoolExecutor(workers) as pool, progress.display(watches) as tick:
+    with sockets, ThreadPoolExecutor(workers) as pool, progress.display(watches) as tick:
         running: set[Future[None]] = {
             pool.submit(_one, job, watch, run) for job, watch in zip(jobs, watches, strict=True)
         }
