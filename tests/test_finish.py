@@ -25,13 +25,15 @@ PAGE = """<html><head>
 <p>So <span class="math notranslate nohighlight">\\(a &lt; b_i\\)</span> holds.</p>
 <div class="math notranslate nohighlight" id="equation-one">
 <span class="eqno">(1)<a href="#equation-one">#</a></span>\\[\\begin{split}a \\\\ b\\end{split}\\]</div>
-<div class="highlight"><pre><span class="n">x</span> <span class="o">=</span> <span class="mi">1</span></pre></div>
+<div class="highlight"><pre><span class="n">x</span> <span class="o">=</span> <span class="mi">1</span>
+<span class="sa">f</span><span class="s2">"</span><span class="s2">a</span></pre></div>
 <a href="_images/dot.png"><img alt="a dot" src="_images/dot.png"/></a>
 </body></html>"""
 SHEET = """/* first */ /*! keep me */ @import "basic.css";
 .used, .unused { color: red } .unused > .used { color: blue } p.used:not(.unused) { margin: 0 }
 @media print { .unused { color: red } #equation-one { color: red } } @media screen { .unused { color: red } }
 @font-face { font-family: "Font Awesome 6 Free"; src: url(x.woff2) }
+[href] { --asked: 1; --idle: 2; --chain: var(--idle); top: var(--asked) } [data-gone], tt, So { top: 0 }
 .used:before { content: "\\f0c9" } @keyframes spin { from { top: 0 } }"""
 SCRIPT = """!function(){"complete"===document.readyState?Y():window.addEventListener("load",Y)}();
 //# sourceMappingURL=pydata-sphinx-theme.js.map"""
@@ -57,26 +59,51 @@ def rendered(tmp_path: Path) -> Path:
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / SOLID).parent.mkdir(parents=True)
     (tmp_path / SOLID).write_bytes((theme / "vendor/fontawesome/webfonts/fa-solid-900.ttf").read_bytes())
-    shutil.copytree(ROOT / "book" / "assets" / "mathjax", tmp_path / "_static" / "mathjax")
+    shutil.copytree(ROOT / "book" / "assets" / "equations", tmp_path / "_static" / "equations")
     (tmp_path / "_images").mkdir()
     Image.new("RGBA", (30, 20), (255, 0, 0, 255)).save(tmp_path / "_images" / "dot.png")
     return tmp_path
 
 
-def test_equations_are_set_with_their_mathml_and_keep_their_number(rendered: Path) -> None:
+def test_equations_are_mathml_and_keep_their_number(rendered: Path) -> None:
     finish.finish(rendered)
     page = (rendered / "page.html").read_text(encoding="utf-8")
     assert "\\(" not in page
     assert "\\[" not in page
-    inline, display = re.findall(r"<mjx-container.*?</mjx-container>", page, re.S)
+    inline, display = re.findall(r"<math.*?</math>", page, re.S)
     assert "<mi>a</mi><mo>&lt;</mo><msub><mi>b</mi><mi>i</mi></msub>" in inline
-    assert 'display="true"' in display
-    assert 'display="true"' not in inline
-    assert re.search(r'id="equation-one">\s*<span class="eqno">\(1\)<a.*?</a></span><mjx-container', page)
-    assert "mjx-container" in (rendered / "_static" / sheet.NAME).read_text(encoding="utf-8")
+    assert 'display="block"' in display
+    assert 'display="block"' not in inline
+    assert re.search(r'id="equation-one">\s*<span class="eqno">\(1\)<a.*?</a></span><div class="equation"><math', page)
+    css = (rendered / "_static" / sheet.NAME).read_text(encoding="utf-8")
+    assert "url(equations/stix-two-math.woff)" in css
+    assert ".tml-jot" in css
+    assert ".tml-cancelto" not in css
 
 
-@pytest.mark.parametrize(("wrong", "says"), [("\\foo", "\\foo"), ("{", "brace"), ("\\frac 1", "\\frac")])
+def test_no_line_breaks_between_an_equation_and_what_stands_at_it(rendered: Path) -> None:
+    text = PAGE.replace("<p>So ", "<p>So (").replace(
+        "</span> holds.", "</span>), and <span class='math'>\\(c\\)</span> so"
+    )
+    (rendered / "page.html").write_text(text, encoding="utf-8")
+    finish.finish(rendered)
+    page = (rendered / "page.html").read_text(encoding="utf-8")
+    tied = re.findall(r'<span class="tied">(.*?)</span>', page, re.S)
+    assert len(tied) == 1
+    assert re.fullmatch(r"\(<math>.*</math>\),", tied[0])
+
+
+def test_a_comma_separates_numbers_as_in_tex(rendered: Path) -> None:
+    (rendered / "page.html").write_text(PAGE.replace("a &lt; b_i", "(0.8,0.6) + 10{,}000"), encoding="utf-8")
+    finish.finish(rendered)
+    page = (rendered / "page.html").read_text(encoding="utf-8")
+    assert '<mn>0.8</mn><mo separator="true">,</mo><mn>0.6</mn>' in page
+    assert "10" in page
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"), [("\\foo", "\\foo"), ("{", "Expected '}'"), ("\\frac 1", "argument"), ("a_", "missing")]
+)
 def test_an_equation_that_tex_cannot_read_is_named_with_its_page(rendered: Path, wrong: str, says: str) -> None:
     (rendered / "page.html").write_text(PAGE.replace("a &lt; b_i", wrong), encoding="utf-8")
     with pytest.raises(PressError, match=r"^page\.html: ") as error:
@@ -88,13 +115,15 @@ def test_an_equation_that_tex_cannot_read_is_named_with_its_page(rendered: Path,
 def test_one_style_sheet_holds_what_some_page_can_use(rendered: Path) -> None:
     finish.finish(rendered)
     css = re.sub(r"\s+", " ", (rendered / "_static" / sheet.NAME).read_text(encoding="utf-8"))
-    kept = ["body{margin: 1px}", ".used{color: red}", "p.used:not(.unused){margin: 0}", "@media print {#equation-one"]
-    for rule in [*kept, "@keyframes spin", ".used-later { top: 0 }", "/*! keep me"]:
+    kept = ["body{margin:1px}", ".used{color:red}", "p.used:not(.unused){margin:0}", "@media print {#equation-one"]
+    kept += ["[href]{--asked:1;top:var(--asked)}", "@keyframes spin", ".used-later{top:0}", "/*! keep me"]
+    for rule in kept:
         assert rule in css, rule
-    assert "blue" not in css
+    for gone in ("blue", "--idle", "--chain", "[data-gone]", "tt{", "So{"):
+        assert gone not in css, gone
     assert "@media screen" not in css
     assert "/* first" not in css
-    assert css.count("@font-face{font-family:") == 1  # MathJax's own are written otherwise
+    assert css.count("@font-face{") == 2  # icons and equations
     assert css.index("body{") < css.index(".used{color") < css.index(".used-later")
     page = (rendered / "page.html").read_text(encoding="utf-8")
     assert re.findall(r'href="([^"]*css[^"]*)"', page) == [f"_static/{sheet.NAME}"]
@@ -109,21 +138,18 @@ def test_the_icon_font_holds_the_icons_in_use_under_no_name_of_its_own(rendered:
     assert (rendered / "_static" / sheet.ICONS).stat().st_size < 2000
 
 
-def test_the_fonts_of_equations_hold_the_signs_in_use_and_stay_whole_where_there_is_none(rendered: Path) -> None:
-    equation = "\\theta \\mathbb E \\sum x"
+def test_the_font_of_equations_holds_the_signs_in_use_with_their_sizes(rendered: Path) -> None:
+    equation = "\\theta \\mathbb E \\sum x \\sqrt 2 \\bigl( h"
     (rendered / "page.html").write_text(PAGE.replace("a &lt; b_i", equation), encoding="utf-8")
     finish.finish(rendered)
-    fonts = rendered / "_static" / "mathjax"
-    held = {}
-    for name in ("Math-Italic", "AMS-Regular", "Size1-Regular", "Main-Regular"):
-        with TTFont(fonts / f"MathJax_{name}.woff") as font:
-            held[name] = set(map(chr, font.getBestCmap()))
-    assert "θ" in held["Math-Italic"]
-    assert "E" in held["AMS-Regular"]
-    assert "∑" in held["Size1-Regular"]
-    assert "Q" not in held["Main-Regular"]
-    zero = "MathJax_Zero.woff"
-    assert (fonts / zero).read_bytes() == (ROOT / "book" / "assets" / "mathjax" / zero).read_bytes()
+    with TTFont(rendered / "_static" / "equations" / "stix-two-math.woff") as font:
+        held = set(map(chr, font.getBestCmap()))
+        sizes = font["MATH"].table.MathVariants.VertGlyphConstruction
+        assert not {1, 3, 4, 6} & {record.nameID for record in font["name"].names}
+    # A browser shows single letters as the italic signs of the font, and draws a radical sign that no letter asks for.
+    assert {"θ", "𝜃", "𝔼", "∑", "𝑥", "ℎ", "√", "("} <= held
+    assert not {"Q", "𝑄", "ψ"} & held
+    assert max(len(each.MathGlyphVariantRecord) for each in sizes) > 3
 
 
 def test_licenses_of_what_the_pages_carry_lie_beside_it(rendered: Path) -> None:
@@ -168,7 +194,7 @@ def test_pictures_are_lossless_and_sized_and_code_keeps_its_colors(rendered: Pat
     assert '<a href="_images/dot.webp"><img' in page
     with Image.open(rendered / "_images" / "dot.webp") as image:
         assert (image.mode, image.getpixel((29, 19))) == ("RGB", (255, 0, 0))
-    assert '<pre>x <span class="o">=</span> <span class="mi">1</span></pre>' in page
+    assert '<pre>x = <span class="mi">1</span>\n<span class="s2">f"a</span></pre>' in page
 
 
 def test_two_books_from_the_same_pages_are_equal(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

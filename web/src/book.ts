@@ -1,7 +1,7 @@
 // For every page.
 
 const BOXES =
-  ".math > mjx-container, .pst-scrollable-table-container, div.cell_output .output.text_html, .bd-article div.highlight pre";
+  ".math > .equation, .pst-scrollable-table-container, div.cell_output .output.text_html, .bd-article div.highlight pre";
 
 // What is too wide and scrolls in a box of its own can be reached, and scrolled, from the keyboard. The observer is told
 // of a box when it is first laid out, such as when hidden code is opened, and after each change of its width.
@@ -30,3 +30,25 @@ channel.port1.onmessage = (): void => {
   else document.documentElement.dataset.whole = "";
 };
 addEventListener("load", () => requestAnimationFrame(() => channel.port2.postMessage(null)));
+
+// The menus of the page's head.
+const opened = (): HTMLElement | null => document.querySelector('[data-bs-toggle="dropdown"][aria-expanded="true"]');
+const show = (button: HTMLElement, now: boolean): void => {
+  button.setAttribute("aria-expanded", String(now));
+  button.nextElementSibling?.classList.toggle("show", now);
+};
+addEventListener("click", ({ target }) => {
+  const [before, button] = [opened(), (target as Element).closest<HTMLElement>('[data-bs-toggle="dropdown"]')];
+  if (before) show(before, false);
+  if (button && button !== before) show(button, true);
+});
+addEventListener("focusin", ({ target }) => {
+  const button = opened();
+  if (button && !button.parentElement?.contains(target as Node)) show(button, false);
+});
+addEventListener("keydown", (event) => {
+  const button = event.key === "Escape" && opened();
+  if (!button) return;
+  show(button, false);
+  button.focus();
+});

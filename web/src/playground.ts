@@ -1,9 +1,8 @@
 // The playground in its page: what the reader presses, and what is drawn when.
 
 import { button, EXAMPLES, element, Form } from "./controls";
-import { drawCounts, drawForces, drawNeurons, drawWeights, neuronX, type Palette, pen, SHOWN } from "./draw";
 import { DEFAULTS, NUMBERS, read, type State, write } from "./link";
-import { expected, forces } from "./physics";
+import { type Name, Pictures } from "./pictures";
 import { Run } from "./run";
 import { labels, list, type Seen, see, setup, status, summary } from "./words";
 
@@ -42,17 +41,12 @@ class Playground {
   private playing = false;
   /** A step to go to, from a link or the slider. */
   private target: number | null = null;
-  private drawnAt = 0;
   private saidAt = 0;
   private settled = false;
   private last: { run: Run; seen: Seen } | null = null;
   private readonly calm = matchMedia("(prefers-reduced-motion: reduce)");
-  private readonly canvases = {
-    neurons: picture("neurons", 240),
-    weights: picture("weights", 180),
-    counts: picture("counts", 216),
-    forces: picture("forces", 216),
-  };
+  private readonly pictures: Pictures;
+  private spoken = false;
   private readonly form: Form;
   private readonly play = button("Play", { class: "playground-play", "aria-keyshortcuts": "k" }, () => this.toggle());
   private readonly pace = element("select", { "aria-label": "pace" });
@@ -72,12 +66,14 @@ class Playground {
     this.run = new Run(state);
     this.target = state.step || null;
     this.form = new Form(state, (changed) => this.begin(changed));
+    const lost = "The browser has taken the pictures away; reload the page to see them again.";
+    const scene = () => ({ run: this.run, state: this.state, seen: this.seen() });
+    this.pictures = new Pictures(root, scene, (now) => this.say(now ? lost : ""));
     this.lay();
     this.say(
       faults.length ? `This link was not understood: ${faults.slice(0, 3).join("; ")}. Here is the default.` : "",
     );
     this.watch();
-    this.sync();
     requestAnimationFrame((now) => this.frame(now));
   }
 
@@ -96,7 +92,7 @@ class Playground {
     const first = button("To the start", {}, () => this.go(0));
     const copy = button("Copy link", {}, () => this.copy());
     const chosen = element("label", { class: "playground-chosen" }, "chosen feature ", this.feature);
-    const { neurons, weights, counts, forces } = this.canvases;
+    const { neurons, weights, counts, forces } = this.pictures.canvases;
     this.root.replaceChildren(
       this.notice,
       element("div", { class: "playground-bar" }, this.play, step, first, this.pace, example),
@@ -130,20 +126,11 @@ class Playground {
   private watch(): void {
     this.time.addEventListener("input", () => this.go(Number(this.time.value)));
     this.feature.addEventListener("change", () => this.choose(Number(this.feature.value)));
-    for (const canvas of [this.canvases.neurons, this.canvases.weights]) {
-      canvas.addEventListener("click", (event) => this.pick(canvas, event));
-    }
-    for (const canvas of Object.values(this.canvases)) {
-      new ResizeObserver(() => this.redraw()).observe(canvas);
-      canvas.addEventListener("contextlost", () =>
-        this.say("The browser has taken the pictures away; reload the page to see them again."),
+    for (const name of ["neurons", "weights"] as const) {
+      this.pictures.canvases[name].addEventListener("click", (event) =>
+        this.choose(this.pictures.featureAt(name, event)),
       );
-      canvas.addEventListener("contextrestored", () => {
-        this.say("");
-        this.redraw();
-      });
     }
-    new MutationObserver(() => this.redraw()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
     document.addEventListener("visibilitychange", () => document.hidden && this.pause());
     this.root.addEventListener("keydown", (event) => {
       const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
@@ -160,7 +147,7 @@ class Playground {
     this.form.show(this.state);
     this.say("");
     this.sync();
-    this.redraw();
+    this.pictures.touch();
   }
 
   private toggle(): void {
@@ -176,7 +163,7 @@ class Playground {
   private pause(): void {
     this.rest();
     this.sync();
-    this.redraw();
+    this.pictures.touch();
   }
 
   private rest(): void {
@@ -193,29 +180,18 @@ class Playground {
   private choose(feature: number): void {
     this.state.feature = Number.isInteger(feature) ? Math.max(0, Math.min(this.state.n - 1, feature)) : 0;
     this.sync();
-    this.redraw();
-  }
-
-  /** Choose the feature whose large dot, or whose row, is nearest. */
-  private pick(canvas: HTMLCanvasElement, event: MouseEvent): void {
-    const { n, m } = this.state;
-    if (canvas === this.canvases.weights) {
-      this.choose(Math.floor((event.offsetY / canvas.clientHeight) * n));
-      return;
-    }
-    const { now } = this.seen();
-    const away = now.map(({ neuron }) => Math.abs(neuronX(neuron, m, canvas.clientWidth) - event.offsetX));
-    const nearest = Math.min(...away);
-    const there = away.flatMap((distance, i) => (distance <= nearest + 2 ? [i] : []));
-    const upper = event.offsetY < canvas.clientHeight / 2;
-    this.choose(there.find((i) => now[i].weight > 0 === upper) ?? there[0]);
+    this.pictures.touch();
   }
 
   private frame(now: number): void {
     requestAnimationFrame((next) => this.frame(next));
     const moved = this.target === null ? this.playing && this.train(Number(this.pace.value)) : this.seek(this.target);
-    const due = !this.calm.matches || now - this.drawnAt > CALM;
-    if (moved && due) this.redraw();
+    const due = !this.calm.matches || now - this.pictures.drawnAt > CALM;
+    if (moved && due) this.pictures.touch();
+    if (!this.spoken) {
+      this.spoken = true; // in a frame of its own, so that the page answers meanwhile
+      this.sync();
+    } else if (this.pictures.frame()) this.follow();
   }
 
   /** Some steps on, as far as the frame's time goes; whether anything moved. */
@@ -277,36 +253,19 @@ class Playground {
     this.status.textContent = status(this.seen(), this.state);
     this.chosenSetup.textContent = setup(this.state);
     const said = labels(this.seen(), this.run.network.W, this.state);
-    for (const name of Object.keys(said) as (keyof typeof said)[])
-      this.canvases[name].setAttribute("aria-label", said[name]);
+    for (const name of Object.keys(said) as Name[]) this.pictures.canvases[name].setAttribute("aria-label", said[name]);
     this.tell();
   }
 
-  private redraw(): void {
-    this.drawnAt = performance.now();
-    const { run, state, canvases } = this;
-    const { n, m } = state;
-    const { W } = run.network;
-    const seen = this.seen();
-    const palette = colors(this.root);
-    const neurons = pen(canvases.neurons, palette);
-    if (neurons) drawNeurons(neurons, W, n, m, seen, state.feature);
-    const weights = pen(canvases.weights, palette);
-    if (weights) drawWeights(weights, W, n, m, state.feature);
-    const counts = pen(canvases.counts, palette);
-    if (counts) drawCounts(counts, run.counted, run.step, expected(n, m));
-    const arrows = pen(canvases.forces, palette);
-    if (arrows) {
-      const row = W.subarray(state.feature * m, (state.feature + 1) * m);
-      const largest = Array.from(row.keys()).sort((a, b) => Math.abs(row[b]) - Math.abs(row[a]));
-      drawForces(arrows, row, largest.slice(0, SHOWN), forces(W, n, m, state.l1, state.feature));
-    }
+  /** What is written beside the pictures while they move. */
+  private follow(): void {
+    const { run } = this;
     this.time.max = `${run.reached}`;
     this.time.value = `${run.step}`;
     this.time.setAttribute("aria-valuetext", `step ${run.step} of ${run.reached}`);
     if (this.target === null) this.clock.textContent = `step ${run.step.toLocaleString("en-US")}`;
-    if (this.drawnAt - this.saidAt > 250) {
-      if (this.playing) this.status.textContent = status(seen, state);
+    if (this.pictures.drawnAt - this.saidAt > 250) {
+      if (this.playing) this.status.textContent = status(this.seen(), this.state);
       this.tell();
     }
   }
@@ -338,36 +297,8 @@ class Playground {
   }
 }
 
-function picture(name: string, height: number): HTMLCanvasElement {
-  const canvas = element("canvas", { class: `playground-${name}`, role: "img", "aria-label": name });
-  canvas.style.height = `${height}px`;
-  return canvas;
-}
-
 function figure(canvas: HTMLCanvasElement, caption: string, ...after: Node[]): HTMLElement {
   return element("figure", {}, canvas, element("figcaption", {}, caption), ...after);
-}
-
-function colors(root: HTMLElement): Palette {
-  const style = getComputedStyle(root);
-  const names = [
-    "ground",
-    "ink",
-    "muted",
-    "rule",
-    "benign",
-    "malign",
-    "run",
-    "paper",
-    "positive",
-    "negative",
-    "benefit",
-    "interference",
-    "regularization",
-  ] as const;
-  return Object.fromEntries(
-    names.map((name) => [name, style.getPropertyValue(`--play-${name}`).trim() || "#808080"]),
-  ) as unknown as Palette;
 }
 
 if (typeof document !== "undefined") {

@@ -113,7 +113,7 @@ def _kernel(run: _Run) -> AsyncKernelManager:
     if os.name == "posix":
         # A port is found free before the kernel binds it: of two kernels that start at once, one may lose its own.
         # A socket with a name of its own is nobody else's. Names are short: a system may allow 104 characters.
-        kernel.transport, kernel.ip = "ipc", os.path.join(run.sockets, uuid4().hex[:8])
+        kernel.transport, kernel.ip = "ipc", f"{run.sockets}/{uuid4().hex[:8]}"
     run.kernels.append(kernel)
     return kernel
 

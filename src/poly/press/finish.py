@@ -23,12 +23,17 @@ from poly.press.chapters import PressError
 TYPESET = Path(__file__).parent / "typeset" / "typeset.js"
 NUMBER = r'(?:<span class="eqno">.*?</span>)?'
 EQUATION = re.compile(rf'(<(span|div) class="[^"]*\bmath\b[^"]*"[^>]*>\s*{NUMBER})(.*?)</\2>', re.S)
+# A browser breaks a line on either side of an equation, even before the full stop.
+TIED = re.compile(r"(?:[(“]+<math>.*?</math>[.,;:!?)”’]*|<math>(?:(?!</math>).)*</math>[.,;:!?)”’]+)", re.S)
 SHEET = re.compile(r'[ \t]*<link [^>]*?href="([^"?]*_static/)(?!playground/)([^"?]*\.css)[^"]*"[^>]*>\n?')
 SCRIPT = re.compile(r'<script((?: [^>]*)?) src="([^"?]*/)?([^"?/]+\.js)([^"]*)"([^>]*)></script>')
 PICTURE = re.compile(r'(<img\b[^>]*?\bsrc=")([^":]*_images/[^"]+)\.png("[^>]*>)')
 ALONE = re.compile(r'(href="[^":]*_images/[^"]+)\.png(?=")')  # a figure links to itself, to be seen at full size
 TABLE = re.compile(r'<table border="1" class="dataframe">.*?</table>', re.S)
-PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')  # names, modules, punctuation, blanks
+# Names, modules, punctuation, blanks, operators, the braces in a string: they are half of a page's elements.
+PLAIN = re.compile(r'<span class="(?:n|nn|p|w|o|si)">([^<]*)</span>')
+PREFIX = re.compile(r'<span class="sa">([^<]*)</span><span class="(s\d?)">')  # the f of a formatted string
+TWICE = re.compile(r'(<span class="(\w+)">[^<]*)</span><span class="\2">')
 TAB_STOPS = re.compile(r'"complete"===document\.readyState\?(\w+)\(\):\w+\.addEventListener\("load",\1\)')
 OWN = "book.css"
 CARRIED = (
@@ -41,7 +46,8 @@ CARRIED = (
 )
 # What only the page of results runs; what no page needs; what speeds nothing up.
 SEARCH_ONLY = {"searchtools.js", "language_data.js", "searchindex.js"}
-GONE = {"fontawesome.js", "design-tabs.js"}
+THEME = "pydata-sphinx-theme.js"  # what it adds to pages is for banners and a choice of versions: not here
+GONE = {"fontawesome.js", "design-tabs.js", "bootstrap.js"}  # book.js opens the menus instead of the last
 IDLE = re.compile(r'[ \t]*(<link rel="preload" as="script"[^>]*>|<script>window\.MathJax = .*?</script>)\n?')
 
 
@@ -49,17 +55,17 @@ def finish(book: Path) -> None:
     """Lighten all pages of the rendered book in place."""
     pages = {path: path.read_text(encoding="utf-8") for path in page_files(book)}
     static = book / "_static"
-    equations = set_equations(pages, book, "mathjax")
+    set_equations(pages, book)
     pictures = _shrink_pictures(book)
     sheets = list(dict.fromkeys(match[2] for text in pages.values() for match in SHEET.finditer(text)))
     for path, text in pages.items():
         lighter = _style(_scripts(TABLE.sub(_headed, _plain(text)), path.name, static))
         pages[path] = ALONE.sub(r"\1.webp", PICTURE.sub(lambda tag: _sized(tag, pictures), lighter))
-    scripts = [path.read_text(encoding="utf-8") for path in static.rglob("*.js") if path.name not in GONE]
+    scripts = [path.read_text(encoding="utf-8") for path in static.rglob("*.js") if path.name not in {*GONE, THEME}]
     theme = [name for name in sheets if name != OWN]
     own = (static / OWN).read_text(encoding="utf-8") if OWN in sheets else ""
-    sheet.one_sheet(static, theme, [*pages.values(), *scripts], f"{own}\n{equations}")
-    _calm(static / "scripts" / "pydata-sphinx-theme.js")
+    sheet.one_sheet(static, theme, own, list(pages.values()), scripts)
+    _calm(static / "scripts" / THEME)
     for path, text in pages.items():
         path.write_text(text, encoding="utf-8", newline="\n")
     _clear(static, sheets)
@@ -69,32 +75,39 @@ def finish(book: Path) -> None:
 def set_alone(page: Path) -> None:
     """Set the equations of a page that stands for itself, with their style in its head."""
     pages = {page: page.read_text(encoding="utf-8")}
-    style = set_equations(pages, page.parent, "_static/mathjax")
+    set_equations(pages, page.parent)
+    style = sheet.equations(page.parent / "_static", [pages[page]], "_static/")
     text = _scripts(pages[page], page.name, page.parent / "_static")
     page.write_text(text.replace("</head>", f"<style>{style}</style></head>", 1), encoding="utf-8", newline="\n")
 
 
-def set_equations(pages: dict[Path, str], book: Path, fonts: str) -> str:
-    r"""Put typeset equations, each with its MathML, where Sphinx wrote ``\(…\)`` and ``\[…\]``; return their style.
+def set_equations(pages: dict[Path, str], book: Path) -> None:
+    r"""Put MathML where Sphinx wrote the TeX of an equation: ``\(…\)`` or ``\[…\]``.
 
     Raises:
         PressError: one has a macro that TeX does not know, or is malformed otherwise.
     """
     found = [(path, match) for path, text in pages.items() for match in EQUATION.finditer(text)]
     equations = [{"tex": _tex(match[3]), "display": match[2] == "div"} for _, match in found]
-    asked = f"{json.dumps(equations)}, {json.dumps(fonts)}"
+    asked = json.dumps(equations)
     result = node(f"{TYPESET.read_text(encoding='utf-8')}\nconsole.log(JSON.stringify(press.typeset({asked})))")
     if "error" in result:
         place, says = found[result["error"]["equation"]], result["error"]["says"]
         raise PressError(f"{place[0].relative_to(book)}: {says} in the equation {_tex(place[1][3])!r}")
     made = iter(result["html"])
     for path, text in pages.items():
-        pages[path] = EQUATION.sub(lambda match: f"{match[1]}{next(made)}</{match[2]}>", text)
-    return str(result["css"])
+        with_equations = EQUATION.sub(lambda match: _set(match, next(made)), text)
+        pages[path] = TIED.sub(r'<span class="tied">\g<0></span>', with_equations)
+
+
+def _set(equation: re.Match[str], made: str) -> str:
+    """One in a line stands for itself; one on its own keeps its number, and gets a box to scroll in."""
+    return made if equation[2] == "span" else f'{equation[1]}<div class="equation">{made}</div></div>'
 
 
 def _tex(content: str) -> str:
-    return re.sub(r"^\\[(\[]|\\[)\]]$", "", html.unescape(content).strip()).strip()
+    tex = re.sub(r"^\\[(\[]|\\[)\]]$", "", html.unescape(content).strip()).strip()
+    return re.sub(r",(?=\d)", ", ", tex)  # TeX's comma separates, with or without a blank; it marks no decimals
 
 
 def node(script: str) -> Any:
@@ -160,8 +173,15 @@ def _sized(tag: re.Match[str], sizes: Mapping[str, tuple[int, int]]) -> str:
 
 
 def _plain(text: str) -> str:
-    """The page without marks on the words of code that look like code alone; they are half of its elements."""
-    return re.sub(r'<div class="highlight">.*?</pre>', lambda listing: PLAIN.sub(r"\1", listing[0]), text, flags=re.S)
+    """The page without marks on the words of code that look like code alone, and with one mark on a whole string."""
+
+    def plain(listing: re.Match[str]) -> str:
+        marked = PREFIX.sub(r'<span class="\2">\1', PLAIN.sub(r"\1", listing[0]).replace("<span></span>", ""))
+        while (fewer := TWICE.sub(r"\1", marked)) != marked:
+            marked = fewer
+        return marked
+
+    return re.sub(r'<div class="highlight">.*?</pre>', plain, text, flags=re.S)
 
 
 def _headed(table: re.Match[str]) -> str:
@@ -195,7 +215,8 @@ def _licenses(folder: Path) -> None:
 
 def _clear(static: Path, names: Iterable[str]) -> None:
     """Remove what no page asks for any more."""
-    spent = ["scripts/fontawesome*", "**/*.map", "*webpack-macros.html", "vendor", *names, "styles", "basic.css"]
+    spent = [*names, *(f"**/{name}*" for name in GONE), "**/*.map", "*webpack-macros.html"]
+    spent += ["equations/temml.css", "scripts/fontawesome*", "vendor", "styles", "basic.css"]
     for path in {path for pattern in spent for path in static.glob(pattern)}:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     for path in static.rglob("*.js"):  # the maps are gone

@@ -32,7 +32,7 @@ _READY = """async () => {
   const loaded = [...document.images].map(image => image.decode());
   await Promise.all(loaded);
   await document.fonts.ready;
-  return document.querySelectorAll('.math:not(:has(mjx-container))').length;
+  return document.querySelectorAll('.math:not(:has(math))').length;
 }"""
 _FOOT = '<div style="width: 100%; font: 8px sans-serif; text-align: center"><span class="pageNumber"></span></div>'
 

@@ -1,7 +1,9 @@
 """One style sheet for the book: the theme's rules that some page can use, and a font with the icons that it shows."""
 
+import html
 import re
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +12,49 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 
 NAME, ICONS = "style.css", "icons.woff"  # in _static
-KEPT = {"bs-tooltip-auto"}  # the scripts make it from two words
+KEPT = {"class", "id", "show"}  # book.js opens menus by the last
+EQUATIONS, FONT = "equations", "stix-two-math.woff"
+ITALICS = {"ℎ"} | {s for s in map(chr, range(0x1D434, 0x1D7CC)) if "MATHEMATICAL ITALIC" in unicodedata.name(s, "")}
 SOLID = Path("vendor") / "fontawesome" / "webfonts" / "fa-solid-900.ttf"
 
 
-def one_sheet(static: Path, names: Iterable[str], texts: Iterable[str], more: str) -> None:
-    """Write the theme's style sheets `names` of the folder `static` as one, then `more`.
+def one_sheet(static: Path, names: Iterable[str], own: str, pages: Sequence[str], scripts: Iterable[str]) -> None:
+    """Write the theme's style sheets `names` of the folder `static` as one, then that of equations, then `own`.
 
-    A selector of the theme is dropped when it asks for a class, an id or an element that stands nowhere in `texts`: the
-    pages and the scripts that may change them.
+    A selector of the theme is dropped when it asks for a class, an id, an attribute or an element that no tag of the
+    pages has, and no string of the scripts that may change them; a custom property, when no value asks for it.
     """
-    words = KEPT.union(*(re.findall(r"[\w-]+", text) for text in texts))
+    tags = {tag for page in pages for tag in re.findall(r"<[a-z][^>]*>", page)}
+    strings = {text for script in scripts for text in re.findall(r"\"[^\"]*\"|'[^']*'|`[^`]*`", script)}
+    names_of = re.compile(r'<([\w-]+)|\s(?:class|id)="([^"]*)"|\s([\w-]+)(?=[=>\s])')
+    words = KEPT.union(*(re.findall(r"[\w-]{3,}", text) for text in strings))
+    words.update(word for tag in tags for found in names_of.findall(tag) for part in found for word in part.split())
     rules = [rule for name in names for rule in _rules(static / name)]
-    kept = "".join(_used(rules, words))
-    icons = {letter for letter in _unescaped(kept + more) if "\ue000" <= letter <= "\uf8ff"}
+    rest = f"{equations(static, pages, '')}\n{''.join(_used(_parsed(own), None))}"
+    kept = _asked("".join(_used(rules, words)), rest + "".join(pages))
+    icons = {letter for letter in _unescaped(kept + own) if "\ue000" <= letter <= "\uf8ff"}
     _cut(static / SOLID, static / ICONS, icons)
-    signs = set(_unescaped(" ".join(re.findall(r'content: "(.*?)"', more))))
-    for font in sorted((static / "mathjax").glob("*.woff")):
-        _cut(font, font, signs)
     face = f'@font-face{{font-family:"Font Awesome 6 Free";font-weight:900;font-display:block;src:url({ICONS})}}'
-    (static / NAME).write_text(f"{face}\n{kept}\n{more}", encoding="utf-8", newline="\n")
+    (static / NAME).write_text(f"{face}\n{kept}\n{rest}", encoding="utf-8", newline="\n")
 
 
-def _cut(source: Path, target: Path, letters: set[str]) -> None:
-    """Write the font with these letters only."""
+def equations(static: Path, pages: Iterable[str], address: str) -> str:
+    """Cut the font of equations to what they use in these pages, and return their style; `static` is at `address`."""
+    text = "".join(equation for page in pages for equation in re.findall(r"<math.*?</math>", page, re.S))
+    letters = set(html.unescape(re.sub(r"<[^>]*>", "", text))) | {"√"}  # an element of its own, without a letter
+    plain = {unicodedata.normalize("NFKC", letter) for letter in letters}
+    # A browser shows a variable's letter as its italic, which is another sign of the font.
+    letters |= {sign for sign in ITALICS if unicodedata.normalize("NFKC", sign) in plain}
+    _cut(static / EQUATIONS / FONT, static / EQUATIONS / FONT, letters, ["ssty", "dtls", "ss01", "ss04"])
+    words = set(re.findall(r"[\w-]+", re.sub(r">[^<]*<", "> <", text)))
+    rules = _used(_rules(static / EQUATIONS / "temml.css"), words | {"math", "mfrac", "msqrt", "mover", "body"})
+    return f"@font-face{{font-family:STIX2;src:url({address}{EQUATIONS}/{FONT})}}\n{''.join(rules)}"
+
+
+def _cut(source: Path, target: Path, letters: set[str], features: Sequence[str] = ()) -> None:
+    """Write the font with these letters and their variants by OpenType `features` only."""
     # Cut down, a font may have to give up its name (SIL Open Font License); copyright and license it keeps.
-    options = subset.Options(flavor="woff", layout_features=[], notdef_outline=True, name_IDs=[0, 13, 14])
+    options = subset.Options(flavor="woff", layout_features=list(features), notdef_outline=True, name_IDs=[0, 13, 14])
     options.drop_tables += ["FFTM"]  # a font editor's dates
     with TTFont(source, recalcTimestamp=False) as font:  # two builds are equal
         if not letters & set(map(chr, font.getBestCmap())):
@@ -48,8 +67,7 @@ def _cut(source: Path, target: Path, letters: set[str]) -> None:
 
 def _rules(sheet: Path) -> Iterator[Any]:
     """The rules of a sheet with those that it imports, and the comments that must stay: copyrights."""
-    text = sheet.read_text(encoding="utf-8")
-    for rule in tinycss2.parse_stylesheet(text, skip_whitespace=True):
+    for rule in _parsed(sheet.read_text(encoding="utf-8")):
         if rule.type == "at-rule" and rule.lower_at_keyword == "import":
             address = next(token.value for token in rule.prelude if token.type in ("string", "url"))
             yield from _rules((sheet.parent / address).resolve())
@@ -59,21 +77,43 @@ def _rules(sheet: Path) -> Iterator[Any]:
             yield rule
 
 
-def _used(rules: Iterable[Any], words: set[str]) -> Iterator[str]:
-    """The text of the rules that can apply to something."""
+def _parsed(text: str) -> list[Any]:
+    return list(tinycss2.parse_stylesheet(text, skip_whitespace=True))
+
+
+def _used(rules: Iterable[Any], words: set[str] | None, asked: set[str] | None = None) -> Iterator[str]:
+    """The text of the rules that can apply to something, with the custom properties asked for; of all without these."""
     for rule in rules:
         if rule.type == "qualified-rule":
-            selectors = [text for text, names in _selectors(rule.prelude) if names <= words]
+            selectors = [text for text, names in _selectors(rule.prelude) if words is None or names <= words]
             if selectors:
-                yield f"{','.join(selectors)}{{{tinycss2.serialize(rule.content).strip()}}}\n"
+                yield f"{','.join(selectors)}{{{';'.join(_declarations(rule.content, asked))}}}\n"
         elif rule.type == "comment":
-            yield f"{rule.serialize()}\n"
+            yield f"{rule.serialize()}\n" if rule.value.startswith("!") else ""
         elif rule.lower_at_keyword in ("media", "supports", "container", "layer") and rule.content is not None:
             inner = tinycss2.parse_rule_list(rule.content, skip_comments=True, skip_whitespace=True)
-            if kept := "".join(_used(inner, words)):
+            if kept := "".join(_used(inner, words, asked)):
                 yield f"@{rule.at_keyword}{tinycss2.serialize(rule.prelude)}{{{kept}}}\n"
         elif rule.lower_at_keyword not in ("font-face", "charset"):  # the only fonts of the theme are icons
             yield f"{rule.serialize()}\n"
+
+
+def _declarations(content: list[Any], asked: set[str] | None) -> Iterator[str]:
+    """Each declaration of a rule without needless blanks; what cannot be read, browsers leave out too."""
+    for found in tinycss2.parse_blocks_contents(content, skip_comments=True, skip_whitespace=True):
+        if found.type == "declaration" and (asked is None or found.name[:2] != "--" or found.name in asked):
+            value = "".join(" " if token.type == "whitespace" else token.serialize() for token in found.value)
+            yield f"{found.name}:{value.strip()}{'!important' if found.important else ''}"
+
+
+def _asked(css: str, rest: str) -> str:
+    """The style sheet without custom properties that neither it nor `rest` asks for."""
+    while True:
+        asked = set(re.findall(r"var\(\s*(--[\w-]+)", css + rest))
+        fewer = "".join(_used(_parsed(css), None, asked))
+        if fewer == css:
+            return css
+        css = fewer
 
 
 def _selectors(prelude: list[Any]) -> Iterator[tuple[str, set[str]]]:
@@ -85,6 +125,7 @@ def _selectors(prelude: list[Any]) -> Iterator[tuple[str, set[str]]]:
             continue
         pairs = zip([None, *tokens], tokens, strict=False)
         names = {now.value for before, now in pairs if now.type == "hash" or (now.type == "ident" and before != ":")}
+        names |= {now.content[0].value for now in tokens if now.type == "[] block" and now.content}
         yield tinycss2.serialize(tokens).strip(), names
         tokens = []
 
