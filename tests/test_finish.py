@@ -77,6 +77,7 @@ def test_equations_are_mathml_and_keep_their_number(rendered: Path) -> None:
     assert re.search(r'id="equation-one">\s*<span class="eqno">\(1\)<a.*?</a></span><div class="equation"><math', page)
     css = (rendered / "_static" / sheet.NAME).read_text(encoding="utf-8")
     assert "url(equations/stix-two-math.woff)" in css
+    assert 'href: "_static/equations/stix-two-math.woff"' in page
     assert ".tml-jot" in css
     assert ".tml-cancelto" not in css
 

@@ -17,7 +17,9 @@ for (const box of document.querySelectorAll(BOXES)) seen.observe(box);
 // A long chapter takes a phone a second to lay out. The style sheet leaves out what is far below the window; it follows
 // here, block by block, so that the page answers at once and is whole soon after.
 const STEP = 10; // ms
-const blocks = [...document.querySelectorAll<HTMLElement>(".bd-article section > :not(section, h1, h2, h3, h4)")];
+const blocks = [
+  ...document.querySelectorAll<HTMLElement>(".bd-article section > :not(section, h1, h2, h3, h4), .ledger > .claim"),
+];
 const channel = new MessageChannel(); // timers that follow on one another wait 4 ms each
 channel.port1.onmessage = (): void => {
   const end = performance.now() + STEP;

@@ -36,6 +36,10 @@ PREFIX = re.compile(r'<span class="sa">([^<]*)</span><span class="(s\d?)">')  # 
 TWICE = re.compile(r'(<span class="(\w+)">[^<]*)</span><span class="\2">')
 TAB_STOPS = re.compile(r'"complete"===document\.readyState\?(\w+)\(\):\w+\.addEventListener\("load",\1\)')
 OWN = "book.css"
+# The font of equations comes with the style sheet, so that no line moves later. Nothing is fetched ahead from files.
+AHEAD = """<script>if (location.protocol !== "file:") document.head.append(Object.assign(document.createElement("link"),
+{rel: "preload", as: "font", type: "font/woff", crossOrigin: "", href: "%s"}))</script>
+"""
 CARRIED = (
     "sphinx",
     "pydata-sphinx-theme",
@@ -200,7 +204,8 @@ def _style(text: str) -> str:
     first = SHEET.search(text)
     if first is None:
         return text
-    link = f'<link rel="stylesheet" href="{first[1]}{sheet.NAME}"/>\n'
+    ahead = AHEAD % f"{first[1]}{sheet.EQUATIONS}/{sheet.FONT}" if "<math" in text else ""
+    link = f'{ahead}<link rel="stylesheet" href="{first[1]}{sheet.NAME}"/>\n'
     return f"{text[: first.start()]}{link}{SHEET.sub('', text[first.start() :])}"
 
 
@@ -216,7 +221,7 @@ def _licenses(folder: Path) -> None:
 def _clear(static: Path, names: Iterable[str]) -> None:
     """Remove what no page asks for any more."""
     spent = [*names, *(f"**/{name}*" for name in GONE), "**/*.map", "*webpack-macros.html"]
-    spent += ["equations/temml.css", "scripts/fontawesome*", "vendor", "styles", "basic.css"]
+    spent += ["equations/*.css", "scripts/fontawesome*", "vendor", "styles", "basic.css"]
     for path in {path for pattern in spent for path in static.glob(pattern)}:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     for path in static.rglob("*.js"):  # the maps are gone
