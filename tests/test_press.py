@@ -320,10 +320,31 @@ def test_an_interrupted_build_leaves_no_kernel_and_the_next_one_resumes(book: Pa
     assert list(before) == ["01-one"]
     assert not (book / "_build/html").exists()
     pages = chapters.read_pages(book)
+    left = [json.loads(file.read_text())["ip"] for file in (book / "_build/jupyter").glob("kernel-*.json")]
     results = execute.up_to_date(book, chapters.find_chapters(pages, []))
+    assert not any(Path(place).parent.exists() for place in left)
     assert [result.cached for result in results] == [True, False]
     assert times(book)["01-one"] == before["01-one"]
     assert not list((book / "_build/executed").glob("*.tmp"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sockets with names")
+def test_kernels_listen_where_no_other_process_can_take_their_place(book: Path) -> None:
+    where = """
+        import json
+        from ipykernel import get_connection_file
+        with open(get_connection_file(), encoding="utf-8") as file:
+            found = json.load(file)
+        assert len(found["ip"]) < 100
+        print(found["transport"], found["ip"])
+        """
+    for name in ("01-one", "02-two"):
+        write(book / "book" / f"{name}.ipynb", chapter(name, where))
+    done = execute.up_to_date(book, chapters.find_chapters(chapters.read_pages(book), []))
+    said = [re.search(r"ipc (\S+)", chapters.notebook_text(result.notebook)) for result in done]
+    places = {match[1].split("\\")[0] for match in said if match}
+    assert len(places) == 2
+    assert not any(Path(place).parent.exists() for place in places)
 
 
 def test_two_builds_at_once_are_refused(book: Path) -> None:

@@ -1,10 +1,12 @@
 """Execute chapters with papermill, several at a time, one kernel each; keep what is finished."""
 
 import contextlib
+import json
 import logging
 import os
 import platform
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -36,6 +38,7 @@ STORE = "POLY_STORE"
 # What is kept with the book and comes again to the last digit: who checks the book has it run anew (poly.kept).
 EXACT_ANEW = {"POLY_ANEW": "flow-runs"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+SOCKETS = "poly-sockets-"
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -180,7 +183,7 @@ def execute(
     _forget_the_dead(root)
     (root / "_build" / "jupyter").mkdir(parents=True, exist_ok=True)
     workers = min(workers or provenance.cores(), len(jobs))
-    sockets = tempfile.TemporaryDirectory(prefix="poly-", ignore_cleanup_errors=True)
+    sockets = tempfile.TemporaryDirectory(prefix=SOCKETS, ignore_cleanup_errors=True)
     run = _Run(root, {**environment(root, workers), **(variables or {})}, threading.Event(), [], sockets.name)
     # papermill injects given parameters as a cell of their own.
     cells = [len(code_cells(job.notebook)) + bool(job.parameters) for job in jobs]
@@ -272,7 +275,13 @@ def _kill(kernels: Sequence[AsyncKernelManager]) -> None:
 
 
 def _forget_the_dead(root: Path) -> None:
-    """Remove what a killed build left: half-written copies and the connection files of its kernels."""
+    """Remove what a killed build left: half-written copies, the connection files and the sockets of its kernels."""
     build = root / "_build"
-    for path in [*build.glob("executed/**/*.tmp"), *build.glob("jupyter/kernel-*.json")]:
+    connections = list(build.glob("jupyter/kernel-*.json"))
+    for path in connections:
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            sockets = Path(json.loads(path.read_text(encoding="utf-8"))["ip"]).parent
+            if sockets.name.startswith(SOCKETS):
+                shutil.rmtree(sockets, ignore_errors=True)
+    for path in [*build.glob("executed/**/*.tmp"), *connections]:
         path.unlink(missing_ok=True)

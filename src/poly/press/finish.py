@@ -171,7 +171,10 @@ def _shrink_pictures(book: Path) -> dict[str, tuple[int, int]]:
 
 def _sized(tag: re.Match[str], sizes: Mapping[str, tuple[int, int]]) -> str:
     """The picture loads when it comes near; its place is kept free until then."""
-    width, height = sizes[Path(tag[2]).name]
+    name = Path(tag[2]).name
+    if name not in sizes:
+        raise PressError(f"{name}.png: a page shows it, but the book has no such figure")
+    width, height = sizes[name]
     opened = tag[1].replace("<img", f'<img loading="lazy" decoding="async" width="{width}" height="{height}"', 1)
     return f"{opened}{tag[2]}.webp{tag[3]}"
 
