@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poly.press import explore, figure_data, figures
+from poly.press import chapters, explore, figure_data, figures
 from poly.press.explore import Axis, Explore, Series
 from poly.press.finish import node
 
@@ -81,3 +81,21 @@ def test_numbers_are_said_as_the_book_writes_them(request: pytest.FixtureRequest
         + ";console.log(JSON.stringify([0,-1,0.5,12345,1e-3,100000,2.25].map(explore.said)))"
     )
     assert node(text) == ["0", "−1", "0.5", "12,345", "0.001", "100,000", "2.25"]
+
+
+def test_stored_intervals_hold_their_values(request: pytest.FixtureRequest) -> None:
+    seen = 0
+    for path in sorted((request.config.rootpath / "book").glob("*.ipynb")):
+        for figure in chapters.figures_of(chapters.read_notebook(path)):
+            if "explore" not in figure:
+                continue
+            numbers = figure_data.unpack(figure["data"]).series
+            for name, series in numbers.items():
+                if name.startswith("explore_") and series.shape[-1] == 4:
+                    y, low, high = np.moveaxis(series[..., 1:], -1, 0)
+                    given = ~np.isnan(y + low + high)
+                    slack = 1e-9 * np.abs(y[given])
+                    assert np.all((low - y)[given] <= slack), (figure["name"], name)
+                    assert np.all((y - high)[given] <= slack), (figure["name"], name)
+                    seen += 1
+    assert seen >= 5

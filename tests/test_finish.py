@@ -33,7 +33,8 @@ SHEET = """/* first */ /*! keep me */ @import "basic.css";
 .used, .unused { color: red } .unused > .used { color: blue } p.used:not(.unused) { margin: 0 }
 @media print { .unused { color: red } #equation-one { color: red } } @media screen { .unused { color: red } }
 @font-face { font-family: "Font Awesome 6 Free"; src: url(x.woff2) }
-[href] { --asked: 1; --idle: 2; --chain: var(--idle); top: var(--asked) } [data-gone], tt, So { top: 0 }
+[href] { --asked: 1; --idle: 2; --chain: var(--idle); top: var(--asked) }
+.used[open] { top: 1px } [data-gone], tt, So { top: 0 }
 .used:before { content: "\\f0c9" } @keyframes spin { from { top: 0 } }"""
 SCRIPT = """!function(){"complete"===document.readyState?Y():window.addEventListener("load",Y)}();
 //# sourceMappingURL=pydata-sphinx-theme.js.map"""
@@ -117,7 +118,13 @@ def test_one_style_sheet_holds_what_some_page_can_use(rendered: Path) -> None:
     finish.finish(rendered)
     css = re.sub(r"\s+", " ", (rendered / "_static" / sheet.NAME).read_text(encoding="utf-8"))
     kept = ["body{margin:1px}", ".used{color:red}", "p.used:not(.unused){margin:0}", "@media print {#equation-one"]
-    kept += ["[href]{--asked:1;top:var(--asked)}", "@keyframes spin", ".used-later{top:0}", "/*! keep me"]
+    kept += [
+        "[href]{--asked:1;top:var(--asked)}",
+        ".used[open]{top:1px}",
+        "@keyframes spin",
+        ".used-later{top:0}",
+        "/*! keep me",
+    ]
     for rule in kept:
         assert rule in css, rule
     for gone in ("blue", "--idle", "--chain", "[data-gone]", "tt{", "So{"):

@@ -305,3 +305,38 @@ def test_the_menu_of_downloads_opens_and_closes_by_mouse_and_by_keyboard(book: B
         assert not entry.is_visible()
         assert button.evaluate("node => node === document.activeElement")
         assert button.get_attribute("aria-expanded") == "false"
+
+
+def test_what_opens_over_the_page_on_a_phone_shows_and_closes(book: Book) -> None:
+    with book.browser.new_context(viewport={"width": 360, "height": 640}) as context:
+        tab = context.new_page()
+        tab.goto(f"{book.address}book/03-race-inside-a-row.html")
+        for button, link in (
+            ("Toggle primary sidebar", "The ledger of claims"),
+            ("Toggle secondary sidebar", "Verdicts"),
+        ):
+            entry = tab.locator("dialog").get_by_role("link", name=link)
+            assert not entry.is_visible()
+            tab.get_by_title(button).click()
+            entry.wait_for(state="visible")
+            tab.wait_for_function(
+                "node => node.getBoundingClientRect().right <= innerWidth", arg=entry.element_handle()
+            )
+            assert entry.bounding_box()["x"] >= 0
+            tab.keyboard.press("Escape")
+            entry.wait_for(state="hidden")
+        tab.get_by_role("button", name="Search").first.click()
+        box = tab.locator("#pst-search-dialog").bounding_box()
+        assert box["width"] > 300
+        tab.keyboard.press("Escape")
+        assert not tab.locator("#pst-search-dialog").is_visible()
+
+
+def test_folded_code_has_one_title_open_and_closed(book: Book) -> None:
+    with book.browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(f"{book.address}book/03-race-inside-a-row.html")
+        fold = tab.locator("details.hide").first
+        for _ in range(2):
+            assert sum(title.is_visible() for title in fold.locator("summary > p").all()) == 1
+            fold.locator("summary").click()

@@ -17,13 +17,16 @@ export interface Typeset {
 // Over a low letter alone, browsers let the radical sign hang below the line.
 const STRUT = '<mpadded width="0" height="0.72em" depth="0.2em"></mpadded>';
 
+// A large delimiter stands as close to its neighbors as a small one.
+const CLOSE = '<mo lspace="0" rspace="0"';
+
 /** MathML of every equation, for the eye as for those who listen. */
 export function typeset(equations: Equation[]): Typeset {
   const html: string[] = [];
   for (const [equation, { tex, display }] of equations.entries()) {
     try {
       const mathml = temml.renderToString(tex, { displayMode: display, throwOnError: true });
-      html.push(mathml.replaceAll("<msqrt>", `<msqrt>${STRUT}`));
+      html.push(mathml.replaceAll("<msqrt>", `<msqrt>${STRUT}`).replaceAll(/<mo(?=[^>]* minsize=)/g, CLOSE));
     } catch (error) {
       return { html, error: { equation, says: reason(error as Error) } };
     }

@@ -21,8 +21,8 @@ SOLID = Path("vendor") / "fontawesome" / "webfonts" / "fa-solid-900.ttf"
 def one_sheet(static: Path, names: Iterable[str], own: str, pages: Sequence[str], scripts: Iterable[str]) -> None:
     """Write the theme's style sheets `names` of the folder `static` as one, then that of equations, then `own`.
 
-    A selector of the theme is dropped when it asks for a class, an id, an attribute or an element that no tag of the
-    pages has, and no string of the scripts that may change them; a custom property, when no value asks for it.
+    A selector of the theme is dropped when it asks for a class, an id, a data attribute or an element that no tag of
+    the pages has, and no string of the scripts that may change them; a custom property, when no value asks for it.
     """
     tags = {tag for page in pages for tag in re.findall(r"<[a-z][^>]*>", page)}
     strings = {text for script in scripts for text in re.findall(r"\"[^\"]*\"|'[^']*'|`[^`]*`", script)}
@@ -45,16 +45,16 @@ def equations(static: Path, pages: Iterable[str], address: str) -> str:
     plain = {unicodedata.normalize("NFKC", letter) for letter in letters}
     # A browser shows a variable's letter as its italic, which is another sign of the font.
     letters |= {sign for sign in ITALICS if unicodedata.normalize("NFKC", sign) in plain}
-    _cut(static / EQUATIONS / FONT, static / EQUATIONS / FONT, letters, ["ssty", "dtls", "ss01", "ss04"])
+    _cut(static / EQUATIONS / FONT, static / EQUATIONS / FONT, letters)
     words = set(re.findall(r"[\w-]+", re.sub(r">[^<]*<", "> <", text)))
     rules = _used(_rules(static / EQUATIONS / "temml.css"), words | {"math", "mfrac", "msqrt", "mover", "body"})
     return f"@font-face{{font-family:STIX2;src:url({address}{EQUATIONS}/{FONT})}}\n{''.join(rules)}"
 
 
-def _cut(source: Path, target: Path, letters: set[str], features: Sequence[str] = ()) -> None:
-    """Write the font with these letters and their variants by OpenType `features` only."""
+def _cut(source: Path, target: Path, letters: set[str]) -> None:
+    """Write the font with these letters only."""
     # Cut down, a font may have to give up its name (SIL Open Font License); copyright and license it keeps.
-    options = subset.Options(flavor="woff", layout_features=list(features), notdef_outline=True, name_IDs=[0, 13, 14])
+    options = subset.Options(flavor="woff", layout_features=[], notdef_outline=True, name_IDs=[0, 13, 14])
     options.drop_tables += ["FFTM"]  # a font editor's dates
     with TTFont(source, recalcTimestamp=False) as font:  # two builds are equal
         if not letters & set(map(chr, font.getBestCmap())):
@@ -125,7 +125,9 @@ def _selectors(prelude: list[Any]) -> Iterator[tuple[str, set[str]]]:
             continue
         pairs = zip([None, *tokens], tokens, strict=False)
         names = {now.value for before, now in pairs if now.type == "hash" or (now.type == "ident" and before != ":")}
-        names |= {now.content[0].value for now in tokens if now.type == "[] block" and now.content}
+        # Of attributes only data-…: browsers add others by themselves, such as open.
+        asked = (now.content[0].value for now in tokens if now.type == "[] block")
+        names |= {name for name in asked if name.startswith("data-")}
         yield tinycss2.serialize(tokens).strip(), names
         tokens = []
 
