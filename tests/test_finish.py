@@ -60,7 +60,6 @@ def rendered(tmp_path: Path) -> Path:
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / SOLID).parent.mkdir(parents=True)
     (tmp_path / SOLID).write_bytes((theme / "vendor/fontawesome/webfonts/fa-solid-900.ttf").read_bytes())
-    shutil.copytree(ROOT / "book" / "assets" / "equations", tmp_path / "_static" / "equations")
     (tmp_path / "_images").mkdir()
     Image.new("RGBA", (30, 20), (255, 0, 0, 255)).save(tmp_path / "_images" / "dot.png")
     return tmp_path

@@ -20,7 +20,6 @@ from PIL import Image
 from poly.press import sheet
 from poly.press.chapters import PressError
 
-TYPESET = Path(__file__).parent / "typeset" / "typeset.js"
 NUMBER = r'(?:<span class="eqno">.*?</span>)?'
 EQUATION = re.compile(rf'(<(span|div) class="[^"]*\bmath\b[^"]*"[^>]*>\s*{NUMBER})(.*?)</\2>', re.S)
 # A browser breaks a line on either side of an equation, even before the full stop.
@@ -93,8 +92,8 @@ def set_equations(pages: dict[Path, str], book: Path) -> None:
     """
     found = [(path, match) for path, text in pages.items() for match in EQUATION.finditer(text)]
     equations = [{"tex": _tex(match[3]), "display": match[2] == "div"} for _, match in found]
-    asked = json.dumps(equations)
-    result = node(f"{TYPESET.read_text(encoding='utf-8')}\nconsole.log(JSON.stringify(press.typeset({asked})))")
+    bundle = (sheet.TYPESET / "typeset.js").read_text(encoding="utf-8")
+    result = node(f"{bundle}\nconsole.log(JSON.stringify(press.typeset({json.dumps(equations)})))")
     if "error" in result:
         place, says = found[result["error"]["equation"]], result["error"]["says"]
         raise PressError(f"{place[0].relative_to(book)}: {says} in the equation {_tex(place[1][3])!r}")
@@ -224,7 +223,7 @@ def _licenses(folder: Path) -> None:
 def _clear(static: Path, names: Iterable[str]) -> None:
     """Remove what no page asks for any more."""
     spent = [*names, *(f"**/{name}*" for name in GONE), "**/*.map", "*webpack-macros.html"]
-    spent += ["equations/*.css", "scripts/fontawesome*", "vendor", "styles", "basic.css"]
+    spent += ["scripts/fontawesome*", "vendor", "styles", "basic.css"]
     for path in {path for pattern in spent for path in static.glob(pattern)}:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     for path in static.rglob("*.js"):  # the maps are gone

@@ -2,6 +2,7 @@
 
 import html
 import re
+import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from fontTools.ttLib import TTFont
 
 NAME, ICONS = "style.css", "icons.woff"  # in _static
 KEPT = {"class", "id", "show"}  # book.js opens menus by the last
+TYPESET = Path(__file__).parent / "typeset"  # what sets equations, with its font
 EQUATIONS, FONT = "equations", "stix-two-math.woff"
 ITALICS = {"ℎ"} | {s for s in map(chr, range(0x1D434, 0x1D7CC)) if "MATHEMATICAL ITALIC" in unicodedata.name(s, "")}
 SOLID = Path("vendor") / "fontawesome" / "webfonts" / "fa-solid-900.ttf"
@@ -39,15 +41,24 @@ def one_sheet(static: Path, names: Iterable[str], own: str, pages: Sequence[str]
 
 
 def equations(static: Path, pages: Iterable[str], address: str) -> str:
-    """Cut the font of equations to what they use in these pages, and return their style; `static` is at `address`."""
+    """Put what the equations of these pages use of their font into `static`; return their style.
+
+    `address` is that of `static` where the style will stand.
+    """
     text = "".join(equation for page in pages for equation in re.findall(r"<math.*?</math>", page, re.S))
+    if not text:
+        return ""
+    folder = static / EQUATIONS
+    folder.mkdir(exist_ok=True)
+    for terms in TYPESET.glob("*.LICENSE.txt"):
+        shutil.copy(terms, folder)
     letters = set(html.unescape(re.sub(r"<[^>]*>", "", text))) | {"√"}  # an element of its own, without a letter
     plain = {unicodedata.normalize("NFKC", letter) for letter in letters}
     # A browser shows a variable's letter as its italic, which is another sign of the font.
     letters |= {sign for sign in ITALICS if unicodedata.normalize("NFKC", sign) in plain}
-    _cut(static / EQUATIONS / FONT, static / EQUATIONS / FONT, letters)
+    _cut(TYPESET / FONT, folder / FONT, letters)
     words = set(re.findall(r"[\w-]+", re.sub(r">[^<]*<", "> <", text)))
-    rules = _used(_rules(static / EQUATIONS / "temml.css"), words | {"math", "mfrac", "msqrt", "mover", "body"})
+    rules = _used(_rules(TYPESET / "temml.css"), words | {"math", "mfrac", "msqrt", "mover", "body"})
     return f"@font-face{{font-family:STIX2;src:url({address}{EQUATIONS}/{FONT})}}\n{''.join(rules)}"
 
 

@@ -27,6 +27,7 @@ from poly.press import (
     record,
     reproduce,
     run_time,
+    sheet,
 )
 from poly.press.chapters import (
     KERNELSPEC,
@@ -265,9 +266,10 @@ def _alt(cell: NotebookNode) -> object:
 def _stamp(root: Path, stage: Path, strict: bool) -> str:
     """A hash over all that the rendered book depends on: what is staged, the tools and the press."""
     staged = [path for path in sorted(stage.rglob("*")) if path.is_file()]
+    press = [*sorted(Path(__file__).parent.glob("*.py")), *sorted(sheet.TYPESET.iterdir())]
     requirements = [root / "requirements.txt"] if (root / "requirements.txt").is_file() else []
     whole = hashlib.sha256(f"{sys.version_info[:2]} {strict}".encode())
-    for path in [*staged, *sorted(Path(__file__).parent.glob("*.py")), finish.TYPESET, *requirements]:
+    for path in [*staged, *press, *requirements]:
         name = path.relative_to(stage).as_posix() if path.is_relative_to(stage) else path.name
         whole.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return whole.hexdigest()
