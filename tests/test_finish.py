@@ -50,7 +50,7 @@ def rendered(tmp_path: Path) -> Path:
         "search.html": PAGE,
         "_static/theme.css": SHEET,
         "_static/basic.css": "body { margin: 1px }",
-        "_static/book.css": ".used-later { top: 0 }",  # a class that a script makes
+        "_static/book.css": ".used-later { top: 0; & b { top: 1px } }",  # a class that a script makes
         "_static/documentation_options.js": "const DOCUMENTATION_OPTIONS = {};\n",
         "_static/scripts/pydata-sphinx-theme.js": SCRIPT,
         "_static/scripts/fontawesome.js": "const unused = 1;",
@@ -121,7 +121,7 @@ def test_one_style_sheet_holds_what_some_page_can_use(rendered: Path) -> None:
         "[href]{--asked:1;top:var(--asked)}",
         ".used[open]{top:1px}",
         "@keyframes spin",
-        ".used-later{top:0}",
+        ".used-later{top:0;& b { top: 1px }}",
         "/*! keep me",
     ]
     for rule in kept:

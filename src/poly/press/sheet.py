@@ -1,4 +1,4 @@
-"""One style sheet for the book: the theme's rules that some page can use, and a font with the icons that it shows."""
+"""One style sheet for the book: the theme's rules that some page can use, and fonts with the signs that it shows."""
 
 import html
 import re
@@ -110,11 +110,13 @@ def _used(rules: Iterable[Any], words: set[str] | None, asked: set[str] | None =
 
 
 def _declarations(content: list[Any], asked: set[str] | None) -> Iterator[str]:
-    """Each declaration of a rule without needless blanks; what cannot be read, browsers leave out too."""
+    """What a rule holds, declarations without needless blanks; what cannot be read, browsers leave out too."""
     for found in tinycss2.parse_blocks_contents(content, skip_comments=True, skip_whitespace=True):
         if found.type == "declaration" and (asked is None or found.name[:2] != "--" or found.name in asked):
             value = "".join(" " if token.type == "whitespace" else token.serialize() for token in found.value)
             yield f"{found.name}:{value.strip()}{'!important' if found.important else ''}"
+        elif found.type in ("qualified-rule", "at-rule"):  # rules in rules
+            yield found.serialize()
 
 
 def _asked(css: str, rest: str) -> str:
@@ -128,7 +130,7 @@ def _asked(css: str, rest: str) -> str:
 
 
 def _selectors(prelude: list[Any]) -> Iterator[tuple[str, set[str]]]:
-    """Each selector of a rule with the names of classes, ids and elements without which it selects nothing."""
+    """Each selector of a rule with the names of classes, ids, elements and data without which it selects nothing."""
     tokens: list[Any] = []
     for token in [*prelude, None]:
         if token is not None and token != ",":
