@@ -16,7 +16,7 @@ for (const box of document.querySelectorAll(BOXES)) seen.observe(box);
 
 // A long chapter takes a phone a second to lay out. The style sheet leaves out what is far below the window; it follows
 // here, block by block, so that the page answers at once and is whole soon after.
-const STEP = 10; // ms
+const STEP = 5; // ms
 const blocks = [
   ...document.querySelectorAll<HTMLElement>(".bd-article section > :not(section, h1, h2, h3, h4), .ledger > .claim"),
 ];

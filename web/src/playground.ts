@@ -46,7 +46,6 @@ class Playground {
   private last: { run: Run; seen: Seen } | null = null;
   private readonly calm = matchMedia("(prefers-reduced-motion: reduce)");
   private readonly pictures: Pictures;
-  private spoken = false;
   private readonly form: Form;
   private readonly play = button("Play", { class: "playground-play", "aria-keyshortcuts": "k" }, () => this.toggle());
   private readonly pace = element("select", { "aria-label": "pace" });
@@ -188,10 +187,9 @@ class Playground {
     const moved = this.target === null ? this.playing && this.train(Number(this.pace.value)) : this.seek(this.target);
     const due = !this.calm.matches || now - this.pictures.drawnAt > CALM;
     if (moved && due) this.pictures.touch();
-    if (!this.spoken) {
-      this.spoken = true; // in a frame of its own, so that the page answers meanwhile
-      this.sync();
-    } else if (this.pictures.frame()) this.follow();
+    // The first words come in a frame of their own, so that the page answers meanwhile.
+    if (!this.saidAt) this.sync();
+    else if (this.pictures.frame()) this.follow();
   }
 
   /** Some steps on, as far as the frame's time goes; whether anything moved. */
