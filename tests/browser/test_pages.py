@@ -126,6 +126,7 @@ def visit(context: BrowserContext, base: str, page: str) -> Visit:
     tab.on("console", lambda m: seen.complaints.append(m.text) if m.type in ("error", "warning") else None)
     tab.on("pageerror", lambda e: seen.complaints.append(str(e)))
     tab.goto(base + page, wait_until="load")
+    tab.evaluate("dispatchEvent(new Event('scroll'))")  # what a phone leaves for later, see web/src/book.ts
     tab.wait_for_selector("html[data-whole]", state="attached", timeout=20000)
     seen.facts = tab.evaluate(FACTS)
     seen.shades = tab.evaluate(SHADES)
@@ -339,3 +340,23 @@ def test_folded_code_has_one_title_open_and_closed(book: Book) -> None:
         for _ in range(2):
             assert sum(title.is_visible() for title in fold.locator("summary > p").all()) == 1
             fold.locator("summary").click()
+
+
+def test_what_a_phone_lays_out_later_is_there_when_asked_for(book: Book) -> None:
+    # A link into a chapter leads there and stays there; whoever scrolls, or looks at the page as a whole, sees all.
+    whole = "() => 'whole' in document.documentElement.dataset"
+    top = "() => document.getElementById('verdicts').getBoundingClientRect().top"
+    with book.browser.new_context(viewport={"width": 390, "height": 844}) as context:
+        for asked_for in ("scroll", "resize"):
+            tab = context.new_page()
+            tab.goto(f"{book.address}book/04-counting-collisions.html")
+            assert not tab.evaluate(whole)
+            height = tab.evaluate("() => document.documentElement.scrollHeight")
+            if asked_for == "scroll":
+                tab.evaluate("() => { location.hash = 'verdicts'; }")
+                tab.wait_for_function(whole, timeout=10000)
+                assert 0 <= tab.evaluate(top) <= 80  # below the page's head
+            else:
+                tab.set_viewport_size({"width": 390, "height": 2000})
+                tab.wait_for_function(whole, timeout=1000)
+            assert tab.evaluate("() => document.documentElement.scrollHeight") == pytest.approx(height, rel=0.15)

@@ -15,23 +15,35 @@ const seen = new ResizeObserver((boxes) => {
 for (const box of document.querySelectorAll(BOXES)) seen.observe(box);
 
 // A long chapter takes a phone a second to lay out. The style sheet leaves out what is far below the window; it follows
-// here, block by block, so that the page answers at once and is whole soon after.
-const STEP = 5; // ms
+// here, block by block, once the reader scrolls, or when the page has been there for a while. A window that changes its
+// size, for a picture of the whole page or on a phone that is turned, shows all of it at once.
+const STEP = 10; // ms
+const WAIT = 2000; // ms
 const blocks = [
   ...document.querySelectorAll<HTMLElement>(".bd-article section > :not(section, h1, h2, h3, h4), .ledger > .claim"),
 ];
-const channel = new MessageChannel(); // timers that follow on one another wait 4 ms each
-channel.port1.onmessage = (): void => {
-  const end = performance.now() + STEP;
+const layOut = (limit: number): void => {
+  const end = performance.now() + limit;
   for (let block = blocks.shift(); block; block = blocks.shift()) {
     block.style.contentVisibility = "visible";
-    block.getBoundingClientRect();
+    if (limit < Infinity) block.getBoundingClientRect();
     if (performance.now() > end) break;
   }
-  if (blocks.length) channel.port2.postMessage(null);
-  else document.documentElement.dataset.whole = "";
+  if (!blocks.length) document.documentElement.dataset.whole = "";
 };
-addEventListener("load", () => requestAnimationFrame(() => channel.port2.postMessage(null)));
+const channel = new MessageChannel(); // timers that follow on one another wait 4 ms each
+channel.port1.onmessage = (): void => {
+  layOut(STEP);
+  if (blocks.length) channel.port2.postMessage(null);
+};
+let begun = false;
+const begin = (): void => {
+  if (!begun) channel.port2.postMessage(null);
+  begun = true;
+};
+addEventListener("scroll", begin, { passive: true });
+addEventListener("resize", () => layOut(Infinity));
+addEventListener("load", () => setTimeout(begin, WAIT));
 
 // The menus of the page's head.
 const opened = (): HTMLElement | null => document.querySelector('[data-bs-toggle="dropdown"][aria-expanded="true"]');
