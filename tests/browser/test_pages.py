@@ -360,3 +360,20 @@ def test_what_a_phone_lays_out_later_is_there_when_asked_for(book: Book) -> None
                 tab.set_viewport_size({"width": 390, "height": 2000})
                 tab.wait_for_function(whole, timeout=1000)
             assert tab.evaluate("() => document.documentElement.scrollHeight") == pytest.approx(height, rel=0.15)
+
+
+def test_a_page_that_is_loaded_again_keeps_the_readers_place(book: Book) -> None:
+    where = "() => document.getElementById('verdicts').getBoundingClientRect().top"
+    for size in ({"width": 390, "height": 844}, {"width": 1280, "height": 800}):
+        with book.browser.new_context(viewport=size) as context:
+            tab = context.new_page()
+            tab.goto(f"{book.address}book/03-race-inside-a-row.html")
+            tab.mouse.wheel(0, 6000)
+            tab.wait_for_selector("html[data-whole]", state="attached", timeout=10000)
+            tab.locator(".explore input").first.wait_for(state="attached")
+            before = tab.evaluate(where)
+            tab.reload()
+            tab.wait_for_selector("html[data-whole]", state="attached", timeout=10000)
+            tab.locator(".explore input").first.wait_for(state="attached")
+            tab.wait_for_timeout(500)
+            assert tab.evaluate(where) == pytest.approx(before, abs=2)

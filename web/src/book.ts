@@ -1,5 +1,7 @@
 // For every page.
 
+import { returned } from "./returned";
+
 const BOXES =
   ".math > .equation, .pst-scrollable-table-container, div.cell_output .output.text_html, .bd-article div.highlight pre";
 
@@ -44,6 +46,7 @@ const begin = (): void => {
 addEventListener("scroll", begin, { passive: true });
 addEventListener("resize", () => layOut(Infinity));
 addEventListener("load", () => setTimeout(begin, WAIT));
+if (returned()) layOut(Infinity);
 
 // The menus of the page's head.
 const opened = (): HTMLElement | null => document.querySelector('[data-bs-toggle="dropdown"][aria-expanded="true"]');

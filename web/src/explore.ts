@@ -2,6 +2,7 @@
 // the page shows the static figure alone.
 
 import { element } from "./controls";
+import { returned } from "./returned";
 
 interface Axis {
   label: string;
@@ -202,5 +203,6 @@ if (typeof document !== "undefined") {
     if (roots.length) soon(next);
   };
   const soon = window.requestIdleCallback ?? ((work: () => void) => setTimeout(work, 1));
-  soon(next);
+  if (returned()) for (const root of roots.splice(0)) begin(root);
+  else soon(next);
 }

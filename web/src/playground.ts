@@ -224,7 +224,7 @@ class Playground {
       this.target = null;
       this.sync();
     } else
-      this.clock.textContent = `going to step ${target.toLocaleString("en-US")}: ${this.run.step.toLocaleString("en-US")}`;
+      this.clock.textContent = `step ${this.run.step.toLocaleString("en-US")}, going to ${target.toLocaleString("en-US")}`;
     return true;
   }
 

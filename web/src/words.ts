@@ -32,12 +32,13 @@ const about = (value: number): string => (value < 1000 ? value.toPrecision(3) : 
 const spaced = (value: number): string => value.toLocaleString("en-US");
 
 /** The state in words. */
-export function status({ step, count, done }: Seen, { n, m }: Setup): string {
+export function status({ step, count, done }: Seen, { n, m, l1, noise, init }: Setup): string {
   const { paper, slots } = expected(n, m);
+  const foretold = init === "random" && noise === "none" && l1 > 0; // by others nothing is said
   return (
     `Step ${spaced(step)}: ${count} polysemantic ${count === 1 ? "neuron" : "neurons"}, ` +
-    `${done.filter(Boolean).length} of ${n} features decided. In the end the paper expects ${about(paper)}, ` +
-    `random slots ${about(slots)}.`
+    `${done.filter(Boolean).length} of ${n} features decided.` +
+    (foretold ? ` In the end the paper expects ${about(paper)}, random slots ${about(slots)}.` : "")
   );
 }
 
