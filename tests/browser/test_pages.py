@@ -364,8 +364,8 @@ def test_what_a_phone_lays_out_later_is_there_when_asked_for(book: Book) -> None
 
 def test_a_page_that_is_loaded_again_keeps_the_readers_place(book: Book) -> None:
     where = "() => document.getElementById('verdicts').getBoundingClientRect().top"
-    for size in ({"width": 390, "height": 844}, {"width": 1280, "height": 800}):
-        with book.browser.new_context(viewport=size) as context:
+    for width, height in ((390, 844), (1280, 800)):
+        with book.browser.new_context(viewport={"width": width, "height": height}) as context:
             tab = context.new_page()
             tab.goto(f"{book.address}book/03-race-inside-a-row.html")
             tab.mouse.wheel(0, 6000)
