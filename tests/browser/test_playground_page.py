@@ -92,6 +92,12 @@ def test_of_a_planted_pair_opposite_signs_end_as_a_shared_neuron(tab: Page, book
     go(tab, book, "?n=2&m=12&init=malign&seed=3&step=2000")
     expect(tab.locator(".playground-status")).to_contain_text("Step 2,000: 0 polysemantic neurons, 2 of 2")
     expect(tab.locator(".playground-list")).to_contain_text("left, for neuron")
+    # The paper's count is for random starts under pressure and without noise; of nothing else.
+    expect(tab.locator(".playground-status")).not_to_contain_text("the paper expects")
+    go(tab, book, "?n=2&m=12&l1=0")
+    expect(tab.locator(".playground-status")).not_to_contain_text("the paper expects")
+    go(tab, book)
+    expect(tab.locator(".playground-status")).to_contain_text("the paper expects")
 
 
 def test_it_stops_when_every_feature_has_decided(tab: Page, book: Book) -> None:

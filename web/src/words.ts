@@ -34,7 +34,7 @@ const spaced = (value: number): string => value.toLocaleString("en-US");
 /** The state in words. */
 export function status({ step, count, done }: Seen, { n, m, l1, noise, init }: Setup): string {
   const { paper, slots } = expected(n, m);
-  const foretold = init === "random" && noise === "none" && l1 > 0; // by others nothing is said
+  const foretold = init === "random" && noise === "none" && l1 > 0; // of other runs neither formula speaks
   return (
     `Step ${spaced(step)}: ${count} polysemantic ${count === 1 ? "neuron" : "neurons"}, ` +
     `${done.filter(Boolean).length} of ${n} features decided.` +

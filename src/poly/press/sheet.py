@@ -97,9 +97,8 @@ def _used(rules: Iterable[Any], words: set[str] | None, asked: set[str] | None =
     for rule in rules:
         if rule.type == "qualified-rule":
             selectors = [text for text, names in _selectors(rule.prelude) if words is None or names <= words]
-            declarations = ";".join(_declarations(rule.content, asked))
-            if selectors and declarations:
-                yield f"{','.join(selectors)}{{{declarations}}}\n"
+            if selectors and (held := ";".join(_declarations(rule.content, asked))):
+                yield f"{','.join(selectors)}{{{held}}}\n"
         elif rule.type == "comment":
             yield f"{rule.serialize()}\n" if rule.value.startswith("!") else ""
         elif rule.lower_at_keyword in ("media", "supports", "container", "layer") and rule.content is not None:
