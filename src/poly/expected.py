@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
-from poly import checks, expected_network
+from poly import checks, expected_network, perturb
 from poly.model import Trajectory
 from poly.noise import Family
 
@@ -129,7 +129,8 @@ def flow(
     n, m = W.shape[-2:]
     asked = sorted({0.0, *times, end})
     paths = np.empty((len(asked), W[..., 0, 0].numel(), n, m))
-    for b, start in enumerate(_networks(W)):
+    order = perturb.order(m)
+    for b, start in enumerate(_networks(order.relabel(perturb.start(W)))):
         force = np.empty_like(start)
 
         def slope(_: float, w: Array, force: Array = force) -> Array:
@@ -144,7 +145,8 @@ def flow(
             if not run.success:
                 raise ValueError(f"rtol={rtol!r}: the solver gave up ({run.message}), must be larger")
             paths[1:, b] = run.y.T.reshape(-1, n, m)
-    path = dict(zip(asked, torch.from_numpy(paths).reshape(-1, *W.shape).to(W), strict=True))
+    whole = order.restore(torch.from_numpy(paths).reshape(-1, *W.shape)).to(W)
+    path = dict(zip(asked, whole, strict=True))
     seen: list[Tensor] = []
     for t in times:
         seen.append(checks.observation(path[t] if observe is None else observe(path[t].clone()), seen))

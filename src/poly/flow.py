@@ -17,7 +17,7 @@ from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poly import checks, flow_dense, flow_sparse, parallel
+from poly import checks, flow_dense, flow_sparse, parallel, perturb
 from poly.model import Trajectory
 
 Array = NDArray[np.float64]
@@ -89,13 +89,15 @@ def flow(
 
     n, m = W.shape[-2:]
     # In float64, a copy also of what is float64 already.
-    now = W.detach().to("cpu", torch.float64, copy=True).reshape(-1, n, m).contiguous()
+    order = perturb.order(m)
+    started: Tensor = order.relabel(perturb.start(W.detach().to("cpu", torch.float64, copy=True)))
+    now = started.reshape(-1, n, m).contiguous()
     t, h = np.zeros(len(now)), np.full(len(now), _FIRST_STEP)
     seen: list[float] = []
     values: list[Tensor] = []
 
     def copy() -> Tensor:
-        return now.reshape(W.shape).to(W.device, copy=True)
+        return order.restore(now.reshape(W.shape)).to(W.device, copy=True)  # type: ignore[no-any-return]
 
     closed = t_end is not None
     with parallel.bar(1.0 if closed else len(now), "" if closed else "network", "flow", progress) as bar:
@@ -109,7 +111,7 @@ def flow(
             values.append(checks.observation(copy() if observe is None else observe(copy()), values))
         advance(end, flow_sparse.NEVER if closed else flow_sparse.KNOWN)
     recorded = torch.tensor(seen, dtype=torch.float64)
-    return Trajectory(now.reshape(W.shape).to(W.device), recorded, torch.stack(values) if values else torch.empty(0))
+    return Trajectory(order.restore(now.reshape(W.shape)).to(W.device), recorded, torch.stack(values) if values else torch.empty(0))
 
 
 def _geometric(end: float, t: Array) -> Iterator[float]:

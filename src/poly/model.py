@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Real, Shaped
 from torch import Tensor
 
-from poly import checks
+from poly import checks, perturb
 
 
 class Forces(NamedTuple):
@@ -65,7 +65,8 @@ def init(
     checks.floating(dtype)
     device = checks.device(device)
     W: Tensor = torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device) / m**0.5
-    return W.to(dtype=dtype, device=device)
+    started: Tensor = perturb.start(W.to(dtype=dtype, device=device))
+    return started
 
 
 def reconstruct(

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike, NDArray
 
-from poly import checks
+from poly import checks, perturb
 
 Array = NDArray[np.float64]
 Alive = NDArray[np.int64]
@@ -62,7 +62,7 @@ def sparsify(w0: ArrayLike, shrink: float, *, step: float = 0.5, t_end: float | 
 
     Source: section 3.3 of the paper for the equation and F1 for the settings; the reduction is ours.
     """
-    gaps, top, steps = _prepare(w0, shrink, step, t_end)
+    gaps, top, steps = _prepare(perturb.start(checks.array("w0", w0)), shrink, step, t_end)
     record, _ = _run(gaps, top, shrink, step, steps)
     return Path(*record)
 
@@ -77,7 +77,7 @@ def weights_at(w0: ArrayLike, shrink: float, t: float, *, step: float = 0.5) -> 
     Returns:
         (m,).
     """
-    start = checks.array("w0", w0)
+    start = perturb.start(checks.array("w0", w0))
     checks.nonnegative("t", t)
     gaps, top, steps = _prepare(start, shrink, step, t)
     _, (M, A, alive) = _run(gaps, top, shrink, step, steps)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poly import checks
+from poly import checks, perturb
 
 
 class Network(NamedTuple):
@@ -66,7 +66,8 @@ def init(n: int, m: int, *, instances: tuple[int, ...] = (), generator: torch.Ge
     shape = tuple(checks.count("instances", size) for size in instances)
     checks.generator(generator)
     W = torch.randn(*shape, n, m, generator=generator, dtype=torch.float64, device=generator.device)
-    return Network(W * (2 / (n + m)) ** 0.5, torch.zeros(*shape, n, dtype=torch.float64, device=generator.device))
+    W = perturb.start(W * (2 / (n + m)) ** 0.5)
+    return Network(W, torch.zeros(*shape, n, dtype=torch.float64, device=generator.device))
 
 
 def sample(
@@ -217,7 +218,7 @@ def train(
 
     Source: Elhage et al. 2022; their notebook runs AdamW at a constant rate.
     """
-    W, b = (part.detach().clone() for part in _network(network))
+    W, b = (perturb.start(part.detach().clone()) for part in _network(network))
     importance = _importance(W, importance)
     try:
         S = _sparsity(sparsity).expand(W.shape[:-2])

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from poly import checks
+from poly import checks, perturb
 from poly.code_hash import code_hash
 
 Table: TypeAlias = pd.DataFrame
@@ -108,7 +108,7 @@ def sweep(
         if store is not None:
             raise
         code, folder = "", None  # nobody asked for a store
-    keys = [_hash(cell._asdict() | {"code": code}) for cell in cells]
+    keys = [_hash(cell._asdict() | {"code": code} | perturb.key()) for cell in cells]
     done = {key: found for key in keys if folder is not None and (found := _load(folder, key)) is not None}
     todo = [(key, cell) for key, cell in zip(keys, cells, strict=True) if key not in done]
     with tqdm(total=len(cells), initial=len(done), disable=None if progress is None else not progress) as bar:

@@ -13,7 +13,7 @@ from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poly import checks, noise, optimizers, parallel
+from poly import checks, noise, optimizers, parallel, perturb
 from poly.model import Trajectory
 from poly.noise import EXCESS_KURTOSIS, Family
 
@@ -115,6 +115,10 @@ def train(
         checks.function("observe", observe)
     checks.generator(generator)
     checks.progress(progress)
+    # Noise goes to neurons by their place, so only runs without noise may be relabeled.
+    noisy = any(each.noise is not None and each.sigma > 0 for each in configs)
+    order = perturb.Order() if noisy else perturb.order(W.shape[-1])
+    W = order.relabel(perturb.start(W))
     values: list[Tensor] = []
     runs = [run for each, part in zip(configs, W if many else [W], strict=True) for run in _runs(part, each, generator)]
     step = 0
@@ -133,8 +137,9 @@ def train(
             step = stop
             _check_finite(W, configs)
             if len(values) < len(record):
-                values.append(checks.observation(W if observe is None else observe(W.clone()), values))
-    return Trajectory(W, torch.tensor(record, dtype=torch.int64), torch.stack(values) if values else torch.empty(0))
+                now = order.restore(W)
+                values.append(checks.observation(now if observe is None else observe(now.clone()), values))
+    return Trajectory(order.restore(W), torch.tensor(record, dtype=torch.int64), torch.stack(values) if values else torch.empty(0))
 
 
 def _check_finite(W: Tensor, configs: list[TrainConfig]) -> None:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poly import checks, parallel, untied_steps
+from poly import checks, parallel, perturb, untied_steps
 
 Init = Literal["normal", "xavier"]
 # About so many numbers an instance draws at a time.
@@ -99,7 +99,8 @@ def init(
             return torch.randn(*shape, rows, columns, **options).div_(m**0.5)
         return torch.rand(*shape, rows, columns, **options).mul_(2).sub_(1).mul_((6 / (n + m)) ** 0.5)
 
-    return Network(draw(n, m), draw(m, n), torch.zeros(*shape, n, dtype=torch.float64, device=generator.device))
+    started = perturb.start(draw(n, m)), perturb.start(draw(m, n))
+    return Network(*started, torch.zeros(*shape, n, dtype=torch.float64, device=generator.device))
 
 
 def sample(n: int, active: int, *, groups: int, batch: int, generator: torch.Generator) -> Float[Tensor, "batch n"]:
@@ -197,7 +198,7 @@ def train(network: Network, config: UntiedConfig, *, generator: torch.Generator)
         raise ValueError(f"encoder: is {encoder.dtype} on {encoder.device}, must be float32 or float64 on the cpu")
     *shape, n, m = encoder.shape
     group_sizes(n, config.active, config.groups)
-    theta = torch.cat([part.detach().reshape(*shape, -1) for part in (encoder, decoder, bias)], -1)
+    theta = perturb.start(torch.cat([part.detach().reshape(*shape, -1) for part in (encoder, decoder, bias)], -1))
     flat = theta.reshape(-1, theta.shape[-1]).numpy()
     seeds = torch.randint(2**63 - 1, (len(flat),), generator=checks.generator(generator), device=generator.device)
 
