@@ -18,7 +18,7 @@ ARGS ?=
 ifeq ($(filter chapter,$(MAKECMDGOALS))$(CHAPTER),chapter)
 $(error which chapter? make chapter CHAPTER=03 PARAMS="m=1000 starts=8")
 endif
-.PHONY: help book stored chapter record test reproduce verify serve pdf zip notebook bench install clean
+.PHONY: help book stored chapter record test reproduce perturb verify serve pdf zip notebook bench install clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ test: $(INSTALLED) ## lint, types, unit tests, every chapter against its stored 
 
 reproduce: $(INSTALLED) ## check the stored numbers on 1 and 2 threads, on three instruction sets
 	@$(PRESS) reproduce $(CHAPTERS)
+
+perturb: $(INSTALLED) ## check the levels: every start moved in its last digit: CHAPTERS="06 07", ARGS="--small --times 3"
+	@$(PRESS) perturb $(CHAPTERS) $(ARGS)
 
 verify: $(INSTALLED) ## execute everything anew; compare the claims with the published ones: ARGS="--against claims.json"
 	@$(PRESS) verify $(ARGS)

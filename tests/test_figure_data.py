@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from poly.press import figure_data
+from poly.press import figure_data, figures
 from poly.press.figure_data import FigureData
+from poly.press.levels import Rule
 
 SERIES = {"x": np.array([1.0, np.nan, -3.0]), "k": np.array([[1, 2], [3, 4]]), "one": np.array(0.1)}
 
@@ -19,7 +20,7 @@ def data(level: Any = "rounding", tolerance: float = 1e-6, **series: Any) -> Fig
 
 def test_packed_numbers_come_back_bit_for_bit() -> None:
     found = data("exact")
-    assert found.level == "exact"
+    assert found.rule == Rule("exact")
     assert found.series.keys() == SERIES.keys()
     for name, values in SERIES.items():
         assert found.series[name].dtype == values.dtype
@@ -84,7 +85,7 @@ def test_damage_is_seen(packed: Any, message: str) -> None:
 
 
 def test_the_same_numbers_differ_in_nothing() -> None:
-    for level in ("exact", "rounding", "statistical"):
+    for level in ("exact", "rounding"):
         assert figure_data.differences(data(level), data(level)) == []
 
 
@@ -114,15 +115,68 @@ def test_differences(level: Any, before: Any, after: Any, message: str) -> None:
     assert all(re.search(message, line) for line in found), found
 
 
-def test_statistical_series_stay_in_their_stored_interval() -> None:
-    stored = data("statistical", t=[1.0, 2.0], x=[5.0, 6.0], x_low=[4.0, 5.0], x_high=[6.0, 7.0])
-    inside = data("statistical", t=[1.0, 2.0], x=[4.1, 6.9], x_low=[4.0, 5.0], x_high=[6.0, 7.0])
-    outside = data("statistical", t=[1.0, 2.1], x=[4.1, 7.5], x_low=[4.0, 5.0], x_high=[6.0, 7.0])
-    assert figure_data.differences(stored, inside) == []
-    assert [line.split(":")[0] for line in figure_data.differences(stored, outside)] == [
-        "series 't'[1]",
-        "series 'x'[1]",
-    ]
+def over(networks: Any, **series: Any) -> FigureData:
+    """A figure with one statistical series."""
+    return figure_data.unpack(figure_data.pack({"x": figure_data.statistical(networks), **series}, "rounding"))
+
+
+NETWORKS = np.random.default_rng(1).normal(5, 1, (16, 3))
+
+
+def test_a_statistical_series_is_kept_with_its_error_and_its_networks() -> None:
+    found = over(NETWORKS)
+    assert found.rule_of("x") == Rule("statistical")
+    np.testing.assert_allclose(found.series["x"], NETWORKS.mean(0))
+    np.testing.assert_allclose(found.series["x_se"], NETWORKS.std(0, ddof=1) / 4)
+    np.testing.assert_array_equal(found.series["x_networks"], NETWORKS)
+
+
+def test_a_network_that_rounding_sent_another_way_is_no_difference() -> None:
+    other = NETWORKS.copy()
+    other[3, 1] += 2.0
+    assert figure_data.differences(over(NETWORKS), over(other)) == []
+    assert figure_data.differences(over(NETWORKS), over(NETWORKS + 1e-12)) == []
+
+
+def test_shifts_are_found_singly_and_pooled() -> None:
+    error = NETWORKS.std(0, ddof=1) / 4
+    other = NETWORKS.copy()
+    other[:, 1] += 8 * error[1]
+    (single,) = figure_data.differences(over(NETWORKS), over(other))
+    assert single.startswith("series 'x'[1]: stored")
+    assert single.endswith("(statistical); 1 of 3 numbers differ")
+    (pooled,) = figure_data.differences(over(NETWORKS), over(NETWORKS + 3 * error))
+    assert pooled.startswith("series 'x': on average its numbers moved by +3 standard errors")
+
+
+def test_a_mean_that_is_not_that_of_its_networks_is_found() -> None:
+    packed = over(NETWORKS)
+    for name in ("x", "x_se"):
+        damaged = packed._replace(series=packed.series | {name: packed.series[name] * 1.001})
+        assert figure_data.differences(packed, damaged) == [f"series {name!r}, new: is not that of its networks"]
+
+
+def test_a_mean_that_appears_is_found() -> None:
+    gone = NETWORKS.copy()
+    gone[:, 2] = np.nan
+    (line,) = figure_data.differences(over(gone), over(NETWORKS))
+    assert line.startswith("series 'x'[2]: stored nan, now ")
+
+
+def test_statistical_needs_networks() -> None:
+    with pytest.raises(ValueError, match=r"networks: has shape \(1, 3\), must have two or more networks"):
+        figure_data.statistical(NETWORKS[:1])
+    with pytest.raises(ValueError, match=r"^level='statistical', must be said of each series"):
+        figure_data.pack({"x": [1.0]}, "statistical")
+
+
+def test_a_series_may_have_a_rule_of_its_own() -> None:
+    loose = {"x": figures.rounding([1.0, 2.0], 1e-3), "y": [1.0]}
+    moved = {"x": figures.rounding([1.0005, 2.0], 1e-3), "y": [1.0]}
+    stored, new = (figure_data.unpack(figure_data.pack(each, "rounding")) for each in (loose, moved))
+    assert figure_data.differences(stored, new) == []
+    plain = figure_data.unpack(figure_data.pack({"x": [1.0, 2.0], "y": [1.0]}, "exact"))
+    assert figure_data.differences(plain, plain._replace(own=stored.own)) == ["series 'x' was exact, is rounding"]
 
 
 def test_lost_and_added_series_and_another_level_are_differences() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from poly.press import figure_data, reproduce, verify
@@ -67,7 +68,9 @@ def test_variants_set_threads_instructions_and_a_fresh_hash_seed() -> None:
 
 def test_the_matrix_is_threads_by_instruction_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    assert len(set(reproduce.variants())) == 6
+    for capability, sets in (("AVX2", 3), ("AVX512", 4)):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda found=capability: found)
+        assert len(set(reproduce.variants())) == 2 * sets
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
     assert set(reproduce.variants()) == {reproduce.Variant(1, "native"), reproduce.Variant(2, "native")}
 

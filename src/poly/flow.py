@@ -111,7 +111,9 @@ def flow(
             values.append(checks.observation(copy() if observe is None else observe(copy()), values))
         advance(end, flow_sparse.NEVER if closed else flow_sparse.KNOWN)
     recorded = torch.tensor(seen, dtype=torch.float64)
-    return Trajectory(order.restore(now.reshape(W.shape)).to(W.device), recorded, torch.stack(values) if values else torch.empty(0))
+    return Trajectory(
+        order.restore(now.reshape(W.shape)).to(W.device), recorded, torch.stack(values) if values else torch.empty(0)
+    )
 
 
 def _geometric(end: float, t: Array) -> Iterator[float]:

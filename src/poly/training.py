@@ -139,7 +139,9 @@ def train(
             if len(values) < len(record):
                 now = order.restore(W)
                 values.append(checks.observation(now if observe is None else observe(now.clone()), values))
-    return Trajectory(order.restore(W), torch.tensor(record, dtype=torch.int64), torch.stack(values) if values else torch.empty(0))
+    return Trajectory(
+        order.restore(W), torch.tensor(record, dtype=torch.int64), torch.stack(values) if values else torch.empty(0)
+    )
 
 
 def _check_finite(W: Tensor, configs: list[TrainConfig]) -> None:

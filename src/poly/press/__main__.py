@@ -49,6 +49,8 @@ def _run(options: argparse.Namespace, root: Path) -> int:
             check.run(root, fast=options.fast)
         case "reproduce":
             reproduce.matrix(root, options.chapters)
+        case "perturb":
+            return _perturb(options, root)
         case "verify":
             verify.verify(root, options.against)
         case "pdf" | "zip":
@@ -61,6 +63,21 @@ def _run(options: argparse.Namespace, root: Path) -> int:
             with only_one(root / "_build"):
                 shutil.rmtree(root / "_build", ignore_errors=True)
     return 0
+
+
+def _perturb(options: argparse.Namespace, root: Path) -> int:
+    from poly.press import perturbation  # noqa: PLC0415
+
+    first = perturbation.chosen(root) if options.seed is None else options.seed
+    seeds = range(first, first + options.times)
+    if not options.small:
+        perturbation.whole(root, options.chapters, seeds)
+        return 0
+    faults = perturbation.small(root, options.chapters, seeds)
+    for fault in faults:
+        print(fault)
+    print(f"{len(seeds)} perturbations from seed {first}: {len(faults) or 'no'} numbers moved beyond their level")
+    return 1 if faults else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,6 +108,14 @@ def _parser() -> argparse.ArgumentParser:
     reproduce = commands.add_parser("reproduce", help="check the stored numbers on other threads and instruction sets")
     reproduce.add_argument("chapters", nargs="*", metavar="chapter", help="only these chapters")
 
+    perturb = commands.add_parser(
+        "perturb", help="check the levels: execute with every start moved in its last digit, and compare"
+    )
+    perturb.add_argument("chapters", nargs="*", metavar="chapter", help="only these chapters")
+    perturb.add_argument("--small", action="store_true", help="on the chapters' small grids")
+    perturb.add_argument("--seed", type=_whole, help="of the first perturbation (default: chosen by the commit)")
+    perturb.add_argument("--times", type=_positive, default=1, metavar="N", help="perturbations (default 1)")
+
     verify = commands.add_parser(
         "verify", help="execute everything anew and compare the claims with the published ones"
     )
@@ -120,6 +145,12 @@ def _add_jobs(parser: argparse.ArgumentParser) -> None:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number, 1 or more, got {text!r}")
+    return int(text)
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or more, got {text!r}")
     return int(text)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from poly.press import provenance, record, reproduce
+from poly.press import perturbation, provenance, record, reproduce
 from poly.press.chapters import PressError, find_chapters, read_pages
 from poly.press.progress import duration
 
@@ -65,7 +65,9 @@ def _chapters(root: Path) -> bool:
 
 
 def _small_grids(root: Path) -> bool:
-    faults = reproduce.reduced(root)
+    seed = perturbation.chosen(root)
+    print(f"perturbed with seed {seed}: again by `python -m poly.press perturb --small --seed {seed}`", flush=True)
+    faults = reproduce.reduced(root, seed)
     for fault in faults:
         print(fault)
     return not faults

@@ -1,9 +1,8 @@
 """The numbers behind a figure: kept in its output, offered for download, and compared with those of another run.
 
-A figure declares how well they must be met again. ``exact``: the same numbers. ``rounding``: each within ``tolerance``
-times its own size, plus ``absolute``, plus 1e-12 of the largest number of the series. ``statistical``: a series ``x``
-beside ``x_low`` and ``x_high`` lies in that interval as it is stored; series without one are compared as at
-``rounding``. Whole numbers and truth values are always exact.
+A figure declares by which rule its series must be met again (``levels``), and may name another rule for a series. A
+series ``x`` that is a mean over networks is kept with its standard error ``x_se`` and with the numbers of all networks,
+``x_networks``.
 """
 
 import base64
@@ -12,60 +11,84 @@ import io
 import zipfile
 import zlib
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-Level = Literal["exact", "rounding", "statistical"]
+from poly.press import levels
+from poly.press.levels import TOLERANCE, Rule, Series
+
 Array = NDArray[Any]
-TOLERANCE = 1e-6
 _DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error)
-# Of a series' largest number: what rounding leaves where terms cancel.
-_FLOOR = 1e-12
 # Zip archives hold times; the same arrays must give the same bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
+_NETWORKS, _ERROR = "_networks", "_se"
 
 
 class FigureData(NamedTuple):
-    """Series by name, and the level at which another run must meet them."""
+    """Series by name, the rule by which another run must meet them, and the rules of series that have their own."""
 
     series: dict[str, Array]
-    level: Level
-    tolerance: float
-    absolute: float = 0.0
+    rule: Rule
+    own: dict[str, Rule]
+
+    def rule_of(self, name: str) -> Rule:
+        """Return the rule of one series."""
+        return self.own.get(name, self.rule)
+
+
+def statistical(networks: ArrayLike) -> Series:
+    """Declare a series that is a mean over networks, each of which rounding may send another way.
+
+    Args:
+        networks: the number of every network, (networks, *points), at least two; NaN where one has none.
+
+    Raises:
+        ValueError: fewer than two networks.
+    """
+    values = np.asarray(networks)
+    if values.ndim == 0 or len(values) < 2:
+        raise ValueError(f"networks: has shape {values.shape}, must have two or more networks on the first axis")
+    return Series(values, Rule("statistical"))
 
 
 def pack(
-    data: Mapping[str, ArrayLike], level: str, tolerance: float = TOLERANCE, absolute: float = 0.0
+    data: Mapping[str, ArrayLike | Series], level: str, tolerance: float = TOLERANCE, absolute: float = 0.0
 ) -> dict[str, Any]:
     """What an output's metadata keeps of plotted numbers.
 
     Raises:
         ValueError: no series, one that is not made of numbers or holds infinity, an unknown level, a tolerance
-            outside (0, 1), or an absolute one that is negative.
+            outside (0, 1), an absolute one that is negative, or a figure whose level is "statistical": that is said of
+            each series, with its networks.
     """
-    if level not in get_args(Level):
-        raise ValueError(f"level={level!r}, must be one of {', '.join(get_args(Level))}")
-    _check_tolerances(tolerance, absolute)
+    levels.check(Rule(level, tolerance, absolute))  # type: ignore[arg-type]
+    if level == "statistical":
+        raise ValueError("level='statistical', must be said of each series: figures.statistical(networks)")
     if not isinstance(data, Mapping) or not data:
         raise ValueError(f"data={data!r}, must map names to the plotted numbers")
-    series = {str(name): np.asarray(values) for name, values in data.items()}
+    series: dict[str, Array] = {}
+    own: dict[str, dict[str, Any]] = {}
+    for name, given in data.items():
+        values = np.asarray(given.values if isinstance(given, Series) else given)
+        if isinstance(given, Series):
+            levels.check(given.rule)
+            own[str(name)] = {key: value for key, value in given.rule._asdict().items() if value != 0.0}
+        if isinstance(given, Series) and given.rule.level == "statistical":
+            series[f"{name}{_NETWORKS}"] = values
+            series[str(name)], series[f"{name}{_ERROR}"] = levels.mean(values)
+        else:
+            series[str(name)] = values
     for name, values in series.items():
         if values.dtype.kind not in "biuf" or not values.size:
             raise ValueError(f"data: series {name!r} has type {values.dtype} and shape {values.shape}, must be numbers")
         if np.isinf(values).any():
             raise ValueError(f"data: series {name!r} holds infinity, which no plot shows; NaN leaves a gap")
     text = base64.b64encode(npz(series)).decode()
-    return {"npz": text, "level": level, "tolerance": tolerance, "absolute": absolute}
-
-
-def _check_tolerances(tolerance: Any, absolute: Any) -> None:
-    if not (isinstance(tolerance, int | float) and 0 < tolerance < 1):
-        raise ValueError(f"tolerance={tolerance!r}, must be a number > 0 and < 1")
-    if not (isinstance(absolute, int | float) and 0 <= absolute < np.inf):
-        raise ValueError(f"absolute={absolute!r}, must be a finite number ≥ 0")
+    packed = {"npz": text, "level": level, "tolerance": tolerance, "absolute": absolute}
+    return packed | ({"own": own} if own else {})
 
 
 def unpack(packed: Any) -> FigureData:
@@ -76,14 +99,16 @@ def unpack(packed: Any) -> FigureData:
     """
     if not isinstance(packed, dict) or not packed.get("npz"):
         raise ValueError("has no plotted numbers")
-    if packed.get("level") not in get_args(Level):
-        raise ValueError(f"level={packed.get('level')!r}, must be one of {', '.join(get_args(Level))}")
+    rule = Rule(packed.get("level"), packed.get("tolerance"), packed.get("absolute", 0.0))  # type: ignore[arg-type]
+    levels.check(rule._replace(tolerance=TOLERANCE, absolute=0.0))
     try:
+        levels.check(rule)
+        own = {str(name): Rule(**given) for name, given in packed.get("own", {}).items()}
+        for each in own.values():
+            levels.check(each)
         with np.load(io.BytesIO(base64.b64decode(packed["npz"], validate=True)), allow_pickle=False) as archive:
-            tolerances = float(packed["tolerance"]), float(packed.get("absolute", 0.0))
-            _check_tolerances(*tolerances)
-            return FigureData(dict(archive.items()), packed["level"], *tolerances)
-    except (KeyError, TypeError, ValueError, OSError, EOFError, binascii.Error, *_DAMAGE) as error:
+            return FigureData(dict(archive.items()), rule, own)
+    except (KeyError, TypeError, AttributeError, ValueError, OSError, EOFError, binascii.Error, *_DAMAGE) as error:
         raise ValueError(f"its plotted numbers are damaged: {error}") from None
 
 
@@ -120,48 +145,82 @@ def differences(stored: FigureData, new: FigureData) -> list[str]:
     lost, added = stored.series.keys() - new.series.keys(), new.series.keys() - stored.series.keys()
     found = [f"series {name!r} is gone" for name in sorted(lost)]
     found += [f"series {name!r} is new" for name in sorted(added)]
-    for field in ("level", "tolerance", "absolute"):
-        if getattr(stored, field) != getattr(new, field):
-            found.append(f"{field} was {getattr(stored, field)}, is {getattr(new, field)}")
+    for field in Rule._fields:
+        if getattr(stored.rule, field) != getattr(new.rule, field):
+            found.append(f"{field} was {getattr(stored.rule, field)}, is {getattr(new.rule, field)}")
+    for name in stored.own.keys() | new.own.keys():
+        if stored.rule_of(name) != new.rule_of(name):
+            found.append(f"series {name!r} was {stored.rule_of(name).level}, is {new.rule_of(name).level}")
     for name in stored.series.keys() & new.series.keys():
         before, after = stored.series[name], new.series[name]
         if before.shape != after.shape or before.dtype.kind != after.dtype.kind:
             was, now = f"{before.dtype.kind}{list(before.shape)}", f"{after.dtype.kind}{list(after.shape)}"
             found.append(f"series {name!r} had type and shape {was}, has {now}")
-            continue
-        excess, allowed = _excess(stored, name, after)
-        if excess.any():
-            worst = np.unravel_index(int(np.argmax(excess)), excess.shape)
-            place = "".join(f"[{int(k)}]" for k in worst)
-            found.append(
-                f"series {name!r}{place}: stored {before[worst]:.10g}, now {after[worst]:.10g}, {allowed}; "
-                f"{np.count_nonzero(excess)} of {excess.size} numbers differ"
-            )
+        elif stored.rule_of(name).level == "statistical":
+            found += _statistical(name, stored, new)
+        elif _of_networks(name, stored) is None:
+            found += _beyond(name, before, after, stored.rule_of(name))
     return sorted(found)
 
 
-def _excess(stored: FigureData, name: str, after: Array) -> tuple[Array, str]:
-    """By how much each number lies beyond what the stored level allows, 0 where it does not; and the rule in words."""
-    before = stored.series[name]
+def _of_networks(name: str, data: FigureData) -> str | None:
+    """The statistical series that this one belongs to; None where it stands alone."""
+    for ending in (_NETWORKS, _ERROR):
+        base = name.removesuffix(ending)
+        if base != name and base in data.series and data.rule_of(base).level == "statistical":
+            return base
+    return None
+
+
+def _beyond(name: str, before: Array, after: Array, rule: Rule) -> list[str]:
     if before.dtype.kind != "f":
         off = np.abs(before.astype(float) - after.astype(float))
-        return np.where(before == after, 0.0, np.maximum(off, 1.0)), "must be the same (whole number)"
-    gaps = np.isnan(before) & np.isnan(after)
-    low, high = stored.series.get(f"{name}_low"), stored.series.get(f"{name}_high")
-    if (
-        stored.level == "statistical"
-        and low is not None
-        and high is not None
-        and low.shape == high.shape == after.shape
-    ):
-        excess, rule = np.maximum(np.maximum(low - after, after - high), 0.0), "must be inside the stored interval"
-    elif stored.level == "exact":
-        excess, rule = np.abs(after - before), "must be the same (exact)"
+        excess = np.where(before == after, 0.0, np.maximum(off, 1.0))
+        says = "must be the same (whole number)"
     else:
-        floor = stored.absolute + _FLOOR * np.nanmax(np.abs(before), initial=0.0)
-        band = np.asarray(stored.tolerance * np.abs(before) + floor)
-        excess = np.abs(after - before)
-        excess[excess <= band] = 0.0
-        besides = f" ± {stored.absolute:g}" if stored.absolute else ""
-        rule = f"allowed are ±{stored.tolerance:g} of it{besides} (rounding)"
-    return np.where(gaps, 0.0, np.where(np.isnan(excess), np.inf, excess)), rule
+        excess, says = levels.excess(before, after, rule), str(rule)
+    if not excess.any():
+        return []
+    worst = _place(excess)
+    return [
+        f"series {name!r}{_index(worst)}: stored {before[worst]:.10g}, now {after[worst]:.10g}, {says}; "
+        f"{np.count_nonzero(excess)} of {excess.size} numbers differ"
+    ]
+
+
+def _statistical(name: str, stored: FigureData, new: FigureData) -> list[str]:
+    """What differs by more than rounding does to the networks; and means that are not those of their networks."""
+    found = []
+    for data, when in ((stored, "stored"), (new, "new")):
+        networks = data.series[f"{name}{_NETWORKS}"]
+        for part, values in zip((name, f"{name}{_ERROR}"), levels.mean(networks), strict=True):
+            if levels.excess(values, data.series[part], Rule("rounding", 1e-9)).any():
+                found.append(f"series {part!r}, {when}: is not that of its networks")
+    before, after = (data.series[f"{name}{_NETWORKS}"] for data in (stored, new))
+    if before.shape != after.shape:
+        return found  # named by the comparison of the networks' own series
+    agreed = levels.agreement(before, after)
+    excess = np.maximum(np.abs(agreed.shift) - agreed.allowed, 0.0)
+    excess = np.where(np.isnan(stored.series[name]) != np.isnan(new.series[name]), np.inf, excess)
+    excess = np.where(np.isnan(excess), 0.0, excess)
+    if excess.any():
+        worst = _place(excess)
+        found.append(
+            f"series {name!r}{_index(worst)}: stored {stored.series[name][worst]:.10g}, now "
+            f"{new.series[name][worst]:.10g}, allowed are ±{agreed.allowed[worst]:.2g} by what rounding does to its "
+            f"{len(before)} networks (statistical); {np.count_nonzero(excess)} of {excess.size} numbers differ"
+        )
+    elif abs(agreed.pooled) > agreed.pooled_allowed:
+        found.append(
+            f"series {name!r}: on average its numbers moved by {agreed.pooled:+.2g} standard errors, allowed are "
+            f"±{agreed.pooled_allowed:.2g} by what rounding does to its {len(before)} networks (statistical)"
+        )
+    return found
+
+
+def _place(excess: Array) -> tuple[Any, ...]:
+    return np.unravel_index(int(np.argmax(excess)), excess.shape)
+
+
+def _index(place: tuple[Any, ...]) -> str:
+    return "".join(f"[{int(k)}]" for k in place)

@@ -16,10 +16,11 @@ from IPython.display import display
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from poly.press import figure_data
+from poly.press import figure_data, levels
 from poly.press.explore import Axis, Explore, Series
+from poly.press.figure_data import statistical
 
-__all__ = ["COLORS", "FOLDER", "Axis", "Explore", "Series", "show", "subplots"]
+__all__ = ["COLORS", "FOLDER", "Axis", "Explore", "Series", "rounding", "show", "statistical", "subplots"]
 
 # Names a folder into which figures write what they keep of their numbers, to be compared with the stored ones.
 FOLDER = "POLY_FIGURES"
@@ -70,15 +71,20 @@ def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (7.
     return fig, fig.subplots(rows, columns, **options)
 
 
+def rounding(values: ArrayLike, tolerance: float = levels.TOLERANCE, absolute: float = 0.0) -> levels.Series:
+    """Declare a series that another run meets within a rounding error of its own: relative, and absolute besides."""
+    return levels.Series(values, levels.Rule("rounding", tolerance, absolute))
+
+
 def show(
     fig: Figure,
     name: str,
     *,
-    data: Mapping[str, ArrayLike],
+    data: Mapping[str, ArrayLike | levels.Series],
     alt: str,
     caption: str,
-    level: figure_data.Level,
-    tolerance: float = figure_data.TOLERANCE,
+    level: levels.Level,
+    tolerance: float = levels.TOLERANCE,
     absolute: float = 0.0,
     keep_colors: bool = False,
     explore: Explore | None = None,
@@ -88,10 +94,11 @@ def show(
     Args:
         fig: the figure.
         name: label for cross-references, unique in the book, such as "fig-row-race".
-        data: the plotted numbers, series by name, of any shapes; NaN where the plot has a gap.
+        data: the plotted numbers, series by name, of any shapes; NaN where the plot has a gap. A series with a level
+            of its own is given as ``statistical(networks)`` or ``rounding(values, tolerance)``.
         alt: what the figure shows, for a reader who cannot see it.
         caption: understandable without the text around it; markdown, may hold ``$math$``.
-        level: how well another run must meet the numbers: "exact", "rounding" or "statistical" (see ``figure_data``).
+        level: how well another run must meet all other series: "exact" or "rounding" (see ``levels``).
         tolerance: the largest rounding error of a number, relative to its size.
         absolute: the largest rounding error besides, in the units of the plot.
         keep_colors: True where the dark theme must not invert the picture, as for heat maps.

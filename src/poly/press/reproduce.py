@@ -21,6 +21,7 @@ from nbformat import NotebookNode
 from rich.console import Console
 from rich.table import Table
 
+from poly import perturb
 from poly.press import execute, figure_data, figures, ledger, provenance
 from poly.press.chapters import Page, PressError, code_cells, figures_of, find_chapters, read_notebook, read_pages
 
@@ -28,22 +29,32 @@ KEPT = Path("book") / "data" / "reproduce.json"
 RESULT = Path("_build") / "reproduce.json"
 FIGURES = Path("_build") / "test" / "figures"
 SWEEPS = Path("_build") / "test" / "sweeps"
-# What each library is told; "native" is what it chooses on this processor.
+# What each library is told; "native" is what it chooses on this processor. numpy is told what to leave out.
 INSTRUCTIONS: dict[str, dict[str, str]] = {
     "native": {},
+    "avx512": {
+        "ATEN_CPU_CAPABILITY": "avx512",
+        "MKL_CBWR": "AVX512",
+        "OPENBLAS_CORETYPE": "SkylakeX",
+        "NUMBA_CPU_NAME": "skylake-avx512",
+    },
     "avx2": {
         "ATEN_CPU_CAPABILITY": "avx2",
         "MKL_CBWR": "AVX2",
         "OPENBLAS_CORETYPE": "Haswell",
         "NUMBA_CPU_NAME": "haswell",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
     },
     "default": {
         "ATEN_CPU_CAPABILITY": "default",
         "MKL_CBWR": "COMPATIBLE",
         "OPENBLAS_CORETYPE": "Nehalem",
         "NUMBA_CPU_NAME": "nehalem",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
     },
 }
+# How `glue` keeps a text.
+_GLUED = "application/papermill.record/text/plain"
 _X86 = ("x86_64", "AMD64")
 
 
@@ -63,8 +74,12 @@ class Variant(NamedTuple):
 
 
 def variants() -> list[Variant]:
-    """The matrix; other processors than x86 have no names for instruction sets here."""
-    sets = INSTRUCTIONS if platform.machine() in _X86 else ("native",)
+    """The matrix: what this processor has; other processors than x86 have no names for instruction sets here."""
+    import torch  # noqa: PLC0415  # slow to import, and the commands that render import this module
+
+    sets = list(INSTRUCTIONS) if platform.machine() in _X86 else ["native"]
+    if "avx512" in sets and torch.backends.cpu.get_cpu_capability() != "AVX512":
+        sets.remove("avx512")
     return [Variant(threads, name) for name in sets for threads in (1, 2)]
 
 
@@ -160,20 +175,37 @@ def figure_faults(pages: Sequence[Page], folder: Path) -> tuple[list[str], int]:
     return found, number
 
 
-def reduced(root: Path) -> list[str]:
-    """What differs between runs on small grids: one thread with old instructions, two threads with the newest."""
-    runs = []
+def run_small(
+    root: Path, pages: Sequence[Page], variant: Variant, name: str, variables: Mapping[str, str] | None = None
+) -> list[NotebookNode]:
+    """Execute chapters on their small grids, in a folder of this name, and return them with their outputs."""
+    jobs = []
+    for page in pages:
+        source = read_notebook(page.path)
+        target = root / "_build" / "test" / name / f"{page.name}.ipynb"
+        jobs.append(execute.Job(page, source, target, name, small(source)))
+    every = {**variant.variables(), **(variables or {}), execute.STORE: _empty(root / SWEEPS)}
+    execute.execute(root, jobs, variables=every)
+    return [read_notebook(job.target) for job in jobs]
+
+
+def reduced(root: Path, seed: int) -> list[str]:
+    """What differs between runs on small grids: from two threads with the newest instructions, as they are, to one
+    thread with the oldest, and to starts perturbed with this seed.
+    """
     pages = find_chapters(read_pages(root), [])
-    for variant in (variants()[-2], Variant(2, "native")):
-        folder = root / "_build" / "test" / f"{variant.instructions}-{variant.threads}"
-        jobs = []
-        for page in pages:
-            source = read_notebook(page.path)
-            values = small(source)
-            jobs.append(execute.Job(page, source, folder / f"{page.name}.ipynb", str(variant), values))
-        execute.execute(root, jobs, variables={**variant.variables(), execute.STORE: _empty(root / SWEEPS)})
-        runs.append([read_notebook(job.target) for job in jobs])
-    return [f"{page.name}: {line}" for page, *pair in zip(pages, *runs, strict=True) for line in compare(*pair)]
+    newest = Variant(2, "native")
+    plain = run_small(root, pages, newest, "plain")
+    others = {
+        str(variants()[-2]): run_small(root, pages, variants()[-2], "oldest"),
+        f"perturbed with seed {seed}": run_small(root, pages, newest, "perturbed", {perturb.VARIABLE: str(seed)}),
+    }
+    return [
+        f"{page.name}, {how}: {line}"
+        for how, runs in others.items()
+        for page, one, other in zip(pages, plain, runs, strict=True)
+        for line in compare(one, other)
+    ]
 
 
 def small(notebook: NotebookNode) -> dict[str, Any]:
@@ -183,7 +215,7 @@ def small(notebook: NotebookNode) -> dict[str, Any]:
 
 
 def compare(one: NotebookNode, other: NotebookNode) -> list[str]:
-    """What two runs of a chapter say differently: printed lines, cards, and figures at their levels."""
+    """What two runs of a chapter say differently: printed and glued text, cards, and figures at their levels."""
     found = []
     for number, (a, b) in enumerate(zip(code_cells(one), code_cells(other), strict=True), 1):
         before, after = _texts(a), _texts(b)
@@ -207,7 +239,10 @@ def figure_changes(one: NotebookNode, other: NotebookNode) -> list[str]:
 
 
 def _texts(cell: NotebookNode) -> list[str]:
-    texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+    texts = []
+    for output in cell.outputs:
+        data = output.get("data", {})
+        texts.append(output.get("text") or data.get("text/plain") or data.get(_GLUED, ""))
     return [re.sub(r"0x[0-9a-f]+", "0x…", text) for text in texts]
 
 

@@ -23,6 +23,7 @@ from poly.press import (
     frame,
     launch,
     ledger,
+    levels,
     provenance,
     record,
     reproduce,
@@ -249,14 +250,20 @@ def _mark_figure(cell: NotebookNode, name: str) -> None:
 def _downloads(figure: dict[str, Any]) -> str:
     """Links to the figure's numbers, for the end of its caption."""
     data = figure_data.unpack(figure["data"])
-    size = data.absolute or data.tolerance
-    exponent = math.log10(size)
-    within = f"$10^{{{exponent:.0f}}}$" if size < 1e-3 and exponent == round(exponent) else f"{size:g}"
-    if not data.absolute:
-        within = f"{within} of each"
-    says = f"up to rounding, within {within}" if data.level == "rounding" else data.level
+    parts = [_reproducible(data.rule), *(f"{name}: {_reproducible(rule)}" for name, rule in data.own.items())]
+    says = "; ".join(parts)
     links = ", ".join(f"{{download}}`{kind} <{NUMBERS}/{figure['name']}.{kind}>`" for kind in ("csv", "npz"))
     return f"[Numbers: {links}; reproducible: {says}.]{{.numbers}}"
+
+
+def _reproducible(rule: levels.Rule) -> str:
+    """The rule of a series in words, with TeX."""
+    if rule.level != "rounding":
+        return "statistical, over its networks" if rule.level == "statistical" else rule.level
+    size = rule.absolute or rule.tolerance
+    exponent = math.log10(size)
+    within = f"$10^{{{exponent:.0f}}}$" if size < 1e-3 and exponent == round(exponent) else f"{size:g}"
+    return f"up to rounding, within {within}{'' if rule.absolute else ' of each'}"
 
 
 def _alt(cell: NotebookNode) -> object:
