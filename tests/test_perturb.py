@@ -117,7 +117,8 @@ def test_neurons_are_relabeled_during_the_run_and_not_after(perturbed: pytest.Mo
     if name == "flow":
         path = flow.flow(W, 0.01, at=[0.0, 0.1], observe=observe)
     else:
-        path = training.train(W, training.TrainConfig(optimizer="sgd", lr=0.01, steps=2), generator=generator(), at=[0, 2], observe=observe)
+        config = training.TrainConfig(optimizer="sgd", lr=0.01, steps=2)
+        path = training.train(W, config, generator=generator(), at=[0, 2], observe=observe)
     for values in (seen[0], path.values[0]):
         torch.testing.assert_close(values, W, rtol=1e-14, atol=1e-14)
 
