@@ -38,7 +38,7 @@ record: $(INSTALLED) ## refresh the stored outputs, showing what changes first: 
 test: $(INSTALLED) ## lint, types, unit tests, every chapter against its stored outputs, the pages in a browser
 	@$(PRESS) test $(ARGS)
 
-reproduce: $(INSTALLED) ## check the stored numbers on 1 and 2 threads, on three instruction sets
+reproduce: $(INSTALLED) ## check the stored numbers on 1 and 2 threads, on all instruction sets
 	@$(PRESS) reproduce $(CHAPTERS)
 
 perturb: $(INSTALLED) ## check the levels: every start moved in its last digit: CHAPTERS="06 07", ARGS="--small --times 3"

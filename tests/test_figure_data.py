@@ -163,6 +163,17 @@ def test_a_mean_that_appears_is_found() -> None:
     assert line.startswith("series 'x'[2]: stored nan, now ")
 
 
+def test_a_difference_says_whether_perturbation_explains_it() -> None:
+    stored, new = data(x=[1.0, 2.0]), data(x=[1.0, 2.5])
+    assert figure_data.moves(stored, new) == {"x": 0.5}
+    (line,) = figure_data.differences(stored, new, {"x": 0.3})
+    assert line.endswith("; perturbation explains it: it moved the series by up to 0.3")
+    (line,) = figure_data.differences(stored, new, {"x": 1e-9})
+    assert line.endswith("; perturbation does not explain it: it moved the series by at most 1e-09")
+    (line,) = figure_data.differences(stored, new)
+    assert line.endswith("1 of 2 numbers differ")
+
+
 def test_statistical_needs_networks() -> None:
     with pytest.raises(ValueError, match=r"networks: has shape \(1, 3\), must have two or more networks"):
         figure_data.statistical(NETWORKS[:1])

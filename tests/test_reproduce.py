@@ -51,6 +51,18 @@ def test_figures_are_held_against_the_stored_ones(tmp_path: Path) -> None:
         assert len(reproduce.figure_faults([page], folder)[0]) == faults
 
 
+def test_kept_perturbations_are_read_by_figure_and_series(tmp_path: Path) -> None:
+    assert reproduce.perturbed(tmp_path) == {}
+    path = tmp_path / reproduce.PERTURBED
+    path.parent.mkdir(parents=True)
+    runs = [
+        {"moved": {"fig-a": {"x": 0.5, "y": 0.0}}},
+        {"moved": {"fig-a": {"x": 0.25, "y": 1.0}, "fig-b": {"z": 2.0}}},
+    ]
+    path.write_text(json.dumps({"runs": runs}), encoding="utf-8")
+    assert reproduce.perturbed(tmp_path) == {"fig-a": {"x": 0.5, "y": 1.0}, "fig-b": {"z": 2.0}}
+
+
 def test_the_small_grid_is_in_the_parameters_cell() -> None:
     assert reproduce.small(notebook()) == {"n": 2}
     assert reproduce.small(new_notebook()) == {}  # type: ignore[no-untyped-call]

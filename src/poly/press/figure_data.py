@@ -140,8 +140,23 @@ def csv(series: Mapping[str, Array]) -> str:
     return str(table.to_csv(index=False, lineterminator="\n"))
 
 
-def differences(stored: FigureData, new: FigureData) -> list[str]:
-    """What in ``new`` is not as stored, at the stored level: for each series where and by how much; empty if all is."""
+def moves(stored: FigureData, new: FigureData) -> dict[str, float]:
+    """By how much the number of each series that moved most did, for series of one shape; 0 where none did."""
+    found = {}
+    for name in stored.series.keys() & new.series.keys():
+        before, after = (np.asarray(data.series[name], float) for data in (stored, new))
+        if before.shape == after.shape:
+            found[name] = float(np.nanmax(np.abs(after - before), initial=0.0))
+    return found
+
+
+def differences(stored: FigureData, new: FigureData, perturbed: Mapping[str, float] | None = None) -> list[str]:
+    """What in ``new`` is not as stored, at the stored level: for each series where and by how much; empty if all is.
+
+    Args:
+        stored, new: of one figure.
+        perturbed: by how much perturbations moved a series, as far as known; each line says what that explains.
+    """
     lost, added = stored.series.keys() - new.series.keys(), new.series.keys() - stored.series.keys()
     found = [f"series {name!r} is gone" for name in sorted(lost)]
     found += [f"series {name!r} is new" for name in sorted(added)]
@@ -156,11 +171,24 @@ def differences(stored: FigureData, new: FigureData) -> list[str]:
         if before.shape != after.shape or before.dtype.kind != after.dtype.kind:
             was, now = f"{before.dtype.kind}{list(before.shape)}", f"{after.dtype.kind}{list(after.shape)}"
             found.append(f"series {name!r} had type and shape {was}, has {now}")
-        elif stored.rule_of(name).level == "statistical":
-            found += _statistical(name, stored, new)
+            continue
+        if stored.rule_of(name).level == "statistical":
+            lines = _statistical(name, stored, new)
         elif _of_networks(name, stored) is None:
-            found += _beyond(name, before, after, stored.rule_of(name))
+            lines = _beyond(name, before, after, stored.rule_of(name))
+        else:
+            continue
+        largest = moves(stored, new)[name] if lines else 0.0
+        found += [line + _explained(largest, (perturbed or {}).get(name)) for line in lines]
     return sorted(found)
+
+
+def _explained(moved: float, perturbed: float | None) -> str:
+    if perturbed is None:
+        return ""
+    if moved <= 2 * perturbed:
+        return f"; perturbation explains it: it moved the series by up to {perturbed:.2g}"
+    return f"; perturbation does not explain it: it moved the series by at most {perturbed:.2g}"
 
 
 def _of_networks(name: str, data: FigureData) -> str | None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from poly import perturb
-from poly.press import execute, provenance, reproduce
+from poly.press import execute, figure_data, provenance, reproduce
 from poly.press.chapters import PressError, find_chapters, read_pages
 from poly.press.progress import duration
 
@@ -35,6 +35,8 @@ def whole(root: Path, wanted: Sequence[str], seeds: Sequence[int]) -> None:
 
     Raises:
         PressError: a number that moved by more than its level allows.
+
+    A copy of the result at ``reproduce.PERTURBED`` lets a failing test say whether perturbation explains it.
     """
     pages = find_chapters(read_pages(root), wanted)
     rows = []
@@ -46,7 +48,12 @@ def whole(root: Path, wanted: Sequence[str], seeds: Sequence[int]) -> None:
             print(f"  {fault}")
         seconds = round(time.monotonic() - started, 1)
         print(f"  {found['cells']} cells and {found['figures']} figures hold; {duration(seconds)}", flush=True)
-        rows.append({"seed": seed, "seconds": seconds} | found)
+        moved = {
+            name: figure_data.moves(stored, new)
+            for _, name, stored, new in reproduce.drawn(pages, root / reproduce.FIGURES)
+            if new is not None
+        }
+        rows.append({"seed": seed, "seconds": seconds, "moved": moved} | found)
         result = {"book": provenance.book(root), "processor": provenance.processor(), "runs": rows}
         (root / RESULT).write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if any(row["faults"] for row in rows):

@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -22,10 +23,12 @@ from rich.console import Console
 from rich.table import Table
 
 from poly import perturb
-from poly.press import execute, figure_data, figures, ledger, provenance
+from poly.press import execute, figure_data, figures, ledger, provenance, texts
 from poly.press.chapters import Page, PressError, code_cells, figures_of, find_chapters, read_notebook, read_pages
+from poly.press.figure_data import FigureData
 
 KEPT = Path("book") / "data" / "reproduce.json"
+PERTURBED = Path("book") / "data" / "perturb.json"
 RESULT = Path("_build") / "reproduce.json"
 FIGURES = Path("_build") / "test" / "figures"
 SWEEPS = Path("_build") / "test" / "sweeps"
@@ -115,7 +118,7 @@ def chapters(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) ->
     for page in lost:
         cases = [case for case in cases if case[0] != page.name] + _nbval(root, [page], variables)
     failed = [f"{where}, {name} differs" for where, name, held in cases if not held]
-    wrong, number = figure_faults(pages, root / FIGURES)
+    wrong, number = figure_faults(pages, root / FIGURES, perturbed(root))
     lost_figures = len({line.split(",")[1] for line in wrong})
     return {
         "cells": f"{len(cases) - len(failed)} of {len(cases)}",
@@ -159,20 +162,41 @@ def _nbval(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> l
     ]
 
 
-def figure_faults(pages: Sequence[Page], folder: Path) -> tuple[list[str], int]:
+def figure_faults(
+    pages: Sequence[Page], folder: Path, perturbed: Mapping[str, Mapping[str, float]] | None = None
+) -> tuple[list[str], int]:
     """Where figures that were just drawn are not as stored, series by series; and how many are stored."""
     found, number = [], 0
+    for page, name, stored, new in drawn(pages, folder):
+        number += 1
+        if new is None:
+            found.append(f"{page.name}, {name}, was not drawn")
+            continue
+        lines = figure_data.differences(stored, new, (perturbed or {}).get(name))
+        found += [f"{page.name}, {name}, {line}" for line in lines]
+    return found, number
+
+
+def drawn(pages: Sequence[Page], folder: Path) -> Iterator[tuple[Page, str, FigureData, FigureData | None]]:
+    """Each stored figure with its page and name, and as it was just drawn, if it was."""
     for page in pages:
         for figure in figures_of(read_notebook(page.path)):
-            number += 1
-            name, path = figure["name"], folder / f"{figure['name']}.json"
-            if not path.is_file():
-                found.append(f"{page.name}, {name}, was not drawn")
-                continue
-            new = figure_data.unpack(json.loads(path.read_text(encoding="utf-8")))
-            lines = figure_data.differences(figure_data.unpack(figure["data"]), new)
-            found += [f"{page.name}, {name}, {line}" for line in lines]
-    return found, number
+            path = folder / f"{figure['name']}.json"
+            new = figure_data.unpack(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+            yield page, figure["name"], figure_data.unpack(figure["data"]), new
+
+
+def perturbed(root: Path) -> dict[str, dict[str, float]]:
+    """By figure and series, the largest move that kept perturbations made; empty where none are kept."""
+    path = root / PERTURBED
+    if not path.is_file():
+        return {}
+    found: dict[str, dict[str, float]] = {}
+    for row in json.loads(path.read_text(encoding="utf-8"))["runs"]:
+        for figure, series in row["moved"].items():
+            known = found.setdefault(figure, {})
+            known.update({name: max(size, known.get(name, 0.0)) for name, size in series.items()})
+    return found
 
 
 def run_small(
@@ -218,10 +242,10 @@ def compare(one: NotebookNode, other: NotebookNode) -> list[str]:
     """What two runs of a chapter say differently: printed and glued text, cards, and figures at their levels."""
     found = []
     for number, (a, b) in enumerate(zip(code_cells(one), code_cells(other), strict=True), 1):
-        before, after = _texts(a), _texts(b)
-        if before != after:
+        before, after, allowed = _texts(a), _texts(b), texts.rule(a.metadata)
+        if len(before) != len(after) or not all(map(texts.same, before, after, repeat(allowed))):
             pairs = zip("\n".join(before).split("\n"), "\n".join(after).split("\n"), strict=False)
-            was, now = next((pair for pair in pairs if pair[0] != pair[1]), ("", "more or fewer lines"))
+            was, now = next((p for p in pairs if not texts.same(*p, allowed)), ("", "more or fewer lines"))
             found.append(f"cell {number} says {now!r}, and said {was!r}")
     for card, again in zip(ledger.records(one), ledger.records(other), strict=True):
         if card != again:
@@ -239,11 +263,11 @@ def figure_changes(one: NotebookNode, other: NotebookNode) -> list[str]:
 
 
 def _texts(cell: NotebookNode) -> list[str]:
-    texts = []
+    shown = []
     for output in cell.outputs:
         data = output.get("data", {})
-        texts.append(output.get("text") or data.get("text/plain") or data.get(_GLUED, ""))
-    return [re.sub(r"0x[0-9a-f]+", "0x…", text) for text in texts]
+        shown.append(output.get("text") or data.get("text/plain") or data.get(_GLUED, ""))
+    return [re.sub(r"0x[0-9a-f]+", "0x…", text) for text in shown]
 
 
 def tables(root: Path) -> dict[str, str]:

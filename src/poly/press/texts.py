@@ -1,0 +1,72 @@
+"""Compare the text that two runs of a cell show: word for word, and number by number where the cell declares a level.
+
+A cell whose numbers rounding may move says by how much in its metadata: ``{"poly": {"text": {"tolerance": 0.05}}}``, as
+for a series of a figure (``levels``). As a plugin of pytest this module makes nbval compare such cells so.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from poly.press import levels
+
+_NUMBER = re.compile(r"[-−+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+
+
+def rule(metadata: Mapping[str, Any]) -> levels.Rule | None:
+    """Return what a cell's metadata allows its numbers; None where its text must be the same.
+
+    Raises:
+        ValueError: an allowance that is none.
+    """
+    given = metadata.get("poly", {}).get("text")
+    if given is None:
+        return None
+    try:
+        found = levels.Rule("rounding", **given)
+        levels.check(found)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"metadata poly, text: {given!r}, must have tolerance or absolute: {error}") from None
+    return found
+
+
+def same(before: str, after: str, allowed: levels.Rule | None) -> bool:
+    """Whether two texts have the same words, and numbers that are equal as far as the rule asks."""
+    if allowed is None or before == after:
+        return before == after
+    if _NUMBER.sub("#", before) != _NUMBER.sub("#", after):
+        return False
+    old, new = (np.array([_value(text) for text in _NUMBER.findall(each)]) for each in (before, after))
+    # Each number by itself: that of a large one beside it gives it no room.
+    return all(not levels.excess(a[None], b[None], allowed).any() for a, b in zip(old, new, strict=True))
+
+
+def _value(text: str) -> float:
+    return float(text.replace(",", "").replace("−", "-"))
+
+
+def pytest_configure() -> None:
+    """Let nbval compare by ``same``."""
+    from nbval import plugin  # noqa: PLC0415  # only where pytest runs
+
+    compare = plugin.IPyNbCell.compare_outputs
+
+    def compare_outputs(cell: Any, test: Any, ref: Any, skip_compare: Any = None) -> Any:
+        allowed = rule(cell.cell.metadata)
+        if allowed is not None and len(test) == len(ref):
+            for new, old in zip(test, ref, strict=True):
+                _take_over(old, new, allowed)
+        return compare(cell, test, ref, skip_compare)
+
+    plugin.IPyNbCell.compare_outputs = compare_outputs
+
+
+def _take_over(old: Any, new: Any, allowed: levels.Rule) -> None:
+    """Put the stored text in the place of one that differs from it by no more than is allowed."""
+    for fields_old, fields_new in ((old, new), (old.get("data", {}), new.get("data", {}))):
+        for name, text in fields_old.items():
+            again = fields_new.get(name)
+            if isinstance(text, str) and isinstance(again, str) and same(text, again, allowed):
+                fields_new[name] = text
