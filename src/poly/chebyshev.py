@@ -10,10 +10,11 @@ for a third more stages (β = 0.38).
 Source: Sommeijer, Shampine and Verwer 1998, "RKC: An explicit solver for parabolic PDEs", section 2.
 """
 
-import numba
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
+
+from poly.compiled import njit
 
 Array = NDArray[np.float64]
 # How far the polynomial is pulled in from ±1 along the stable interval; their value.
@@ -23,19 +24,19 @@ _REACH = 0.375
 MOST_STAGES = 2000
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def stages(h: float, rate: float) -> int:
     """The fewest stages, at least 2, that are stable at step h for decays of ``rate`` per unit of time."""
     return max(2, int(np.ceil(np.sqrt(1 + h * rate / _REACH))))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def longest_step(rate: float) -> float:
     """The longest step that ``MOST_STAGES`` can make stable."""
     return (MOST_STAGES**2 - 1) * _REACH / rate
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def coefficients(s: int) -> Float[Array, "4 stages_and_start"]:
     """Rows μ, ν, μ̃, γ̃ of ``Y_j = (1 − μ_j − ν_j) Y_0 + μ_j Y_{j−1} + ν_j Y_{j−2} + h (μ̃_j f(Y_{j−1}) + γ̃_j f(Y_0))``.
 
@@ -70,7 +71,7 @@ def coefficients(s: int) -> Float[Array, "4 stages_and_start"]:
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def next_step(meant: float, taken: float, error: float) -> float:
     """The step to try after one of length ``taken`` whose error was ``error`` times what is allowed.
 

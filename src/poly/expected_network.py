@@ -8,9 +8,10 @@ in the other list from where on the output is positive falls. What is right of i
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from poly.compiled import njit
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -30,7 +31,7 @@ class _Half(NamedTuple):
     share: Array
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def evaluate(W: Array, sigma: float, values: Array, chances: Array, force: Array) -> float:
     """Expected loss of one network, and −∂L/∂W into ``force``.
 
@@ -62,7 +63,7 @@ def evaluate(W: Array, sigma: float, values: Array, chances: Array, force: Array
     return total
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _gaussian(overlap: Array, j: int, w: Array, sigma: float, error: Array, push: Array) -> float:
     """The loss of output j summed over the inputs; E[e] to ``error`` and Σ_i E[e σ ξ] to ``push``.
 
@@ -85,7 +86,7 @@ def _gaussian(overlap: Array, j: int, w: Array, sigma: float, error: Array, push
     return total
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _discrete(
     overlap: Array, j: int, w: Array, sigma: float, values: Array, chances: Array, error: Array, push: Array
 ) -> float:
@@ -104,7 +105,7 @@ def _discrete(
     return total
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _half(steps: Array, values: Array, chances: Array) -> _Half:
     """The sorted list for k neurons is shifted by each value of the next one: what is sorted is only merged."""
     base = values.size
@@ -117,7 +118,7 @@ def _half(steps: Array, values: Array, chances: Array) -> _Half:
     return _Half(sums, chance[code], code, np.zeros(sums.size))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _merged(one: Array, one_code: Codes, other: Array, other_code: Codes) -> tuple[Array, Codes]:
     sums, code = np.empty(one.size + other.size), np.empty(one.size + other.size, np.int64)
     i, j = 0, 0
@@ -131,7 +132,7 @@ def _merged(one: Array, one_code: Codes, other: Array, other_code: Codes) -> tup
     return sums, code
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _meet(a: float, own: float, one: _Half, other: _Half) -> tuple[float, float]:
     """``E[(Y − δ)²]`` and ``E[e]`` for the noise z of both halves; adds E[e; pattern] to their shares."""
     cost, error = own, 0.0
@@ -157,7 +158,7 @@ def _meet(a: float, own: float, one: _Half, other: _Half) -> tuple[float, float]
     return cost, error
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _entries(half: _Half, values: Array, push: Array) -> None:
     """Σ_p share_p ξ_p into ``push``: the last neuron's entry, then a sum over its values, and so on."""
     left = np.empty(half.share.size)

@@ -5,11 +5,11 @@ W lies here neuron by neuron, (m, n). A stage of a step goes through it once: fo
 the next W Wᵀ is summed, of which only half is multiplied out: 3n²m operations an evaluation.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from poly.chebyshev import coefficients, longest_step, next_step, stages
+from poly.compiled import njit
 from poly.flow_forces import crowding, row_error
 
 Array = NDArray[np.float64]
@@ -102,7 +102,7 @@ def _add_overlaps(weights: Array, S: Array) -> None:
     np.add(S, weights.T @ weights, out=S)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _heading(now: Array, pull: Array, l1: float, head: Codes, slope: Array) -> int:
     """Codes and velocities, as in ``flow_sparse``, 0 where a weight stays at 0; the number of weights that live."""
     living = 0
@@ -116,7 +116,7 @@ def _heading(now: Array, pull: Array, l1: float, head: Codes, slope: Array) -> i
     return living
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _first_stage(now: Array, slope: Array, scale: float, before: Array, latest: Array) -> None:
     for k in range(now.shape[0]):
         for i in range(now.shape[1]):
@@ -124,7 +124,7 @@ def _first_stage(now: Array, slope: Array, scale: float, before: Array, latest: 
             latest[k, i] = now[k, i] + scale * slope[k, i]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _see(stage: Array, head: Codes, seen: Array) -> None:
     """The weights of a stage as the forces see them: 0 where one stops that would change its sign."""
     for k in range(stage.shape[0]):
@@ -133,7 +133,7 @@ def _see(stage: Array, head: Codes, seen: Array) -> None:
             seen[k, i] = w if w * code > 0 or abs(code) == 2 else 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _stage(
     now: Array,
     slope: Array,
@@ -163,7 +163,7 @@ def _stage(
             seen[k, i] = new if new * code > 0 or abs(code) == 2 else 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _finish(
     now: Array, slope: Array, seen: Array, product: Array, l1: float, h: float, pull: Array, squares: Array
 ) -> None:

@@ -1,14 +1,15 @@
 """How a gradient flow ends, compiled, on the lists of ``flow_sparse``. A leaf module."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from poly.compiled import njit
 
 Array = NDArray[np.float64]
 Index = NDArray[np.integer]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def at_rest(row: Index, w: Array, velocity: Array, n: int, slow: float) -> bool:
     """Whether no row moves: a short one is slow without being at rest, so speeds are relative to its largest weight."""
     speed, size = np.zeros(n), np.zeros(n)
@@ -18,7 +19,7 @@ def at_rest(row: Index, w: Array, velocity: Array, n: int, slow: float) -> bool:
     return bool(np.all(speed <= slow * np.minimum(size, 1.0)))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def finished(ptr: Index, row: Index, w: Array, n: int, l1: float) -> bool:
     """Whether the rest is known without integration; w is then the end.
 
@@ -54,7 +55,7 @@ def finished(ptr: Index, row: Index, w: Array, n: int, l1: float) -> bool:
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _alone(ties: float, l1: float) -> float:
     """The size at rest of a row's ``ties`` equal weights: the largest root of ``4 (1 − ties w²) w = λ``, by Newton."""
     w = float(ties**-0.5)

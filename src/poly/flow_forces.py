@@ -5,9 +5,10 @@ operations a weight, which the processor does several at a time. By pairs: two f
 that both hold; a few operations for each pair of weights on one neuron, one at a time. A leaf module.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from poly.compiled import njit
 
 Array = NDArray[np.float64]
 Index = NDArray[np.integer]
@@ -17,7 +18,7 @@ _BLOCK = 256
 _PAIR = 20
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def rows_are_faster(ptr: Index, n: int) -> bool:
     """Whether to sum by rows."""
     pairs = 0
@@ -27,7 +28,7 @@ def rows_are_faster(ptr: Index, n: int) -> bool:
     return _PAIR * pairs > int(ptr[-1]) * n
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def by_feature(ptr: Index, row: Index, n: int) -> tuple[Index, Index, Index]:
     """The list by block and feature: where each begins; each entry's neuron in its block, and its place in the list."""
     blocks = (ptr.size - 2 + _BLOCK) // _BLOCK
@@ -50,7 +51,7 @@ def by_feature(ptr: Index, row: Index, n: int) -> tuple[Index, Index, Index]:
     return begin, held, order
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def pull_by_rows(
     ptr: Index,
     row: Index,
@@ -91,7 +92,7 @@ def pull_by_rows(
         most[k] = 4 * np.abs(total).max()
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def add_rows(rows: Array, chosen: Index, weights: Array, out: Array) -> None:
     """``out_i += Σ_p weights_p rows[chosen_p, i]``, as far as out goes; by eights, to load and store it less often."""
     full = chosen.size // 8 * 8
@@ -109,7 +110,7 @@ def add_rows(rows: Array, chosen: Index, weights: Array, out: Array) -> None:
             out[i] += a * A[i]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def relu(S: Array, R: Array) -> None:
     """R = ReLU(S), of which the lower triangle is given."""
     n = len(S)
@@ -124,7 +125,7 @@ def relu(S: Array, R: Array) -> None:
                     R[i, j] = R[j, i]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def pull_by_pairs(ptr: Index, row: Index, w: Array, S: Array, out: Array) -> None:
     """The forces on w; W Wᵀ into the lower triangle of S, which comes as zeros."""
     for k in range(ptr.size - 1):
@@ -144,7 +145,7 @@ def pull_by_pairs(ptr: Index, row: Index, w: Array, S: Array, out: Array) -> Non
             out[a] += 4 * (mine * (1 - line[row[a]]) - total)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def clear(ptr: Index, row: Index, S: Array) -> None:
     """Zeros into S where ``pull_by_pairs`` has written, or everywhere, whichever is less."""
     pairs = 0
@@ -160,7 +161,7 @@ def clear(ptr: Index, row: Index, S: Array) -> None:
                 line[row[b]] = 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def row_error(squares: Array, S: Array) -> float:
     """The largest of the rows' errors, given their squares; of a row shorter than 1, relative to its length."""
     worst = 0.0
@@ -170,7 +171,7 @@ def row_error(squares: Array, S: Array) -> float:
     return float(np.sqrt(worst))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def crowding(S: Array) -> float:
     """``max_i Σ_j ReLU(W_i·W_j)``, at least 1: a bound on the norm of that matrix."""
     n = len(S)

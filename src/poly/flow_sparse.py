@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from poly import chebyshev, flow_ends, flow_forces
 from poly.chebyshev import coefficients, longest_step, next_step, stages
+from poly.compiled import njit
 from poly.flow_ends import at_rest, finished
 from poly.flow_forces import (
     add_rows,
@@ -90,7 +91,7 @@ def _advance(
     times[instance], steps[instance] = t, h
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _lists(W: Array) -> tuple[Index, Index, Index, Array]:
     """Neurons that are held, where each one's weights begin, and each weight's feature and value."""
     n, m = W.shape
@@ -150,7 +151,7 @@ def _with_born(
     return _merged(ptr, row, w, pull, np.array(born_at), np.array(born_row), np.array(born_pull))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _merged(
     ptr: Index, row: Index, w: Array, pull: Array, born_at: Index, born_row: Index, born_pull: Array
 ) -> tuple[Index, Index, Array, Array]:
@@ -173,7 +174,7 @@ def _merged(
     return new_ptr, new_row, new_w, new_pull
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _living(
     neuron: Index, ptr: Index, row: Index, w: Array, pull: Array, most: Array
 ) -> tuple[Index, Index, Index, Array, Array, Array]:
@@ -189,7 +190,7 @@ def _living(
     return neuron[held], new_ptr, row[keep], w[keep], pull[keep], most[held]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _heading(w: Array, pull: Array, l1: float) -> tuple[Codes, Array]:
     """Codes and velocities of the listed weights.
 
@@ -267,7 +268,7 @@ def _advance_all(contained: str) -> Callable[[Array, float, float, Array, Array,
     Numba's cache asks only after this file and the closures of what it keeps.
     """
 
-    @numba.njit(cache=True, nogil=True)
+    @njit(nogil=True)
     def advance(W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, until: int, given_up: Flag) -> None:
         """Bring instances, W (instances, n, m), with their times t and next steps h to ``stop`` or their end, in place.
 

@@ -6,9 +6,10 @@ gradient is ``(E + Eᵀ) W + (Eᵀ 1) ξᵀ + λ sign(W)``: two products of matr
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from poly.compiled import njit
 
 Array = NDArray[Any]  # float32 or float64, the same for all arguments of a call
 # torch.optim.AdamW's defaults, which the released code leaves alone.
@@ -47,7 +48,7 @@ def advance(
             _update(w, mean, square, product, outgoing, noise, step, lr, weight_decay, l1)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _small(
     w: Array, mean: Array, square: Array, xi: Array, first: int, last: int, lr: float, weight_decay: float, l1: float
 ) -> None:
@@ -64,7 +65,7 @@ def _small(
         _update(w, mean, square, product, outgoing, noise, step, lr, weight_decay, l1)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _errors(overlap: Array, shift: Array, errors: Array, outgoing: Array) -> None:
     """``E + Eᵀ`` and the sums of E's columns; where the output is 0 the ReLU passes nothing, the diagonal included."""
     n = len(overlap)
@@ -83,7 +84,7 @@ def _errors(overlap: Array, shift: Array, errors: Array, outgoing: Array) -> Non
         outgoing[i] += error
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _update(
     w: Array,
     mean: Array,

@@ -16,12 +16,12 @@ themselves, not by the difference of two large numbers.
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike, NDArray
 
 from poly import checks, perturb
+from poly.compiled import njit
 
 Array = NDArray[np.float64]
 Alive = NDArray[np.int64]
@@ -136,7 +136,7 @@ def _run(
     return record, state
 
 
-@numba.njit(cache=True)
+@njit()
 def _prefix_sums(gaps: Array) -> tuple[Array, Array]:
     """Σ g and Σ g² over the first k gaps, k = 0 … m, compensated: plain sums of 1e8 terms lose six digits."""
     sums, squares = np.empty(gaps.size + 1), np.empty(gaps.size + 1)
@@ -152,7 +152,7 @@ def _prefix_sums(gaps: Array) -> tuple[Array, Array]:
     return sums, squares
 
 
-@numba.njit(cache=True)
+@njit()
 def _race(
     gaps: Array, sums: Array, squares: Array, top: float, shrink: float, step: float, steps: int, block: Array
 ) -> tuple[tuple[Array, Alive, Array, Array], tuple[float, float, int], float, float]:

@@ -6,17 +6,17 @@ one order: no result hangs on the number of threads, nor on how wide the process
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from poly.compiled import njit
 from poly.optimizers import BETA1, BETA2, EPS
 
 Array = NDArray[Any]  # float32 or float64, the same for all arguments of a call
 _WIDE = 32  # numbers
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def choose(u: NDArray[np.float64], groups: int, size: int, order: NDArray[np.int64]) -> None:
     """Draw the active features of one input into the beginning of ``order``: a group by ``u[0]``, then its members.
 
@@ -33,7 +33,7 @@ def choose(u: NDArray[np.float64], groups: int, size: int, order: NDArray[np.int
         order[k], order[other] = order[other], order[k]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def advance(  # noqa: PLR0912  # in one piece: calls for every input would cost a fifth
     theta: Array,
     moments: Array,
@@ -110,7 +110,7 @@ def advance(  # noqa: PLR0912  # in one piece: calls for every input would cost 
             _update(theta[part], mean, square, gradient[part], first + step, lr, weight_decay, tax)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _update(
     theta: Array, mean: Array, square: Array, gradient: Array, step: int, lr: float, weight_decay: float, l1: float
 ) -> None:

@@ -1,0 +1,102 @@
+"""Functions compiled by numba, and where their compiled code is kept between processes. A leaf module.
+
+By itself numba refuses to work where it can write neither beside the source nor into the user's cache.
+"""
+
+import contextlib
+import os
+import pickle
+import stat
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import caching
+
+_DAMAGE = (OSError, EOFError, pickle.UnpicklingError)
+
+
+class _User(caching.UserWideCacheLocator):  # type: ignore[misc]  # numba has no types
+    """The user's cache, of users who have a home; for others numba would make a folder named ~ right here."""
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Any:
+        """Return the function's place; None where there is none."""
+        try:
+            Path.home()
+        except RuntimeError:
+            return None
+        return super().from_function(py_func, py_file)
+
+
+class _Temporary(caching.InTreeCacheLocator):  # type: ignore[misc]
+    """The user's private folder for temporary files."""
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        super().__init__(py_func, py_file)
+        self._cache_path = str(private_folder() / self.get_suitable_cache_subpath(py_file))
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Any:
+        """Return the function's place; None where there is none."""
+        try:
+            return super().from_function(py_func, py_file)
+        except OSError:
+            return None
+
+
+class _Places(caching.CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = (caching.UserProvidedCacheLocator, caching.InTreeCacheLocator, _User, _Temporary)
+
+
+class _Cache(caching.FunctionCache):  # type: ignore[misc]
+    """Numba's cache of one function, for which a file that cannot be read or written is no error."""
+
+    _impl_class = _Places
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Read compiled code; None where there is none that can be used."""
+        with contextlib.suppress(*_DAMAGE):
+            return super().load_overload(sig, target_context)
+        return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep compiled code if that is possible."""
+        with contextlib.suppress(*_DAMAGE):
+            super().save_overload(sig, data)
+
+
+def njit(**options: Any) -> Callable[[Any], Any]:
+    """Compile a function by ``numba.njit``, and keep the compiled code for other processes where that is possible.
+
+    It is kept where numba keeps it; if that cannot be written, in a private temporary folder; else not at all.
+
+    Args:
+        options: of ``numba.njit``, except ``cache``.
+    """
+
+    def compiled(function: Any) -> Any:
+        made = numba.njit(**options)(function)
+        if hasattr(made, "enable_caching"):  # with NUMBA_DISABLE_JIT it is the function itself
+            with contextlib.suppress(RuntimeError):  # no place can be written
+                made._cache = _Cache(function)
+        return made
+
+    return compiled
+
+
+def private_folder() -> Path:
+    """This user's own folder for temporary files: what others could write there would be run.
+
+    Raises:
+        OSError: there is none.
+    """
+    posix = os.name == "posix"
+    folder = Path(tempfile.gettempdir()) / f"poly-numba-{os.getuid() if posix else 'user'}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or (posix and (found.st_uid != os.getuid() or found.st_mode & 0o077)):
+        raise PermissionError(f"{folder}: others can write to it")
+    return folder

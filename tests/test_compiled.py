@@ -1,0 +1,106 @@
+"""Compiled code, wherever the package lies and whoever runs it: kept where that is possible, and never an error."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from numba.core import caching
+
+from poly import compiled, model
+
+# One of these cannot be written even by root: below a file there are no folders.
+NOWHERE = "/dev/null/none"
+CODE = """
+import os
+import poly.expected, poly.flow, poly.noise_runs, poly.sparsify, poly.training, poly.untied
+print(len(poly.sparsify.sparsify([0.3, 0.2, 0.1], 0.01).t) > 1)
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A copy of the package beside which nothing can be kept, as where the installation is read-only."""
+    ignored = shutil.ignore_patterns("__pycache__", "press")
+    package = shutil.copytree(Path(model.__file__).parent, tmp_path / "lib/poly", ignore=ignored)
+    (package / "__pycache__").write_text("not a folder")
+    (tmp_path / "tmp").mkdir()
+    return tmp_path
+
+
+def run(root: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Import and call what is compiled, without a home."""
+    environment = os.environ | {"PYTHONPATH": str(root / "lib"), "TMPDIR": str(root / "tmp")} | variables
+    for name in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        environment[name] = NOWHERE
+    environment.pop("NUMBA_DISABLE_JIT", None)
+    return subprocess.run([sys.executable, "-c", CODE], env=environment, check=False, capture_output=True, text=True)
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs a path below which nothing can lie")
+@pytest.mark.parametrize("chosen", ["", NOWHERE])
+def test_without_home_and_with_a_read_only_installation_all_works(installed: Path, chosen: str) -> None:
+    done = run(installed, NUMBA_CACHE_DIR=chosen)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+    (folder,) = (installed / "tmp").iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert list(folder.rglob("*.nbc"))  # the next process need not compile again
+
+
+@pytest.mark.skipif(os.name != "posix", reason="owners and modes")
+@pytest.mark.parametrize("kind", ["open", "link"])
+def test_a_folder_that_others_can_write_to_is_not_used(installed: Path, kind: str) -> None:
+    name = f"poly-numba-{os.getuid()}"
+    taken = installed / ("elsewhere" if kind == "link" else f"tmp/{name}")
+    taken.mkdir()
+    taken.chmod(0o700 if kind == "link" else 0o777)
+    if kind == "link":
+        (installed / "tmp" / name).symlink_to(taken)
+    done = run(installed)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+    assert not list(taken.iterdir())
+
+
+def test_without_any_folder_it_is_compiled_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    def without_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(tempfile, "gettempdir", gone)
+    monkeypatch.setattr(Path, "home", without_home)
+    monkeypatch.setattr(caching.InTreeCacheLocator, "from_function", classmethod(lambda *_: None))
+    monkeypatch.chdir(tmp_path)
+    made = compiled.njit()(lambda x: 2 * x)
+    assert made(1.5) == 3.0
+    assert not isinstance(made._cache, caching.FunctionCache)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("damage", ["empty", "a folder", "gone"])
+def test_what_is_kept_may_be_damaged_or_gone(damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def double(x: float) -> float:
+        return 2 * x
+
+    cache = tmp_path / "cache"
+    monkeypatch.setattr(compiled.numba.config, "CACHE_DIR", str(cache))
+    assert compiled.njit()(double)(1.5) == 3.0
+    (index,) = cache.rglob("*.nbi")
+    again = compiled.njit()(double)
+    if damage == "gone":
+        shutil.rmtree(cache)
+    else:
+        index.unlink()
+        index.write_bytes(b"") if damage == "empty" else index.mkdir()
+    assert again(1.5) == 3.0
+
+
+def test_every_module_leaves_it_to_one() -> None:
+    for path in Path(model.__file__).parent.rglob("*.py"):
+        if path.name != "compiled.py":
+            assert not re.search(r"jit\([^)]*cache=", path.read_text(encoding="utf-8")), path.name
