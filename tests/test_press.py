@@ -320,9 +320,11 @@ def test_an_interrupted_build_leaves_no_kernel_and_the_next_one_resumes(book: Pa
     assert list(before) == ["01-one"]
     assert not (book / "_build/html").exists()
     pages = chapters.read_pages(book)
-    left = [json.loads(file.read_text())["ip"] for file in (book / "_build/jupyter").glob("kernel-*.json")]
+    left = [Path(file.read_text()) for file in (book / "_build/jupyter").glob("sockets-*")]
+    assert [folder.exists() for folder in left] == [True] * (how == signal.SIGKILL)
     results = execute.up_to_date(book, chapters.find_chapters(pages, []))
-    assert not any(Path(place).parent.exists() for place in left)
+    assert not any(folder.exists() for folder in left)
+    assert not list((book / "_build/jupyter").glob("sockets-*"))
     assert [result.cached for result in results] == [True, False]
     assert times(book)["01-one"] == before["01-one"]
     assert not list((book / "_build/executed").glob("*.tmp"))

@@ -1,15 +1,12 @@
 """Execute chapters with papermill, several at a time, one kernel each; keep what is finished."""
 
 import contextlib
-import json
 import logging
 import os
 import platform
 import re
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -27,8 +24,9 @@ from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
+from zmq import ZMQError
 
-from poly.press import progress, provenance
+from poly.press import progress, provenance, sockets
 from poly.press.chapters import Page, PressError, code_cells, notebook_text, read_notebook, with_outputs, write_whole
 from poly.press.keys import chapter_key
 
@@ -38,7 +36,6 @@ STORE = "POLY_STORE"
 # What is kept with the book and comes again to the last digit: who checks the book has it run anew (poly.kept).
 EXACT_ANEW = {"POLY_ANEW": "flow-runs"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-SOCKETS = "poly-sockets-"
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -69,7 +66,7 @@ class _Run(NamedTuple):
     environment: dict[str, str]
     stop: threading.Event
     kernels: list[AsyncKernelManager]
-    sockets: str  # the folder of the sockets that kernels listen on
+    sockets: str  # the folder of the kernels' sockets and connection files
 
 
 class _StoppedError(Exception):
@@ -108,15 +105,15 @@ papermill_engines.register("poly-press", _WatchedEngine)
 
 def _kernel(run: _Run) -> AsyncKernelManager:
     """A kernel of this very interpreter: without folders to search, the one kernel left is the native one."""
-    connection = run.root / "_build" / "jupyter" / f"kernel-{uuid4().hex}.json"
+    name = f"{run.sockets}/{uuid4().hex[:8]}"
     specs = KernelSpecManager(kernel_dirs=[])
     kernel = AsyncKernelManager(
-        kernel_name="python3", kernel_spec_manager=specs, connection_file=str(connection), shutdown_wait_time=2.0
+        kernel_name="python3", kernel_spec_manager=specs, connection_file=f"{name}.json", shutdown_wait_time=2.0
     )
-    if os.name == "posix":
+    if sockets.holds_sockets(run.sockets):
         # A port is found free before the kernel binds it: of two kernels that start at once, one may lose its own.
-        # A socket with a name of its own is nobody else's. Names are short: a system may allow 104 characters.
-        kernel.transport, kernel.ip = "ipc", f"{run.sockets}/{uuid4().hex[:8]}"
+        # A socket with a name of its own is nobody else's.
+        kernel.transport, kernel.ip = "ipc", name
     run.kernels.append(kernel)
     return kernel
 
@@ -129,7 +126,9 @@ def environment(root: Path, workers: int) -> dict[str, str]:
     """The environment of a kernel: cores shared, this root's `poly` first, nothing from the reader's own set-up."""
     threads = dict.fromkeys(THREAD_VARIABLES, str(max(1, provenance.cores() // workers)))
     variables = {**threads, **os.environ}
-    variables.pop("MPLBACKEND", None)  # the kernel chooses its inline one
+    for own in ("MPLBACKEND", "PYTHONSTARTUP"):  # the kernel chooses its inline backend, and would run such a file
+        variables.pop(own, None)
+    variables["MATPLOTLIBRC"] = os.devnull  # an empty file: all is as matplotlib itself has it
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root / "src"), os.environ.get("PYTHONPATH", "")]))
     variables["IPYTHONDIR"] = str(root / "_build" / "jupyter" / "ipython")
     variables[STORE] = str(root / "_build" / "sweeps")
@@ -183,12 +182,12 @@ def execute(
     _forget_the_dead(root)
     (root / "_build" / "jupyter").mkdir(parents=True, exist_ok=True)
     workers = min(workers or provenance.cores(), len(jobs))
-    sockets = tempfile.TemporaryDirectory(prefix=SOCKETS, ignore_cleanup_errors=True)
-    run = _Run(root, {**environment(root, workers), **(variables or {})}, threading.Event(), [], sockets.name)
+    given = {**environment(root, workers), **(variables or {})}
     # papermill injects given parameters as a cell of their own.
     cells = [len(code_cells(job.notebook)) + bool(job.parameters) for job in jobs]
     watches = [progress.Watch(job.page.name, count) for job, count in zip(jobs, cells, strict=True)]
-    with sockets, ThreadPoolExecutor(workers) as pool, progress.display(watches) as tick:
+    with sockets.folder(root) as private, ThreadPoolExecutor(workers) as pool, progress.display(watches) as tick:
+        run = _Run(root, given, threading.Event(), [], private)
         running: set[Future[None]] = {
             pool.submit(_one, job, watch, run) for job, watch in zip(jobs, watches, strict=True)
         }
@@ -228,7 +227,9 @@ def _one(job: Job, watch: progress.Watch, run: _Run) -> None:
         log = _kernel_log(run.root, watch.name)
         text = f"Its kernel died: killed, or out of memory. What it said last is in {log}"
         raise PressError(_failure(watch, text)) from None
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, ZMQError) as error:
+        if watch.kernel is not None:
+            watch.kernel.context.destroy(linger=0)  # a socket that stays open keeps this process from ending
         raise PressError(f"{watch.name}: its kernel did not start: {error}") from None
     # A source that changed while the chapter ran must not pass for executed.
     unchanged = chapter_key(run.root, read_notebook(job.page.path), job.parameters) == job.key
@@ -275,13 +276,7 @@ def _kill(kernels: Sequence[AsyncKernelManager]) -> None:
 
 
 def _forget_the_dead(root: Path) -> None:
-    """Remove what a killed build left: half-written copies, the connection files and the sockets of its kernels."""
-    build = root / "_build"
-    connections = list(build.glob("jupyter/kernel-*.json"))
-    for path in connections:
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            sockets = Path(json.loads(path.read_text(encoding="utf-8"))["ip"]).parent
-            if sockets.name.startswith(SOCKETS):
-                shutil.rmtree(sockets, ignore_errors=True)
-    for path in [*build.glob("executed/**/*.tmp"), *connections]:
+    """Remove what a killed build left: half-written copies, the sockets and connection files of its kernels."""
+    sockets.forget_the_dead(root)
+    for path in (root / "_build").glob("executed/**/*.tmp"):
         path.unlink(missing_ok=True)

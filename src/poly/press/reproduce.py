@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from poly import perturb
-from poly.press import execute, figure_data, figures, ledger, provenance, texts
+from poly.press import execute, figure_data, figures, ledger, provenance, sockets, texts
 from poly.press.chapters import Page, PressError, code_cells, figures_of, find_chapters, read_notebook, read_pages
 from poly.press.figure_data import FigureData
 
@@ -144,12 +144,14 @@ def _nbval(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> l
     files = [str(page.path.relative_to(root)) for page in pages]
     workers = str(min(provenance.cores(), len(files)))
     options = ["-q", "-n", workers, "--dist", "loadscope", "-p", "no:cacheprovider", f"--junitxml={report}"]
-    subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval", *files, *options],
-        cwd=root,
-        env={**execute.environment(root, provenance.cores()), **variables, figures.FOLDER: str(folder)},
-        check=False,
-    )
+    with sockets.folder(root) as private:
+        own = {figures.FOLDER: str(folder), "JUPYTER_RUNTIME_DIR": private}
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "--nbval", *files, *options],
+            cwd=root,
+            env={**execute.environment(root, provenance.cores()), **variables, **own},
+            check=False,
+        )
     if not report.is_file():
         raise PressError("nbval ended without a report")
     return [

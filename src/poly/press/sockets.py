@@ -1,0 +1,95 @@
+"""The folder of the kernels' sockets and connection files: private, and outside the checkout.
+
+A checkout may lie where every file belongs to everybody, as on Windows' disks below WSL and on network shares, and the
+folder for temporary files may be such a place or have a path that is too long for a socket's name.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+from jupyter_core.paths import secure_write
+
+from poly.press.chapters import PressError
+
+PREFIX = "poly-sockets-"
+# Where else temporary files may lie.
+PLACES = ("/tmp", "/var/tmp", "/dev/shm") if os.name == "posix" else ()
+
+
+@contextlib.contextmanager
+def folder(root: Path) -> Iterator[str]:
+    """Make a folder for the kernels of this process, and remove it in the end; a note in `_build` names it meanwhile.
+
+    It is the first that can hold sockets; if there is none, one that cannot.
+
+    Raises:
+        PressError: there is none that others cannot read.
+    """
+    places = list(dict.fromkeys([*_chosen(), *PLACES]))
+    with contextlib.ExitStack() as made:
+        private = []
+        for place in places:
+            with contextlib.suppress(OSError):
+                temporary = tempfile.TemporaryDirectory(prefix=PREFIX, dir=place, ignore_cleanup_errors=True)
+                path = made.enter_context(temporary)
+                if _is_private(path):
+                    private.append(path)
+                    if holds_sockets(path):
+                        break
+        if not private:
+            raise PressError(f"no private folder can be made in {', '.join(places)}: set TMPDIR to one where it can")
+        found = private[-1] if holds_sockets(private[-1]) else private[0]
+        note = root / "_build" / "jupyter" / f"sockets-{os.getpid()}"
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(found, encoding="utf-8", errors="surrogateescape")
+        made.callback(note.unlink, missing_ok=True)
+        yield found
+
+
+def holds_sockets(folder: str) -> bool:
+    """Whether a socket can have a name in this folder, eight letters and a number."""
+    if os.name != "posix":
+        return False
+    probe = Path(folder) / "12345678-90"
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as own:
+        own.bind(str(probe))
+        probe.unlink()
+        return True
+    return False
+
+
+def forget_the_dead(root: Path) -> None:
+    """Remove the folders that killed builds left."""
+    for note in (root / "_build" / "jupyter").glob("sockets-*"):
+        with contextlib.suppress(OSError, ValueError):
+            if psutil.pid_exists(int(note.name.partition("-")[2])):
+                continue
+            left = Path(note.read_text(encoding="utf-8", errors="surrogateescape"))
+            if left.name.startswith(PREFIX):
+                shutil.rmtree(left, ignore_errors=True)
+            note.unlink()
+
+
+def _chosen() -> list[str]:
+    """The reader's folder for temporary files, if any can be written."""
+    with contextlib.suppress(OSError):
+        return [tempfile.gettempdir()]
+    return []
+
+
+def _is_private(folder: str) -> bool:
+    """Whether Jupyter would write a connection file here."""
+    probe = Path(folder) / "probe"
+    try:
+        with secure_write(str(probe)):
+            pass
+        probe.unlink()
+    except (OSError, RuntimeError):
+        return False
+    return True
