@@ -43,6 +43,8 @@ COLORS = {
 _DPI = 220
 _CSS_DPI = 96
 
+# Not as the reader's own matplotlibrc has it: pictures would have other sizes, or need a TeX that is not there.
+mpl.rcdefaults()
 mpl.rcParams.update(
     {
         "font.size": 10.5,
