@@ -88,7 +88,7 @@ def build_chapter(root: Path, wanted: str, words: Sequence[str]) -> None:
     record.registered(root)
     page = find_chapters(pages, [wanted])[0]
     source = read_notebook(page.path)
-    values = parameters.read_parameters(words, parameters.known_parameters(source), page.name)
+    values = parameters.read_parameters(words, parameters.known_parameters(source, page.name), page.name)
     out = root / "_build" / "chapter" / page.name / _slug(values)
     target = out / f"{Path(page.name).name}.ipynb"
     with only_one(out):

@@ -45,15 +45,16 @@ def _parsed(notebook: NotebookNode) -> list[ast.Module]:
             continue
         try:
             trees.append(ast.parse(cell.source))
-        except SyntaxError:
+        except (SyntaxError, ValueError):  # the latter where it holds a null character
             try:
-                trees.append(ast.parse(_without_magics(cell.source)))
-            except SyntaxError:
+                trees.append(ast.parse(without_magics(cell.source)))
+            except (SyntaxError, ValueError):
                 continue
     return trees
 
 
-def _without_magics(source: str) -> str:
+def without_magics(source: str) -> str:
+    """The source as Python alone understands it."""
     from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415  # rarely needed, slow to import
 
     return TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
