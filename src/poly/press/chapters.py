@@ -14,6 +14,8 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
+from poly.press import own
+
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -39,9 +41,11 @@ class Page(NamedTuple):
 
 
 def find_root(start: Path) -> Path:
-    """The book's root: the first folder from `start` upward with its files, else the one this package lies in."""
-    for folder in (start, *start.parents, Path(__file__).resolve().parents[3]):
+    """The book's root: the first folder from `start` upward with its files; one line where the code is not its own."""
+    for folder in (start, *start.parents):
         if (folder / "_toc.yml").is_file() and (folder / "src" / "poly").is_dir():  # another book has only the first
+            if line := own.foreign(folder):
+                raise PressError(line)
             return folder
     raise PressError(f"no _toc.yml beside src/poly in {start} or above it: change into the book's folder")
 
