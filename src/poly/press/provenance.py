@@ -119,13 +119,22 @@ def _version(name: str) -> str:
 
 
 def _commit(root: Path) -> str:
-    """The commit, and whether files have changed since; outside of a repository none is known."""
+    """The commit that holds the book, and whether files have changed since; else "unknown".
 
-    def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else ""
+    A book that was unpacked inside another repository is not in that one's commits, whatever its variables say.
+    """
+    variables = {name: value for name, value in os.environ.items() if not name.upper().startswith("GIT_")}
+
+    def git(*words: str) -> str | None:
+        done = subprocess.run(
+            ["git", "-C", str(root), *words], env=variables, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip() if done.returncode == 0 else None
 
     try:
+        at_its_top = git("rev-parse", "--show-prefix") == ""
+        if not at_its_top or any(git("cat-file", "-e", f"HEAD:{name}") is None for name in ("_toc.yml", "src/poly")):
+            return "unknown"
         commit = git("rev-parse", "--short=12", "HEAD")
         changed = bool(git("status", "--porcelain", "--untracked-files=no"))
     except OSError:
