@@ -101,10 +101,12 @@ def _find(chapters: list[Page], wanted: str) -> Page:
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """The notebook in `path`; one line when it is no notebook."""
+    """The notebook in `path`, its lines ended as on every system; one line when it is no notebook."""
     try:
         notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
+        for cell in notebook.cells:
+            cell.source = cell.source.replace("\r\n", "\n").replace("\r", "\n")
+    except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError) as error:
         raise PressError(f"{path.name} is not a valid notebook: {str(error).splitlines()[0]}") from None
     return notebook
 
