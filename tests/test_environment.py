@@ -62,5 +62,7 @@ def test_a_chapter_runs_with_matplotlibs_defaults(tmp_path: Path, monkeypatch: p
     }.items():
         monkeypatch.setenv(name, str(value))
     (done,) = execute.up_to_date(tmp_path, [chapters.Page("book/one", path)])
-    assert [output.text for output in done.notebook.cells[0].outputs] == ["['backend'] module://matplotlib_inline.backend_inline\n"]
+    assert [output.text for output in done.notebook.cells[0].outputs] == [
+        "['backend'] module://matplotlib_inline.backend_inline\n"
+    ]
     assert os.environ["MATPLOTLIBRC"] == str(rc)
