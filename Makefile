@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# What the environment was set up for: this folder, whose path it holds, and these packages. Clocks decide nothing.
+WANTED := $(CURDIR) $(shell cat requirements.txt pyproject.toml | tr -d '\r' | cksum)
 PRESS := $(BIN)/python -m poly.press
 
 CHAPTER ?=
@@ -17,6 +19,10 @@ ARGS ?=
 # Before anything is installed.
 ifeq ($(filter chapter,$(MAKECMDGOALS))$(CHAPTER),chapter)
 $(error which chapter? make chapter CHAPTER=03 PARAMS="m=1000 starts=8")
+endif
+# An environment that was moved, copied, or made for other packages is set up again.
+ifneq ($(strip $(shell cat $(INSTALLED) 2>/dev/null)),$(strip $(WANTED)))
+.PHONY: $(INSTALLED)
 endif
 .PHONY: help book stored chapter record test reproduce perturb verify serve pdf zip notebook bench install clean
 
@@ -64,12 +70,17 @@ bench: $(INSTALLED) ## ratios against the textbook implementation, into _build/b
 
 install: $(INSTALLED) ## only set up .venv
 
+# A link, or a folder that another file system is mounted on, is emptied and stays.
 clean: ## remove _build: the book and everything it was made from
-	rm -rf _build
+	@{ rm -rf _build/* _build/.[!.]* _build/..?*; } 2>&1 | head -n 1 >&2
+	@[ -d _build ] || rm -f _build
+	@[ -z "`ls -A _build/ 2>/dev/null`" ] || exit 1
+	@rmdir _build 2>/dev/null || true
 
 # The file .venv/.installing holds the process that installs packages: where that is gone, it was cut off, perhaps in the middle of a file, and all is done again. A pipe hides pip's exit status, so success is what
 # removes it.
-$(INSTALLED): requirements.txt pyproject.toml
+# The reader's own settings for pip may say where packages come from, but not where they go.
+$(INSTALLED):
 	@command -v git >/dev/null 2>&1 || { echo "error: git is not installed: this book needs it" >&2; exit 1; }
 	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
 	  echo "error: there is no $(PYTHON): install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=python3.12" >&2; exit 1; }
@@ -84,7 +95,9 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@echo "setting up $(VENV): about 170 packages, a few minutes the first time"
 	@"$(PYTHON)" -m venv $(VENV)
 	@echo $$PPID > $(VENV)/.installing
-	@{ PYTHONUNBUFFERED=1 $(BIN)/python -m pip install --disable-pip-version-check --requirement requirements.txt \
+	@export PYTHONUNBUFFERED=1 PIP_USER=0 PIP_DRY_RUN=0; \
+	unset PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONPATH PYTHONHOME FORCE_COLOR PYTHONWARNINGS; \
+	{ $(BIN)/python -m pip install --disable-pip-version-check --requirement requirements.txt \
 	  && $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable . \
 	  && rm $(VENV)/.installing; } 2>&1 | tee $(VENV)/install.log \
 	  | while read -r line; do case "$$line" in \
@@ -93,11 +106,4 @@ $(INSTALLED): requirements.txt pyproject.toml
 	    esac; done
 	@test ! -e $(VENV)/.installing || { tail -n 5 $(VENV)/install.log >&2; \
 	  echo "error: the packages could not be installed; pip's whole output is in $(VENV)/install.log" >&2; exit 1; }
-	@echo "$(CURDIR)" > $@
-
-# The environment holds the folder's path: one that was moved or copied is set up again.
-ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(CURDIR))
-.PHONY: moved
-moved:
-$(INSTALLED): moved
-endif
+	@echo "$(WANTED)" > $@
