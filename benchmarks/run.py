@@ -283,7 +283,7 @@ def main() -> None:
             f"{key} {value:.3g}" for key, value in results[name].items() if isinstance(value, float)
         )
         print(f"  {shown}", flush=True)
-    write_whole(target, json.dumps(results, indent=1), target.parent)
+    write_whole(target, json.dumps(results, indent=1))
     print(f"written {target}; peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
 
 

@@ -45,7 +45,7 @@ def installs(folder: Path, **variables: str) -> int:
 
 
 def test_packages_go_into_the_environment_whatever_the_reader_set_for_pip(copy: Path) -> None:
-    where = {name: "/elsewhere" for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PYTHONPATH")}
+    where = dict.fromkeys(("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PYTHONPATH"), "/elsewhere")
     set_up = {"PIP_USER": "true", "PIP_DRY_RUN": "1", "PYTHONWARNINGS": "error", "FORCE_COLOR": "1"}
     assert installs(copy, PIP_INDEX_URL="https://example.org", **where, **set_up) == 2
     seen = dict(line.split("=", 1) for line in (copy / "pip.env").read_text().splitlines() if "=" in line)

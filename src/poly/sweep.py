@@ -224,14 +224,28 @@ def _run_cell(run: Callable[..., Any], cell: _Cell, key: str, folder: Path | Non
     if folder is None:
         return _run(run, cell, alone)
     # Two sweeps that share a store at one time share the work: who comes second waits, and takes what is there.
-    lock = folder / f"{key}.lock"
-    with FileLock(lock):
+    lock = FileLock(folder / f"{key}.lock")
+    with _naming(Path(lock.lock_file)):  # a network share may have no locks
+        lock.acquire()
+    try:
         found = _load(folder, key)
         if found is None:
             found = _run(run, cell, alone)
-            _save(folder, key, cell, found)
-        lock.unlink(missing_ok=True)
+            with _naming(folder / key):
+                _save(folder, key, cell, found)
+        Path(lock.lock_file).unlink(missing_ok=True)
+    finally:
+        lock.release()
     return found
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an error of the system say where: that of a full disk names no file."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(error.filename or path)) from None
 
 
 def _run(run: Callable[..., Any], cell: _Cell, alone: bool) -> Result:

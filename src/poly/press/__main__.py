@@ -1,7 +1,6 @@
 """`python -m poly.press`: build, check and serve the book, with or without make."""
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 
@@ -15,14 +14,21 @@ def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        from poly.press.chapters import PressError, find_root  # noqa: PLC0415  # --help and bad usage answer at once
+        from poly.press.chapters import PressError, find_root, what_failed  # noqa: PLC0415  # --help and bad usage answer at once
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
+    root = Path()
     try:
-        return _run(options, find_root(Path.cwd()))
+        root = find_root(Path.cwd())
+        return _run(options, root)
     except PressError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        raise  # who read the output has gone: no fault of a disk
+    except OSError as error:  # a full disk, a file of another user, a network share that went away
+        print(f"error: {what_failed(error, root / '_build')}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted; the next build goes on from the chapters that are finished", file=sys.stderr)
@@ -32,7 +38,6 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace, root: Path) -> int:
     # Each command imports what it needs: papermill alone takes a second.
     from poly.press import build, check, reproduce, serve, verify  # noqa: PLC0415
-    from poly.press.chapters import only_one  # noqa: PLC0415
 
     match options.command:
         case "build" if options.stored:
@@ -60,8 +65,7 @@ def _run(options: argparse.Namespace, root: Path) -> int:
         case "notebook":
             return serve.notebook(root, options.options)
         case "clean":
-            with only_one(root / "_build"):
-                shutil.rmtree(root / "_build", ignore_errors=True)
+            build.clean(root)
     return 0
 
 

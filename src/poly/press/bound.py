@@ -48,7 +48,7 @@ def keep(root: Path, ledger: Mapping[str, Claim]) -> None:
     """Bind all entries to what they say now."""
     bound = {name: {"entry": claims.fingerprint(claim), "amended": claim.amended} for name, claim in ledger.items()}
     text = json.dumps(kept(root) | bound, indent=1, ensure_ascii=False, sort_keys=True)
-    write_whole(root / KEPT, f"{text}\n", root / "_build" / "record")
+    write_whole(root / KEPT, f"{text}\n")
 
 
 def unkept(root: Path, ledger: Mapping[str, Claim]) -> list[str]:

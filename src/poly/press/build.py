@@ -1,5 +1,6 @@
 """The press' main jobs, from the pages to the book."""
 
+import contextlib
 import hashlib
 import re
 import shutil
@@ -22,6 +23,7 @@ from poly.press.chapters import (
     only_one,
     read_notebook,
     read_pages,
+    remove,
 )
 from poly.press.keys import chapter_key
 from poly.press.progress import duration
@@ -103,6 +105,18 @@ def build_chapter(root: Path, wanted: str, words: Sequence[str]) -> None:
         _render(root, out, pages, {**notebooks, page: changed}, strict=False)
     print(f"executed {target}")
     print(f"open {out / 'html' / f'{page.docname}.html'}")
+
+
+def clean(root: Path) -> None:
+    """Remove `_build`; what a link leads to, or is mounted there, is emptied and stays."""
+    out = root / "_build"
+    with only_one(out):
+        for path in out.iterdir():
+            if path.name != "lock":
+                remove(path)
+    remove(out / "lock")
+    with contextlib.suppress(OSError):
+        out.rmdir()
 
 
 def _with_note(notebook: NotebookNode, values: dict[str, Any]) -> NotebookNode:

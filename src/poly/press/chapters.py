@@ -1,7 +1,9 @@
 """The pages that `_toc.yml` names, and how to read, find and write a chapter."""
 
 import copy
+import glob
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,16 +151,35 @@ def with_outputs(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
     return merged
 
 
-def write_whole(path: Path, text: str, scratch: Path) -> None:
-    """Write `text` to `path` in one step; half a file can only ever lie in `scratch`, on the same disk."""
-    scratch.mkdir(parents=True, exist_ok=True)
+def write_whole(path: Path, text: str) -> None:
+    """Write `text` to `path` in one step, by way of a file beside it, which is on the same disk for certain."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = scratch / f"{path.name}.{uuid4().hex}.tmp"
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):  # by a process that was killed
+        left.unlink(missing_ok=True)
+    temporary = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8", newline="\n")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def what_failed(error: OSError, place: Path) -> str:
+    """The path that the system refused, and why, in one line; `place` where the error names none."""
+    gathered = error.args[0] if error.args else None
+    if isinstance(gathered, list) and gathered:  # of shutil.copytree: the first of many
+        _, place, why = gathered[0]
+        reason = re.sub(r"^\[.*?\] |: '.*", "", str(why))  # without number and paths
+        return f"{place}: {reason}"
+    return f"{error.filename2 or error.filename or place}: {error.strerror or error}"
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there; of a link only the link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -170,6 +191,8 @@ def only_one(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise PressError(f"another build is at work in {folder}: wait for it, or stop it") from None
+    except OSError as error:  # a folder of another user; a network share without locks
+        raise PressError(f"cannot lock {what_failed(error, folder / 'lock')}") from None
     try:
         yield
     finally:

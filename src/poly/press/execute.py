@@ -237,7 +237,7 @@ def _one(job: Job, watch: progress.Watch, run: _Run) -> None:
     stamp = provenance.run(run.root, done, seconds=watch.seconds(), memory=watch.memory)
     key = job.key if unchanged else "changed while it ran"
     done.metadata["poly"] = {"key": key, "python": PYTHON, "provenance": stamp}
-    write_whole(job.target, notebook_text(done), job.target.parent)
+    write_whole(job.target, notebook_text(done))
     watch.ended = time.monotonic()
 
 

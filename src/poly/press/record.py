@@ -42,7 +42,7 @@ def record(root: Path, results: Sequence[Result], *, dry_run: bool = False, ever
         if dry_run:
             print(f"{result.page.name}: would be written")
         else:
-            write_whole(result.page.path, text, root / "_build" / "record")
+            write_whole(result.page.path, text)
             print(f"{result.page.name}: written")
     if entries and not dry_run:
         bound.keep(root, entries)

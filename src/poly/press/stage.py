@@ -37,6 +37,7 @@ from poly.press.chapters import (
     figures_of,
     notebook_text,
     outputs_of,
+    remove,
     said,
     write_whole,
 )
@@ -44,7 +45,7 @@ from poly.press.chapters import (
 NUMBERS = "numbers"  # the folder of the figures' downloads, beside the staged chapters
 STRICT = ("-W", "-n", "--keep-going")
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-SKIPPED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.ipynb", "*.pyc", ".DS_Store")
+SKIPPED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.ipynb", "*.pyc", "*.tmp", ".DS_Store")
 
 
 def render(
@@ -65,7 +66,7 @@ def render(
     repair(out)
     gate(notebooks)
     stage = out / "stage"
-    shutil.rmtree(stage, ignore_errors=True)
+    remove(stage)
     registered = record.registered(root)
     url = launch.home(root)
     _lay_out(root, stage, pages, notebooks, registered, url)
@@ -96,7 +97,7 @@ def render(
     (html / "provenance.json").write_text(provenance.whole(root, notebooks), encoding="utf-8", newline="\n")
     stamp_file.unlink(missing_ok=True)
     _swap(html, out)
-    write_whole(stamp_file, stamp, out)
+    write_whole(stamp_file, stamp)
     return True
 
 
@@ -296,7 +297,7 @@ def single_page(out: Path) -> Path:
 def _jupyter_book(stage: Path, out: Path, strict: bool, builder: str = "html") -> Path:
     """Render the stage from nothing into a folder of its own; show jupyter-book's words only when it fails."""
     work = out / "render"
-    shutil.rmtree(work, ignore_errors=True)
+    remove(work)
     flags = STRICT if strict else ()
     tool = "from jupyter_book.cli.main import main; main()"  # it has no __main__, and its script may not be on PATH
     command = [
@@ -323,7 +324,7 @@ def _jupyter_book(stage: Path, out: Path, strict: bool, builder: str = "html") -
         check=False,
     )
     log = ANSI.sub("", done.stdout)
-    write_whole(out / "render.log", log, out)
+    write_whole(out / "render.log", log)
     html = work / "_build" / builder
     if done.returncode or not (html / "index.html").is_file():
         raise PressError(f"jupyter-book failed; its whole output is in {out / 'render.log'}\n\n{_gist(log, stage)}")
