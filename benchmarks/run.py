@@ -28,7 +28,8 @@ from threadpoolctl import threadpool_limits
 
 from poly import chebyshev, flow, flow_dense, metrics, model, sparsify, sweep, training
 from poly.press.chapters import write_whole
-from poly.press.provenance import cores, processor
+from poly.press.machine import cores
+from poly.press.provenance import processor
 
 ROOT = Path(__file__).resolve().parent.parent
 L1, STEPS = 1e-3, 7500

@@ -415,7 +415,7 @@ def test_a_picture_without_alt_text_and_an_error_output_never_reach_the_page(boo
 def test_the_display_tells_chapter_cell_and_time(
     terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "Console", lambda: Console(force_terminal=terminal, width=100))
+    monkeypatch.setattr(progress, "Console", lambda **_: Console(force_terminal=terminal, width=100))
     watches = [progress.Watch("01-one", cells=7), progress.Watch("02-two", cells=5)]
     with progress.display(watches) as tick:
         tick()

@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from poly.press.surroundings import forget_warnings, provide_home
+
 EPILOG = "make only calls these commands; without make, run them in any environment that has the package installed."
 
 
@@ -13,6 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     # Windows consoles may not know every character that a chapter or a tool prints.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    forget_warnings()
     try:
         from poly.press.chapters import PressError, find_root, what_failed  # noqa: PLC0415  # --help and bad usage answer at once
     except KeyboardInterrupt:
@@ -21,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     root = Path()
     try:
         root = find_root(Path.cwd())
+        provide_home(root)
         return _run(options, root)
     except PressError as error:
         print(f"error: {error}", file=sys.stderr)

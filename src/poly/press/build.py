@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode, from_dict
-from rich.console import Console
 from rich.table import Table
 
 from poly.press import execute, ledger, parameters, record, stage
@@ -26,7 +25,7 @@ from poly.press.chapters import (
     remove,
 )
 from poly.press.keys import chapter_key
-from poly.press.progress import duration
+from poly.press.progress import console, duration
 
 
 def build(root: Path, workers: int | None = None) -> None:
@@ -158,7 +157,7 @@ def _render(
     strict: bool = True,
 ) -> None:
     started = time.monotonic()
-    with Console(stderr=True).status("rendering the pages"):
+    with console(stderr=True).status("rendering the pages"):
         done = stage.render(root, out, pages, notebooks, strict=strict)
     print(f"rendered in {duration(time.monotonic() - started)}" if done else "the rendered book is up to date")
 
@@ -176,7 +175,7 @@ def _table(results: Sequence[execute.Result]) -> None:
             str(len(figures_of(result.notebook))),
             "unchanged, not executed again" if result.cached else "",
         )
-    Console().print(table)
+    console().print(table)
 
 
 def _front_page(out: Path) -> Path:

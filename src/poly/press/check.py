@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
 from rich.table import Table
 
-from poly.press import perturbation, provenance, record, reproduce
+from poly.press import machine, perturbation, record, reproduce
 from poly.press.chapters import PressError, find_chapters, read_pages
-from poly.press.progress import duration
+from poly.press.progress import console, duration
 
 
 class Stage(NamedTuple):
@@ -38,7 +37,7 @@ def run(root: Path, *, fast: bool) -> None:
 
 
 def _stages(root: Path) -> list[Stage]:
-    workers = str(provenance.cores())
+    workers = str(machine.fitting(machine.cores(), machine.PROCESS))
     browser = root / "tests" / "browser"
     stages = [
         Stage("lint", lambda: _python(root, "ruff", "check", ".")),
@@ -92,4 +91,4 @@ def _table(times: list[tuple[str, float]], *, failed: bool) -> None:
     table.add_column("")
     for number, (name, seconds) in enumerate(times, 1):
         table.add_row(name, duration(seconds), "failed" if failed and number == len(times) else "passed")
-    Console().print(table)
+    console().print(table)

@@ -26,7 +26,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from zmq import ZMQError
 
-from poly.press import progress, provenance, sockets
+from poly.press import machine, progress, provenance, sockets, surroundings
 from poly.press.chapters import Page, PressError, code_cells, notebook_text, read_notebook, with_outputs, write_whole
 from poly.press.keys import chapter_key
 
@@ -123,14 +123,18 @@ def _kernel_log(root: Path, name: str) -> Path:
 
 
 def environment(root: Path, workers: int) -> dict[str, str]:
-    """The environment of a kernel: cores shared, this root's `poly` first, nothing from the reader's own set-up."""
-    threads = dict.fromkeys(THREAD_VARIABLES, str(max(1, provenance.cores() // workers)))
-    variables = {**threads, **os.environ}
-    for own in ("MPLBACKEND", "PYTHONSTARTUP"):  # the kernel chooses its inline backend, and would run such a file
-        variables.pop(own, None)
+    """The environment of a kernel: cores and memory shared, this root's `poly` first, nothing of the reader's own."""
+    cores = machine.cores()
+    threads = dict.fromkeys(THREAD_VARIABLES, str(max(1, cores // workers)))
+    processes = machine.fitting(cores, machine.PROCESS, machine.memory() / workers - machine.PROCESS)
+    variables = {**threads, "LOKY_MAX_CPU_COUNT": str(processes), **os.environ}
+    # The kernel chooses its inline backend, and would run a file of PYTHONSTARTUP.
+    for name in ("MPLBACKEND", "PYTHONSTARTUP", *surroundings.FOREIGN):
+        variables.pop(name, None)
     variables["MATPLOTLIBRC"] = os.devnull  # an empty file: all is as matplotlib itself has it
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root / "src"), os.environ.get("PYTHONPATH", "")]))
-    variables["IPYTHONDIR"] = str(root / "_build" / "jupyter" / "ipython")
+    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
+        variables[name] = str(root / "_build" / "jupyter" / name.removesuffix("DIR").strip("_").lower())
     variables[STORE] = str(root / "_build" / "sweeps")
     return variables
 
@@ -181,7 +185,7 @@ def execute(
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the press speaks for it
     _forget_the_dead(root)
     (root / "_build" / "jupyter").mkdir(parents=True, exist_ok=True)
-    workers = min(workers or provenance.cores(), len(jobs))
+    workers = min(workers or machine.fitting(machine.cores(), machine.KERNEL), len(jobs))
     given = {**environment(root, workers), **(variables or {})}
     # papermill injects given parameters as a cell of their own.
     cells = [len(code_cells(job.notebook)) + bool(job.parameters) for job in jobs]
@@ -230,7 +234,8 @@ def _one(job: Job, watch: progress.Watch, run: _Run) -> None:
     except (RuntimeError, OSError, ZMQError) as error:
         if watch.kernel is not None:
             watch.kernel.context.destroy(linger=0)  # a socket that stays open keeps this process from ending
-        raise PressError(f"{watch.name}: its kernel did not start: {error}") from None
+        log = _kernel_log(run.root, watch.name)
+        raise PressError(f"{watch.name}: its kernel did not start: {error}; what it said is in {log}") from None
     # A source that changed while the chapter ran must not pass for executed.
     unchanged = chapter_key(run.root, read_notebook(job.page.path), job.parameters) == job.key
     del done.metadata["papermill"]["input_path"]  # papermill keeps the whole source there

@@ -5,10 +5,10 @@ import zipfile
 from pathlib import Path
 
 from playwright.sync_api import Error, Playwright, sync_playwright
-from rich.console import Console
 
 from poly.press import stage
 from poly.press.chapters import PressError
+from poly.press.progress import console
 
 NAME = "what-causes-polysemanticity"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -59,7 +59,7 @@ def check() -> None:
 def pdf(out: Path) -> Path:
     """Print what was staged in ``out`` for the last rendering, as one PDF with bookmarks, links and tags."""
     target, draft = out / f"{NAME}.pdf", out / f"{NAME}.pdf.tmp"
-    with sync_playwright() as play, Console(stderr=True).status("printing the book"):
+    with sync_playwright() as play, console(stderr=True).status("printing the book"):
         path = browser(play)
         page = stage.single_page(out)
         opened = play.chromium.launch(executable_path=path, args=QUIET)

@@ -1,5 +1,6 @@
 """What the terminal shows while chapters run: live bars in a terminal, now and then a plain line elsewhere."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -43,12 +44,18 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
 
 
+def console(*, stderr: bool = False) -> Console:
+    """A console; a file is no terminal, whatever FORCE_COLOR says: it would hold every state of a bar."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, force_terminal=None if stream.isatty() else False)
+
+
 @contextmanager
 def display(watches: Sequence[Watch]) -> Iterator[Callable[[], None]]:
     """Show the watches; the caller calls the yielded function a few times a second."""
-    console = Console()
-    if console.is_terminal:
-        with _bars(watches, console) as tick:
+    shown = console()
+    if shown.is_terminal:
+        with _bars(watches, shown) as tick:
             yield tick
     else:
         yield lambda: _plain(watches)

@@ -3,7 +3,6 @@
 import hashlib
 import html
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -15,7 +14,7 @@ from typing import Any
 import psutil
 from nbformat import NotebookNode
 
-from poly.press import figure_data
+from poly.press import figure_data, machine
 from poly.press.chapters import Page, code_cells, figures_of
 from poly.press.parameters import known_parameters
 from poly.press.progress import duration
@@ -41,18 +40,13 @@ def run(root: Path, notebook: NotebookNode, *, seconds: float, memory: int) -> S
         "python": platform.python_version(),
         "libraries": {name: version for name in LIBRARIES if (version := _version(name))},
         "processor": processor(),
-        "cores": cores(),
+        "cores": machine.cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "seconds": round(seconds, 1),
         "peak_memory_gib": round(memory / 2**30, 2),
         "cells": [round(cell.metadata.get("papermill", {}).get("duration") or 0.0, 2) for cell in code_cells(notebook)],
     }
-
-
-def cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor() -> str:

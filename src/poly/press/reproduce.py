@@ -19,13 +19,13 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from nbformat import NotebookNode
-from rich.console import Console
 from rich.table import Table
 
 from poly import perturb
-from poly.press import execute, figure_data, figures, ledger, provenance, sockets, texts
+from poly.press import execute, figure_data, figures, ledger, machine, provenance, sockets, texts
 from poly.press.chapters import Page, PressError, code_cells, figures_of, find_chapters, read_notebook, read_pages
 from poly.press.figure_data import FigureData
+from poly.press.progress import console
 
 KEPT = Path("book") / "data" / "reproduce.json"
 PERTURBED = Path("book") / "data" / "perturb.json"
@@ -103,7 +103,7 @@ def matrix(root: Path, wanted: Sequence[str] = ()) -> None:
     table = Table("threads", "instructions", "cells", "figures", "seconds", box=None, header_style="bold")
     for row in rows:
         table.add_row(*(str(row[key]) for key in ("threads", "instructions", "cells", "figures", "seconds")))
-    Console().print(table)
+    console().print(table)
     print(f"written {RESULT}; a copy at {KEPT} is what the book shows")
     if any(row["faults"] for row in rows):
         raise PressError("not every number held in every variant")
@@ -142,14 +142,14 @@ def _nbval(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> l
         for figure in figures_of(read_notebook(page.path)):
             (folder / f"{figure['name']}.json").unlink(missing_ok=True)
     files = [str(page.path.relative_to(root)) for page in pages]
-    workers = str(min(provenance.cores(), len(files)))
+    workers = str(machine.fitting(min(machine.cores(), len(files)), machine.KERNEL))
     options = ["-q", "-n", workers, "--dist", "loadscope", "-p", "no:cacheprovider", f"--junitxml={report}"]
     with sockets.folder(root) as private:
         own = {figures.FOLDER: str(folder), "JUPYTER_RUNTIME_DIR": private}
         subprocess.run(
             [sys.executable, "-m", "pytest", "--nbval", *files, *options],
             cwd=root,
-            env={**execute.environment(root, provenance.cores()), **variables, **own},
+            env={**execute.environment(root, machine.cores()), **variables, **own},
             check=False,
         )
     if not report.is_file():

@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from poly.press import claims, execute, ledger, record, reproduce
 from poly.press.chapters import PressError, find_chapters, only_one, read_notebook, read_pages
 from poly.press.keys import chapter_key
+from poly.press.progress import console
 
 Record = dict[str, Any]
 
@@ -45,7 +45,7 @@ def verify(root: Path, against: Path | None = None) -> None:
     for name, was, is_now, says in rows:
         digits = entries[name].digits if name in entries else 6
         table.add_row(name, _shown(was, digits), _shown(is_now, digits), says)
-    Console().print(table)
+    console().print(table)
     moved = [
         f"{page.name}, {line}"
         for (page, source), notebook in zip(sources.items(), executed, strict=True)

@@ -1,0 +1,34 @@
+"""What the reader's own set-up must not decide: warnings that end a build, colors in logs, a home that is not there."""
+
+import contextlib
+import os
+import sys
+import warnings
+from pathlib import Path
+
+# Taken out of what the book's processes see: outputs would hold colors, and a package's warning would end them.
+FOREIGN = (
+    *("PYTHONWARNINGS", "PYTHON_COLORS", "PY_COLORS"),
+    *("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"),
+)
+
+
+def forget_warnings() -> None:
+    """Take back what PYTHONWARNINGS and -W asked for: both are for the reader's own code, not for the packages here."""
+    if os.environ.pop("PYTHONWARNINGS", None) is None and not sys.warnoptions:
+        return
+    sys.warnoptions.clear()  # processes that this one starts would get them
+    warnings.resetwarnings()
+    for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", kind)  # as Python does by itself
+
+
+def provide_home(root: Path) -> None:
+    """Give packages a home in `_build` where the reader has none to write to, as a container's unnamed user."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path.home raises where there is none
+    if home.is_absolute() and os.access(home, os.W_OK):
+        return
+    folder = root / "_build" / "home"
+    with contextlib.suppress(OSError):  # who writes into _build says what is wrong with it
+        folder.mkdir(parents=True, exist_ok=True)
+    os.environ["HOME"] = str(folder)
