@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poly import checks
+from poly import checks, model, noise
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -132,6 +132,28 @@ def test_lists_of_parameters_are_checked_through_and_never_empty() -> None:
         checks.positives(step=0.5, scale=0)
     with pytest.raises(ValueError, match=r"^l1s=\[\]: must hold at least one number$"):
         checks.nonnegatives(l1s=[])
+
+
+def test_what_a_device_lacks_is_said_in_the_words_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = torch.empty
+
+    def mps(*size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+        """As Apple's devices do."""
+        if device.type == "mps" and dtype == torch.float64:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        return empty(*size, dtype=dtype)
+
+    monkeypatch.setattr(torch, "empty", mps)
+    generator = torch.Generator()
+    message = r"^dtype=torch.float64: must be one that device='mps' has, such as torch.float32$"
+    with pytest.raises(ValueError, match=message):
+        model.init(3, 4, generator=generator, device="mps")
+    with pytest.raises(ValueError, match=message):
+        noise.draw("laplace", (3,), generator=generator, device="mps")
+    assert checks.device("mps", torch.float32) == torch.device("mps")
+    monkeypatch.setattr(torch, "empty", lambda *_, dtype, device: mps(dtype=dtype, device=torch.device("mps")))
+    with pytest.raises(ValueError, match=r"^generator: is on cpu, must be on a device that has float64"):
+        checks.generator(generator)
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -182,17 +182,30 @@ def generator(value: object) -> torch.Generator:
     """A torch.Generator; there is no default and no global seed."""
     if not isinstance(value, torch.Generator):
         raise ValueError(f"generator={value!r}: must be a torch.Generator")
+    if not _has(value.device, torch.float64):
+        raise ValueError(f"generator: is on {value.device}, must be on a device that has float64, such as 'cpu'")
     return value
 
 
-def device(value: object) -> torch.device:
-    """A device that is there; raises ValueError otherwise."""
+def device(value: object, dtype: torch.dtype = torch.float32) -> torch.device:
+    """A device that is there and has the dtype; raises ValueError otherwise."""
     try:
         found = torch.device(value)  # type: ignore[call-overload]
-        torch.empty(0, device=found)
+        torch.empty(0, dtype=torch.float32, device=found)
     except (TypeError, RuntimeError, AssertionError, NotImplementedError):
         raise ValueError(f"device={value!r}: must be a device of this machine, such as 'cpu'") from None
+    if not _has(found, dtype):
+        raise ValueError(f"dtype={dtype}: must be one that device='{found}' has, such as torch.float32")
     return found  # type: ignore[no-any-return]
+
+
+def _has(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether numbers of the dtype can lie on the device: MPS has no float64."""
+    try:
+        torch.empty(0, dtype=dtype, device=device)
+    except (TypeError, RuntimeError):
+        return False
+    return True
 
 
 def floating(dtype: torch.dtype) -> torch.dtype:

@@ -56,14 +56,14 @@ def init(
         dtype, device: of the result.
 
     Raises:
-        ValueError: a size below 1, no generator, or a dtype that is not floating-point.
+        ValueError: a size below 1, no generator, or a dtype that is not floating-point or not on the device.
 
     Source: section 3 of the paper.
     """
     shape = (checks.count("instances", instances), checks.count("n", n), checks.count("m", m))
     checks.generator(generator)
     checks.floating(dtype)
-    device = checks.device(device)
+    device = checks.device(device, dtype)
     W: Tensor = torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device) / m**0.5
     started: Tensor = perturb.start(W.to(dtype=dtype, device=device))
     return started

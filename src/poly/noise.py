@@ -46,7 +46,8 @@ def draw(
         dtype, device: of the result.
 
     Raises:
-        ValueError: an unknown family, an axis without entries, no generator, or a dtype that is not floating-point.
+        ValueError: an unknown family, an axis without entries, no generator, or a dtype that is not floating-point or
+            not on the device.
     """
     checks.one_of("family", family, list(EXCESS_KURTOSIS))
     if not isinstance(shape, tuple | list):
@@ -54,7 +55,7 @@ def draw(
     shape = tuple(checks.count("shape", size) for size in shape)
     checks.generator(generator)
     checks.floating(dtype)
-    device = checks.device(device)
+    device = checks.device(device, dtype)
     return _draw(family, shape, generator).to(dtype=dtype, device=device)
 
 
