@@ -8,8 +8,9 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 
-from poly.press import launch
-from poly.press.chapters import PressError
+from poly.press import launch, stage
+from poly.press.chapters import PressError, notebook_text, read_notebook
+from poly.press.keys import chapter_key
 
 ROOT = Path(__file__).parent.parent
 HERE = "https://example.org/someone/book"
@@ -42,8 +43,26 @@ def test_the_address_is_the_setting_or_that_of_the_actions(tmp_path: Path, monke
 
 
 def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PressError, match="url='someone/book', must be empty or begin with https://"):
+    with pytest.raises(PressError, match="url='someone/book', must be empty or begin with https://, host"):
         launch.home(book(tmp_path, "someone/book"))
+
+
+@pytest.mark.parametrize("end", ["", "/", ".git", ".git/", "//"])
+def test_an_address_to_clone_from_is_one_to_open(tmp_path: Path, end: str) -> None:
+    assert launch.home(book(tmp_path, f" {HERE}{end} ")) == HERE
+
+
+@pytest.mark.parametrize("url", ["https://", "https:///book", "https://example.org/", "git@example.org:a/b.git"])
+def test_an_address_without_host_or_path_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(PressError, match="must be empty or begin with https://, host and path"):
+        launch.home(book(tmp_path, url))
+
+
+@pytest.mark.parametrize("url", ["https://me:secret@example.org/book.git", f"{HERE}?tab=1", f"{HERE}#top"])
+def test_an_address_that_pages_cannot_show_is_refused_without_its_secrets(tmp_path: Path, url: str) -> None:
+    with pytest.raises(PressError, match="must have no user, password") as caught:
+        launch.home(book(tmp_path, url))
+    assert "secret" not in str(caught.value)
 
 
 def test_with_an_address_pages_get_buttons_and_nothing_else_changes() -> None:
@@ -71,3 +90,34 @@ def test_a_downloaded_chapter_says_how_to_run_it(url: str | None) -> None:
     colab = [cell for cell in found.cells if "google.colab" in cell.source]
     assert len(colab) == (url is not None)
     assert all(f"git clone --depth 1 {HERE}" in cell.source and "%pip install" in cell.source for cell in colab)
+
+
+@pytest.mark.parametrize("url", [None, HERE])
+@pytest.mark.parametrize("with_ids", [True, False])
+def test_a_downloaded_chapter_can_be_put_back(tmp_path: Path, url: str | None, with_ids: bool) -> None:
+    downloaded = launch.to_run(chapter(), url)
+    if not with_ids:  # as some editors save it
+        for number, cell in enumerate(downloaded.cells):
+            cell.id = f"new-{number}"
+    path = tmp_path / "01-one.ipynb"
+    path.write_text(notebook_text(downloaded), encoding="utf-8")
+    back = read_notebook(path)
+    assert [cell.source for cell in back.cells] == ["n = 1"]
+    again = launch.to_run(downloaded, url)
+    assert [cell.source for cell in again.cells] == [cell.source for cell in downloaded.cells]
+    assert chapter_key(tmp_path, back) == chapter_key(tmp_path, chapter())
+
+
+@pytest.mark.parametrize("ids", [None, ["same", "same"], ["not allowed!", "x" * 65], ["cell-1-0", ""]])
+@pytest.mark.parametrize("minor", [0, 4, 5])
+def test_a_chapter_of_any_minor_version_stays_valid(minor: int, ids: list[str] | None) -> None:
+    source = new_notebook(cells=[new_code_cell("n = 1"), new_code_cell("n = 2")])  # type: ignore[no-untyped-call]
+    source.nbformat_minor = minor
+    for cell, name in zip(source.cells, ids or [None, None], strict=True):
+        del cell["id"]
+        if name is not None:
+            cell["id"] = name
+    for found in (launch.to_run(source, HERE), stage.for_the_page(source, "01-one")):
+        nbformat.validate(found)
+        assert found.nbformat_minor == 5
+        assert len({cell.id for cell in found.cells}) == len(found.cells)

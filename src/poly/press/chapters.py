@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -19,6 +20,11 @@ from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 from poly.press import own
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+# How the cells begin that a downloaded chapter has and a stored one has not. Their ids may be lost on the way back.
+HOW_TO_RUN = "> **How to run this chapter.**"
+START = "# On Colab: get the book and its package, once."
 
 
 class PressError(Exception):
@@ -103,14 +109,31 @@ def _find(chapters: list[Page], wanted: str) -> Page:
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """The notebook in `path`, its lines ended as on every system; one line when it is no notebook."""
+    """The notebook in `path`, its lines ended as on every system, without what a download adds to it."""
     try:
         notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
         for cell in notebook.cells:
             cell.source = cell.source.replace("\r\n", "\n").replace("\r", "\n")
     except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError) as error:
         raise PressError(f"{path.name} is not a valid notebook: {str(error).splitlines()[0]}") from None
+    return without_added(notebook)
+
+
+def without_added(notebook: NotebookNode) -> NotebookNode:
+    """The notebook, changed in place, as it was before it was downloaded."""
+    notebook.cells = [cell for cell in notebook.cells if not cell.source.startswith((HOW_TO_RUN, START))]
     return notebook
+
+
+def give_ids(notebook: NotebookNode) -> None:
+    """Give every cell an id of its own, as cells that the press adds have: Colab and old editors store none."""
+    notebook.nbformat_minor = max(5, notebook.nbformat_minor)
+    known = {cell.get("id") for cell in notebook.cells}
+    taken: set[str] = set()
+    for number, cell in enumerate(notebook.cells):
+        if not re.fullmatch(r"[\w-]{1,64}", cell.get("id") or "", re.ASCII) or cell.id in taken:
+            cell.id = next(new for i in count() if (new := f"cell-{number}-{i}") not in known)
+        taken.add(cell.id)
 
 
 def notebook_text(notebook: NotebookNode) -> str:

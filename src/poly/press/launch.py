@@ -7,12 +7,13 @@ one no page has a button that leads away, and a downloaded chapter says how to r
 import copy
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from poly.press.chapters import PressError, read_yaml
+from poly.press.chapters import HOW_TO_RUN, START, PressError, give_ids, read_yaml, without_added
 
 # The publishing workflow puts the chapters, as they are downloaded, on this branch of the copy.
 BRANCH = "launch"
@@ -22,7 +23,7 @@ BUTTONS = {
     "colab_url": "https://colab.research.google.com",
 }
 _FOLDER = "book-of-polysemanticity"
-_START = """# On Colab: get the book and its package, once. Elsewhere this cell does nothing.
+_START = """{start} Elsewhere this cell does nothing.
 import sys
 
 if "google.colab" in sys.modules:
@@ -41,9 +42,17 @@ def home(root: Path) -> str | None:
     url = str(((config or {}).get("repository") or {}).get("url") or "")
     if not url and os.environ.get("GITHUB_ACTIONS") and os.environ.get("GITHUB_REPOSITORY"):
         url = f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{os.environ['GITHUB_REPOSITORY']}"
-    if url and not url.startswith("https://"):
-        raise PressError(f"_config.yml: repository url={url!r}, must be empty or begin with https://")
-    return url.rstrip("/") or None
+    return _normal(url.strip()) or None
+
+
+def _normal(url: str) -> str:
+    """The address as pages need it: without what ``git clone`` takes besides, such as ``.git`` at its end."""
+    parts = urlsplit(url)
+    if url and not (url.startswith("https://") and parts.hostname and parts.path.strip("/")):
+        raise PressError(f"_config.yml: repository url={url!r}, must be empty or begin with https://, host and path")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise PressError("_config.yml: repository url must have no user, password, ? or #: pages show it to everybody")
+    return url.rstrip("/").removesuffix(".git").rstrip("/")
 
 
 def configured(text: str, url: str | None) -> str:
@@ -64,13 +73,14 @@ def to_run(notebook: NotebookNode, url: str | None) -> NotebookNode:
     else:
         where = "Put it into the folder `book` of the book's repository, and type `make notebook` there."
     text = (
-        "> **How to run this chapter.** It needs the package `poly` and the folder `book/data` of the book it is from. "
+        f"{HOW_TO_RUN} It needs the package `poly` and the folder `book/data` of the book it is from. "
         f"{where} Its settings stand in the first cell of code: change them, and run all cells."
     )
-    whole = copy.deepcopy(notebook)
+    whole = without_added(copy.deepcopy(notebook))
     cells = [new_markdown_cell(text, id="how-to-run")]  # type: ignore[no-untyped-call]
     if url:
-        start = _START.format(url=url, folder=_FOLDER)
+        start = _START.format(start=START, url=url, folder=_FOLDER)
         cells.append(new_code_cell(start, id="colab-start"))  # type: ignore[no-untyped-call]
     whole.cells[:0] = cells
+    give_ids(whole)
     return whole

@@ -16,6 +16,7 @@ from typing import Any
 from nbformat import NotebookNode, from_dict
 
 from poly.press import (
+    addresses,
     claims,
     explore,
     figure_data,
@@ -29,12 +30,14 @@ from poly.press import (
     reproduce,
     run_time,
     sheet,
+    surroundings,
 )
 from poly.press.chapters import (
     KERNELSPEC,
     Page,
     PressError,
     figures_of,
+    give_ids,
     notebook_text,
     outputs_of,
     remove,
@@ -43,6 +46,7 @@ from poly.press.chapters import (
 )
 
 NUMBERS = "numbers"  # the folder of the figures' downloads, beside the staged chapters
+WIDGET = "application/vnd.jupyter.widget-view+json"
 STRICT = ("-W", "-n", "--keep-going")
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 SKIPPED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.ipynb", "*.pyc", "*.tmp", ".DS_Store")
@@ -88,6 +92,9 @@ def render(
     if missing:
         raise PressError(f"jupyter-book finished without an error but did not make {', '.join(missing)}")
     finish.finish(html)
+    (html / ".nojekyll").touch()  # a web host that runs Jekyll leaves out folders that begin with _
+    if faults := addresses.foreign(html):
+        raise PressError(f"pages call no other host, but {faults[0]}")
     for page, notebook in notebooks.items():  # what the download button gives
         source = html / "_sources" / f"{page.docname}.ipynb"
         source.parent.mkdir(parents=True, exist_ok=True)
@@ -177,8 +184,9 @@ def for_the_page(notebook: NotebookNode, name: str) -> NotebookNode:
     """
     page = copy.deepcopy(notebook)
     page.metadata.update(kernelspec=dict(KERNELSPEC), language_info={"name": "python"})
-    for trace in ("papermill", "poly"):
+    for trace in ("papermill", "poly", "widgets"):  # the last makes myst-nb load scripts from other hosts
         page.metadata.pop(trace, None)
+    give_ids(page)
     page.cells = [part for cell in frame.folded(page.cells) for part in _cell_parts(cell, name)]
     return page
 
@@ -192,7 +200,9 @@ def _cell_parts(cell: NotebookNode, name: str) -> list[NotebookNode]:
         cell.metadata.pop(trace, None)
     if cell.cell_type != "code":
         return [cell]
-    shown = [output for output in cell.outputs if "caption" not in said(output)]
+    for output in cell.outputs:
+        output.get("data", {}).pop(WIDGET, None)  # dead without a kernel
+    shown = [output for output in cell.outputs if "caption" not in said(output) and output.get("data") != {}]
     groups: list[list[NotebookNode]] = [[]]
     for output in shown:
         figure = "figure" in said(output)
@@ -313,7 +323,8 @@ def _jupyter_book(stage: Path, out: Path, strict: bool, builder: str = "html") -
         *flags,
     ]
     # UTF-8 for Windows; no color, so that the log reads everywhere.
-    variables = {**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"}
+    own = {name: value for name, value in os.environ.items() if name not in surroundings.FOREIGN}
+    variables = {**own, "PYTHONUTF8": "1", "NO_COLOR": "1"}
     done = subprocess.run(
         command,
         env=variables,
