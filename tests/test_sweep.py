@@ -1,3 +1,4 @@
+import errno
 import functools
 import importlib.util
 import json
@@ -13,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import loky
 import numpy as np
 import pandas as pd
 import pytest
@@ -67,6 +69,19 @@ def test_the_table_has_a_row_for_each_point_and_seed_in_their_order(here: Here) 
     assert table.largest.dtype == float
     assert [len(row) for row in table.winners] == [3, 3, 2, 2]
     assert table.largest.nunique() == 4
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOENT, errno.ENOSPC, errno.EROFS, errno.ENOSYS])
+def test_without_shared_memory_a_sweep_runs_here(number: int, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    loky.get_reusable_executor(max_workers=1).shutdown(kill_workers=True)  # one that another test has left
+    monkeypatch.setattr(loky.backend.synchronize, "_SemLock", refuse)
+    found = sweep.sweep(draw, {"n": [2, 3]}, seeds=2)
+    pd.testing.assert_frame_equal(found, sweep.sweep(draw, {"n": [2, 3]}, seeds=2, executor=here))
+    with pytest.raises(sweep.CellError, match=r"^{'n': 2}, seed 0: ValueError: n=2: diverged$"):
+        sweep.sweep(fail_at_2, {"n": [1, 2]}, seeds=1)
 
 
 @pytest.mark.parametrize("pool", [None, ThreadPoolExecutor, ProcessPoolExecutor])

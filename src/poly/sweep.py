@@ -5,6 +5,7 @@ adding a width to the grid changes no other number.
 """
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
@@ -73,8 +74,9 @@ def sweep(
             get it: the default executor also takes functions of a notebook.
         grid: values of each argument of ``run``: numbers, words, None, or tuples of such.
         seeds: how many (0, 1, …), or which, whole numbers ≥ 0.
-        executor: any ``concurrent.futures.Executor``; None: a process a core, with one thread each. Processes that are
-            forked after torch has computed in this one may hang: that is torch's threads.
+        executor: any ``concurrent.futures.Executor``; None: a process a core, with one thread each, or this process
+            where the system cannot share memory with others. Processes that are forked after torch has computed in
+            this one may hang: that is torch's threads.
         store: a folder for finished cells, which a later sweep, or another process at the same time, takes from it
             where point, seed and code are the same: the source of ``run`` and of the functions of its module that it
             names, the values that all of them are bound to or find in their module, what it may reach of the
@@ -201,23 +203,38 @@ def _computed(
     """Results as they come; each is stored by the process that made it, before anybody waits for it."""
     if not todo:
         return
-    pool: Any = executor or loky.get_reusable_executor(max_workers=min(len(todo), loky.cpu_count()))
+    pool = executor or _processes(len(todo))
+    if pool is None:
+        for key, cell in todo:
+            yield key, _result(cell, functools.partial(_run_cell, run, cell, key, folder, False))
+        return
     alone = executor is None
     futures = {pool.submit(_run_cell, run, cell, key, folder, alone): (key, cell) for key, cell in todo}
     try:
         for future in as_completed(futures):
             key, cell = futures[future]
-            try:
-                result = future.result()
-            except Exception as error:
-                raise CellError(f"{cell.point}, seed {cell.seed}: {type(error).__name__}: {error}") from error
-            yield key, result
+            yield key, _result(cell, future.result)
     except BaseException:
         for future in futures:
             future.cancel()
         if executor is None:  # what runs is for nobody any more
             pool.shutdown(wait=False, kill_workers=True)
         raise
+
+
+def _processes(cells: int) -> Any:
+    """A process a core; None where the system has no semaphores to share, as without a usable ``/dev/shm``."""
+    try:
+        return loky.get_reusable_executor(max_workers=min(cells, loky.cpu_count()))
+    except (OSError, ImportError):
+        return None
+
+
+def _result(cell: _Cell, get: Callable[[], Result]) -> Result:
+    try:
+        return get()
+    except Exception as error:
+        raise CellError(f"{cell.point}, seed {cell.seed}: {type(error).__name__}: {error}") from error
 
 
 def _run_cell(run: Callable[..., Any], cell: _Cell, key: str, folder: Path | None, alone: bool) -> Result:
