@@ -8,7 +8,7 @@ import pytest
 
 from poly.press import addresses, chapters, finish, stage
 from poly.press.chapters import PressError
-from test_press import chapter, make_book
+from test_press import chapter, make_book, write
 
 HOST = "//cdn.example.org/x"
 
@@ -94,6 +94,23 @@ def test_a_page_that_asks_another_host_is_not_published(rendered: Path) -> None:
 def test_web_hosts_leave_no_folder_out(rendered: Path) -> None:
     render(rendered)
     assert (rendered / "_build/html/.nojekyll").read_bytes() == b""
+
+
+@pytest.mark.parametrize("minor", [0, 5])
+def test_staged_chapters_are_valid_whatever_wrote_them(rendered: Path, minor: int) -> None:
+    path = rendered / "book/01-one.ipynb"
+    notebook = chapters.read_notebook(path)
+    notebook.nbformat_minor = minor
+    for cell, name in zip(notebook.cells, ["foot", "foot", "frame-claims", ""], strict=False):
+        cell.id = name
+        if minor < 5:
+            del cell["id"]
+    write(path, notebook)
+    render(rendered)
+    staged = nbformat.read(rendered / "_build/stage/book/01-one.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    nbformat.validate(staged)
+    assert staged.nbformat_minor == 5
+    assert len({cell.id for cell in staged.cells}) == len(staged.cells)
 
 
 def output(**data: str) -> Any:

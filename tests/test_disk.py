@@ -1,9 +1,7 @@
 """The press where the disk says no: another file system, another owner, no locks, nothing left."""
 
 import errno
-import fcntl
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,6 +18,8 @@ from poly import sweep
 from poly.press import __main__, build, chapters
 from test_press import contents, make_book, write
 
+fcntl: Any = pytest.importorskip("fcntl", reason="not on Windows")
+resource: Any = pytest.importorskip("resource", reason="not on Windows")
 SHARED = Path("/dev/shm")  # a file system of its own wherever there is one
 
 

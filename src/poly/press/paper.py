@@ -17,6 +17,7 @@ HOW = (
     "`python -m playwright install chromium` in the book's environment"
 )
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+QUIET += ["--disable-dev-shm-usage"]  # a container may have no room there
 # Zip archives hold times; the same book gives the same bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _MINUTES = 10 * 60_000  # ms

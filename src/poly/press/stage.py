@@ -158,6 +158,7 @@ def _lay_out(
         staged = frame.framed(for_the_page(notebook, page.name), page.name, registered, meanings)
         source = provenance.foot(notebook.metadata.get("poly", {}).get("provenance", {}), now)
         staged.cells.append(from_dict({"cell_type": "markdown", "id": "foot", "metadata": {}, "source": source}))  # type: ignore[no-untyped-call]
+        give_ids(staged)
         path.write_text(notebook_text(staged), encoding="utf-8", newline="\n")
         for figure in figures_of(notebook):
             series = figure_data.unpack(figure["data"]).series
@@ -186,7 +187,6 @@ def for_the_page(notebook: NotebookNode, name: str) -> NotebookNode:
     page.metadata.update(kernelspec=dict(KERNELSPEC), language_info={"name": "python"})
     for trace in ("papermill", "poly", "widgets"):  # the last makes myst-nb load scripts from other hosts
         page.metadata.pop(trace, None)
-    give_ids(page)
     page.cells = [part for cell in frame.folded(page.cells) for part in _cell_parts(cell, name)]
     return page
 
