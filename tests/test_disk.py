@@ -81,8 +81,8 @@ def test_clean_removes_everything_or_says_what_it_could_not(
     told: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", failing(errno.EACCES, "_build/html/index.html"))
-        assert said(told, capsys, "clean") == "error: _build/html/index.html: Permission denied"
+        patch.setattr(os, "unlink", failing(errno.EACCES, "index.html"))
+        assert said(told, capsys, "clean") == f"error: {told / '_build/stored'}: Permission denied"
     build.clean(told)
     assert not (told / "_build").exists()
 
@@ -111,6 +111,18 @@ def test_a_build_folder_that_takes_no_files_is_named_and_the_last_book_stays(
     monkeypatch.setattr(Path, "write_text", failing(number))  # in the middle of writing no file is named
     assert said(told, capsys, "build", "--stored") == f"error: {told / '_build'}: {os.strerror(number)}"
     assert contents(told / "_build/stored/html") == last
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("name", ["", "searchindex.js"])
+def test_a_full_disk_under_the_renderer_is_one_line(
+    told: Path, number: int, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = f"Traceback:\n  there\nOSError: {OSError(number, os.strerror(number), name or None)}\nRuntimeError: no book\n"
+    failed = subprocess.CompletedProcess([], 1, log)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    where = name or told / "_build/stored/render"
+    assert said(told, capsys, "build", "--stored") == f"error: {where}: {os.strerror(number)}"
 
 
 def test_a_disk_that_takes_no_more_is_one_line_and_the_last_book_stays(told: Path) -> None:

@@ -203,7 +203,7 @@ def _computed(
     """Results as they come; each is stored by the process that made it, before anybody waits for it."""
     if not todo:
         return
-    pool = executor or _processes(len(todo))
+    pool: Any = executor or _processes(len(todo))
     if pool is None:
         for key, cell in todo:
             yield key, _result(cell, functools.partial(_run_cell, run, cell, key, folder, False))

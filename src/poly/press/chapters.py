@@ -200,7 +200,10 @@ def what_failed(error: OSError, place: Path) -> str:
 def remove(path: Path) -> None:
     """Remove a file or a folder, if it is there; of a link only the link."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        try:
+            shutil.rmtree(path)
+        except OSError as error:  # it names a file without its folder
+            raise OSError(error.errno, error.strerror, str(path)) from None
     else:
         path.unlink(missing_ok=True)
 

@@ -27,7 +27,16 @@ from papermill.exceptions import PapermillExecutionError
 from zmq import ZMQError
 
 from poly.press import machine, progress, provenance, sockets, surroundings
-from poly.press.chapters import Page, PressError, code_cells, notebook_text, read_notebook, with_outputs, write_whole
+from poly.press.chapters import (
+    Page,
+    PressError,
+    code_cells,
+    notebook_text,
+    read_notebook,
+    what_failed,
+    with_outputs,
+    write_whole,
+)
 from poly.press.keys import chapter_key
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
@@ -231,11 +240,14 @@ def _one(job: Job, watch: progress.Watch, run: _Run) -> None:
         log = _kernel_log(run.root, watch.name)
         text = f"Its kernel died: killed, or out of memory. What it said last is in {log}"
         raise PressError(_failure(watch, text)) from None
-    except (RuntimeError, OSError, ZMQError) as error:
+    except (RuntimeError, ZMQError) as error:
         if watch.kernel is not None:
             watch.kernel.context.destroy(linger=0)  # a socket that stays open keeps this process from ending
         log = _kernel_log(run.root, watch.name)
         raise PressError(f"{watch.name}: its kernel did not start: {error}; what it said is in {log}") from None
+    except OSError as error:
+        place = what_failed(error, run.root / "_build" / "jupyter")
+        raise PressError(f"{watch.name}: its kernel did not start: {place}") from None
     # A source that changed while the chapter ran must not pass for executed.
     unchanged = chapter_key(run.root, read_notebook(job.page.path), job.parameters) == job.key
     del done.metadata["papermill"]["input_path"]  # papermill keeps the whole source there

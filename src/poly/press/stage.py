@@ -1,6 +1,7 @@
 """Lay out the book as jupyter-book wants it, render it, and swap the result in whole."""
 
 import copy
+import errno
 import hashlib
 import json
 import math
@@ -48,6 +49,9 @@ from poly.press.chapters import (
 NUMBERS = "numbers"  # the folder of the figures' downloads, beside the staged chapters
 WIDGET = "application/vnd.jupyter.widget-view+json"
 STRICT = ("-W", "-n", "--keep-going")
+# What jupyter-book says where the disk is full, or does not take its files.
+DISK = (errno.EACCES, errno.EFBIG, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO)
+REFUSED = re.compile(rf"\[Errno (?:{'|'.join(map(str, DISK))})\] ([^:\n]+)(?:: '([^'\n]+)')?")
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 SKIPPED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.ipynb", "*.pyc", "*.tmp", ".DS_Store")
 
@@ -337,6 +341,8 @@ def _jupyter_book(stage: Path, out: Path, strict: bool, builder: str = "html") -
     log = ANSI.sub("", done.stdout)
     write_whole(out / "render.log", log)
     html = work / "_build" / builder
+    if done.returncode and (refused := REFUSED.search(log)):
+        raise PressError(f"{refused[2] or work}: {refused[1]}")
     if done.returncode or not (html / "index.html").is_file():
         raise PressError(f"jupyter-book failed; its whole output is in {out / 'render.log'}\n\n{_gist(log, stage)}")
     return html
