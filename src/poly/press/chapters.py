@@ -14,6 +14,8 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
+from poly.press import sources
+
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -60,17 +62,32 @@ def read_yaml(path: Path) -> Any:
 
 
 def read_pages(root: Path) -> list[Page]:
-    """Every page that `_toc.yml` names, in its order; one line for a file that is not there."""
+    """Every page that `_toc.yml` names, in its order; one line for a file that is not there or cannot be staged."""
     data = read_yaml(root / "_toc.yml")
     try:
         docnames = list(parse_toc_data(data))
     except MalformedError as error:
         raise PressError(f"_toc.yml: {str(error).splitlines()[0]}") from None
-    return [_page(root, docname) for docname in docnames]
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise PressError(f"_toc.yml: not a table of contents ({error!r})") from None
+    pages = [_page(root, docname) for docname in docnames]
+    named: dict[str, Page] = {}
+    for page in pages:
+        other = named.setdefault(sources.same_file(page.docname), page)
+        if other is not page:
+            raise PressError(
+                f"_toc.yml names {other.docname!r} and {page.docname!r}: a page is named once, and a name differs from "
+                "others in more than case"
+            )
+    if faults := sources.book_faults(root):
+        raise PressError(faults[0])
+    return pages
 
 
 def _page(root: Path, docname: str) -> Page:
     stem = re.sub(r"\.(md|ipynb)$", "", docname)
+    if fault := sources.page_fault(stem):
+        raise PressError(f"_toc.yml names {docname!r}, {fault}")
     for suffix in (".ipynb", ".md"):
         path = root / f"{stem}{suffix}"
         if path.is_file():

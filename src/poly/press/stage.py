@@ -28,6 +28,7 @@ from poly.press import (
     reproduce,
     run_time,
     sheet,
+    sources,
 )
 from poly.press.chapters import (
     KERNELSPEC,
@@ -43,7 +44,7 @@ from poly.press.chapters import (
 NUMBERS = "numbers"  # the folder of the figures' downloads, beside the staged chapters
 STRICT = ("-W", "-n", "--keep-going")
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-SKIPPED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.ipynb", "*.pyc", ".DS_Store")
+SKIPPED = shutil.ignore_patterns(*sources.PASSED_OVER, "*.ipynb")
 
 
 def render(
@@ -63,8 +64,7 @@ def render(
     pages = list(pages)
     repair(out)
     gate(notebooks)
-    stage = out / "stage"
-    shutil.rmtree(stage, ignore_errors=True)
+    stage = emptied(out / "stage")
     registered = record.registered(root)
     url = launch.home(root)
     _lay_out(root, stage, pages, notebooks, registered, url)
@@ -281,15 +281,13 @@ def single_page(out: Path) -> Path:
     page = made / "whole.html"  # the builder leaves it in book/, with addresses for where it stands now
     (made / "book" / "index.html").rename(page)
     finish.set_alone(page)
-    shutil.rmtree(out / "single", ignore_errors=True)
-    made.rename(out / "single")
+    made.rename(emptied(out / "single"))
     return out / "single" / page.name
 
 
 def _jupyter_book(stage: Path, out: Path, strict: bool, builder: str = "html") -> Path:
     """Render the stage from nothing into a folder of its own; show jupyter-book's words only when it fails."""
-    work = out / "render"
-    shutil.rmtree(work, ignore_errors=True)
+    work = emptied(out / "render")
     flags = STRICT if strict else ()
     tool = "from jupyter_book.cli.main import main; main()"  # it has no __main__, and its script may not be on PATH
     command = [
@@ -330,6 +328,15 @@ def _gist(log: str, stage: Path) -> str:
     shown = list(dict.fromkeys(wrong)) or lines[-15:]
     more = [f"… and {len(shown) - 30} more"] if len(shown) > 30 else []
     return "\n".join([*shown[:30], *more])
+
+
+def emptied(folder: Path) -> Path:
+    """Remove what stands in the folder's place; a link is removed, and not followed to where it leads."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)
+    return folder
 
 
 def repair(out: Path) -> None:
