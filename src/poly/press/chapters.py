@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
-from poly.press import sources
+from poly.press import figure_data, sources
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -144,8 +144,14 @@ def said(output: NotebookNode) -> dict[str, Any]:
 
 
 def figures_of(notebook: NotebookNode) -> list[dict[str, Any]]:
-    """What the notebook's figures say of themselves, in order."""
-    return [said(output)["figure"] for _, output in outputs_of(notebook) if "figure" in said(output)]
+    """What the notebook's figures say of themselves, in order; files are called by their names, so these are checked."""
+    found = [said(output)["figure"] for _, output in outputs_of(notebook) if "figure" in said(output)]
+    for figure in found:
+        try:
+            figure_data.check_name(figure.get("name"))
+        except ValueError as error:
+            raise PressError(str(error)) from None
+    return found
 
 
 def with_outputs(source: NotebookNode, executed: NotebookNode) -> NotebookNode:

@@ -9,6 +9,7 @@ beside ``x_low`` and ``x_high`` lies in that interval as it is stored; series wi
 import base64
 import binascii
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ TOLERANCE = 1e-6
 _DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error)
 # Of a series' largest number: what rounding leaves where terms cancel.
 _FLOOR = 1e-12
+# Files and labels are called by the figure's name: it is no path, and no device of Windows.
+_NAME = re.compile(r"(?!(?:con|prn|aux|nul|com\d|lpt\d)$)[a-z][a-z0-9_-]{0,63}", re.IGNORECASE | re.ASCII)
 # Zip archives hold times; the same arrays must give the same bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -35,6 +38,17 @@ class FigureData(NamedTuple):
     level: Level
     tolerance: float
     absolute: float = 0.0
+
+
+def check_name(name: Any) -> None:
+    """Refuse a figure's name that could lead a file elsewhere.
+
+    Raises:
+        ValueError: another name than letters, digits, "-" and "_", at most 64, a letter first.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        shown = f"{name!r:.80}"
+        raise ValueError(f"figure {shown}: its name must be letters, digits, '-' and '_', at most 64, a letter first")
 
 
 def pack(

@@ -1,7 +1,6 @@
 """The files in `book/`: which of them are staged, and which are refused, before anything is read or written."""
 
 import fnmatch
-import os
 import re
 import unicodedata
 from pathlib import Path
@@ -40,7 +39,7 @@ def _faults(path: Path, home: Path, above: tuple[Path, ...]) -> list[str]:
     shown = path.relative_to(home).as_posix()
     if not path.name.isprintable():  # half a character of UTF-8 is not printable either
         return [f"{shown!a}: its name must be printable UTF-8"]
-    leads = f"{shown}: a link to {os.readlink(path)!r}" if path.is_symlink() else shown
+    leads = f"{shown}: a link to {str(path.readlink())!r}" if path.is_symlink() else shown
     try:
         real = path.resolve(strict=True)
     except (OSError, RuntimeError):  # which of the two a circle is depends on Python's version
@@ -50,8 +49,8 @@ def _faults(path: Path, home: Path, above: tuple[Path, ...]) -> list[str]:
     if real in above:
         return [f"{leads}, a folder that holds this link: remove it"]
     if real.is_dir():
-        names = sorted(name for name in os.listdir(path) if not _passed_over(name))
-        return [fault for name in names for fault in _faults(path / name, home, (*above, real))]
+        inside = sorted(each for each in path.iterdir() if not _passed_over(each.name))
+        return [fault for each in inside for fault in _faults(each, home, (*above, real))]
     return [] if real.is_file() else [f"{leads}, must be a file or a folder"]
 
 

@@ -106,11 +106,15 @@ def gate(notebooks: Mapping[Page, NotebookNode]) -> None:
         for _, output in outputs_of(notebook):
             if output.output_type == "error":
                 raise PressError(f"{page.name} holds the output of a failed cell")
-        for figure in figures_of(notebook):
+        try:
+            figures = figures_of(notebook)
+        except PressError as error:
+            raise PressError(f"{page.name}: {error}") from None
+        for figure in figures:
             name = figure["name"]
-            if name in shown_in:
-                raise PressError(f"{page.name}: figure {name!r} is shown in {shown_in[name]} already, names are unique")
-            shown_in[name] = page.name
+            if other := shown_in.get(name.lower()):  # labels, and files on some systems, do not tell case
+                raise PressError(f"{page.name}: figure {name!r} is shown in {other} already, names are unique")
+            shown_in[name.lower()] = page.name
             try:
                 figure_data.unpack(figure.get("data"))
             except ValueError as error:
