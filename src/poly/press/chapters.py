@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
-from poly.press import figure_data, sources
+from poly.press import figure_data, form, sources
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -114,11 +114,27 @@ def _find(chapters: list[Page], wanted: str) -> Page:
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """The notebook in `path`; one line when it is no notebook."""
+    """The notebook in `path`; one line when it is no notebook, or not as the press keeps it."""
+    wrong: dict[str, nbformat.ValidationError] = {}
     try:
-        notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
-        raise PressError(f"{path.name} is not a valid notebook: {str(error).splitlines()[0]}") from None
+        notebook: NotebookNode = nbformat.read(path, nbformat.NO_CONVERT, wrong)  # type: ignore[no-untyped-call]
+        if notebook.nbformat != 4:
+            raise ValueError(f"it is in format {notebook.nbformat}, must be 4: save it anew with `make notebook`")
+        for error in wrong.values():
+            place = ", ".join(map(str, error.absolute_path))
+            raise ValueError(f"{place}: {error.message}"[:200])
+        form.check(notebook)
+    except (
+        nbformat.ValidationError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        NameError,
+        RecursionError,
+    ) as error:
+        reason = (str(error).splitlines() or ["damaged"])[0]
+        raise PressError(f"{path.name} is not a valid notebook: {reason}") from None
     return notebook
 
 
@@ -144,7 +160,7 @@ def said(output: NotebookNode) -> dict[str, Any]:
 
 
 def figures_of(notebook: NotebookNode) -> list[dict[str, Any]]:
-    """What the notebook's figures say of themselves, in order; files are called by their names, so these are checked."""
+    """What the notebook's figures say of themselves, in order; files are called by their names."""
     found = [said(output)["figure"] for _, output in outputs_of(notebook) if "figure" in said(output)]
     for figure in found:
         try:

@@ -24,6 +24,8 @@ _NEGLIGIBLE = 0.01
 _RANGE = re.compile(r"\d to \d|\bbelow\b|\bor more\b|\bat most\b")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
+# A part of addresses and of the pages' HTML.
+ID = re.compile(r"[A-Za-z0-9][\w.-]{0,39}", re.ASCII)
 Verdict = Literal["confirmed", "refined", "refuted", "open"]
 
 
