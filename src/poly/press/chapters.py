@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
-from poly.press import figure_data, form, sources
+from poly.press import figure_data, form, safe_yaml, sources
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -51,7 +51,7 @@ def find_root(start: Path) -> Path:
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file; a syntax error becomes one line with the place."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), safe_yaml.Loader)
     except UnicodeDecodeError as error:
         raise PressError(f"{path.name}, byte {error.start}: not valid UTF-8") from None
     except yaml.YAMLError as error:
@@ -59,6 +59,8 @@ def read_yaml(path: Path) -> Any:
         place = f", line {mark.line + 1}" if mark else ""
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise PressError(f"{path.name}{place}: not valid YAML: {reason}") from None
+    except RecursionError:
+        raise PressError(f"{path.name}: not valid YAML: too many brackets") from None
 
 
 def read_pages(root: Path) -> list[Page]:

@@ -11,12 +11,18 @@ from poly.press.claims import ID, Verdict
 
 # Beyond it a whole number is none that a float can be.
 _HUGE = 1e300
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _HUGE
+
+
 Fields = dict[str, tuple[str, Any]]
 _TEXT = ("a text", lambda value: isinstance(value, str))
 _FULL = ("a text that is not empty", lambda value: isinstance(value, str) and value.strip())
 _MAPPING = ("a mapping", lambda value: isinstance(value, Mapping))
-_NUMBER = ("a finite number", lambda value: _is_number(value))
 _SECONDS = ("a number of seconds", lambda value: value is None or _is_number(value))
+_NUMBER = ("a finite number", _is_number)
 _COUNT = ("a whole number ≥ 0", lambda value: _is_number(value) and isinstance(value, int) and value >= 0)
 _NUMBERS = ("a list of numbers", lambda value: isinstance(value, list) and all(map(_is_number, value)))
 _TRUTH = ("true or false", lambda value: isinstance(value, bool))
@@ -85,10 +91,6 @@ def _fields(found: Mapping[str, Any], must: Fields, may: Fields, place: str) -> 
                 raise ValueError(f"{place}: {name} is missing, must be {kind}")
         elif not fits(found[name]):
             raise ValueError(f"{place}: {name}={_short(found[name])}, must be {kind}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _HUGE
 
 
 def _short(value: Any) -> str:
