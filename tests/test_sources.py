@@ -1,14 +1,16 @@
 """What lies in a book's folder besides its pages, and names of pages that lead elsewhere: refused in one line."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
 
 import pytest
+from nbformat import NotebookNode
 
 from poly.press import build, chapters, sources, stage
-from poly.press.chapters import PressError
-from test_press import chapter, contents, edit, make_book, write
+from poly.press.chapters import Page, PressError
+from test_press import chapter, contents, edit, make_book, outputs_of, write
 
 
 @pytest.fixture
@@ -176,3 +178,98 @@ def test_a_link_in_the_place_of_the_stage_is_not_followed(book: Path) -> None:
 
 def test_the_book_of_the_tests_is_not_refused(book: Path) -> None:
     assert [page.docname for page in chapters.read_pages(book)] == ["book/index", "book/01-one", "book/02-two"]
+
+
+# The folder of the build
+
+
+@pytest.mark.parametrize("name", ["_build", "_build/stored", "_build/executed", "_build/jupyter"])
+@pytest.mark.parametrize("kind", ["file", "dangling link", "link to a file"])
+def test_what_stands_in_the_place_of_a_folder_is_named(book: Path, name: str, kind: str) -> None:
+    path = book / name
+    path.parent.mkdir(exist_ok=True)
+    if kind == "file":
+        path.write_text("mine")
+    else:
+        path.symlink_to("gone" if kind == "dangling link" else book / "_config.yml")
+    command = build.build_stored if name == "_build/stored" else build.build
+    with pytest.raises(PressError, match=f"^{path}: (a link to|must be a folder).*: remove it$") as caught:
+        command(book)
+    assert "\n" not in str(caught.value)
+    assert not (book / "gone").exists()
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_folder_in_which_nothing_can_be_written_is_named(
+    book: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(book / "_build"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", refuse)
+        with pytest.raises(PressError, match=f"^{book / '_build'}: cannot be made: {os.strerror(number)}$"):
+            build.build(book)
+    monkeypatch.setattr(chapters.FileLock, "acquire", refuse)
+    with pytest.raises(PressError, match=f"^{book / '_build'}: nothing can be written there: {os.strerror(number)}$"):
+        build.build(book)
+
+
+def no_execution(book: Path) -> dict[Page, NotebookNode]:
+    return {page: outputs_of({}) for page in chapters.read_pages(book)[1:]}
+
+
+@pytest.mark.parametrize("what", ["copy", "write", "bytes"])
+def test_a_full_disk_while_staging_is_one_line_and_the_last_book_stays(
+    book: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    html = book / "_build" / "html"
+    html.mkdir(parents=True)
+    (html / "index.html").write_text("the last book")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    place = {"copy": (shutil, "copyfile"), "write": (stage, "_fill"), "bytes": (stage, "_stamp")}[what]
+    monkeypatch.setattr(*place, full)
+    with pytest.raises(PressError, match=r"No space left on device.*; the last book stays$") as caught:
+        stage.render(book, book / "_build", chapters.read_pages(book), no_execution(book))
+    assert "\n" not in str(caught.value)
+    assert str(book) in str(caught.value)
+    assert (html / "index.html").read_text() == "the last book"
+
+
+@pytest.mark.parametrize("file", ["book/index.md", "book/glossary.md", "_config.yml"])
+def test_a_text_that_is_not_utf_8_is_named(book: Path, file: str) -> None:
+    (book / file).write_bytes(b"# caf\xe9\n")
+    with pytest.raises(PressError, match=f"^{Path(file).name}, byte 5: not valid UTF-8$"):
+        stage.render(book, book / "_build", chapters.read_pages(book), no_execution(book))
+
+
+@pytest.mark.parametrize("text", ["- 1", "5", "repository: x", "repository: [x]", "html: 5", "x"])
+def test_settings_of_another_form_are_refused(book: Path, text: str) -> None:
+    (book / "_config.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(PressError, match=r"^_config.yml: .*must be a mapping of settings$"):
+        stage.render(book, book / "_build", chapters.read_pages(book), no_execution(book))
+
+
+@pytest.mark.parametrize("name", ["html", "html.old", "render"])
+@pytest.mark.parametrize("kind", ["link", "dangling link", "file"])
+def test_what_stands_in_the_place_of_the_last_book_is_replaced_and_no_link_is_followed(
+    book: Path, name: str, kind: str
+) -> None:
+    notes, out = book.parent / "notes", book / "_build"
+    new = out / "render" / "_build" / "html" if name != "render" else out / "new"
+    new.mkdir(parents=True)
+    (new / "index.html").write_text("new book")
+    if kind == "file":
+        (out / name).write_text("mine")
+    else:
+        (out / name).symlink_to(notes if kind == "link" else "gone")
+    before = contents(notes)
+    stage.repair(out)
+    stage._swap(new, out)
+    assert (out / "html" / "index.html").read_text() == "new book"
+    assert not (out / "html").is_symlink()
+    assert not any(os.path.lexists(out / each) for each in ("html.old", "render"))
+    assert contents(notes) == before

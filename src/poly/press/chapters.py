@@ -1,6 +1,7 @@
 """The pages that `_toc.yml` names, and how to read, find and write a chapter."""
 
 import copy
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -48,12 +49,18 @@ def find_root(start: Path) -> Path:
     raise PressError(f"no _toc.yml beside src/poly in {start} or above it: change into the book's folder")
 
 
+def read_text(path: Path) -> str:
+    """The text of a file; one line where it is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise PressError(f"{path.name}, byte {error.start}: not valid UTF-8") from None
+
+
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file; a syntax error becomes one line with the place."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), safe_yaml.Loader)
-    except UnicodeDecodeError as error:
-        raise PressError(f"{path.name}, byte {error.start}: not valid UTF-8") from None
+        return yaml.load(read_text(path), safe_yaml.Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
@@ -186,7 +193,7 @@ def with_outputs(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
 
 def write_whole(path: Path, text: str, scratch: Path) -> None:
     """Write `text` to `path` in one step; half a file can only ever lie in `scratch`, on the same disk."""
-    scratch.mkdir(parents=True, exist_ok=True)
+    make_folder(scratch)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = scratch / f"{path.name}.{uuid4().hex}.tmp"
     try:
@@ -196,15 +203,30 @@ def write_whole(path: Path, text: str, scratch: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder and those above it; one line where something else stands in its place."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        wrong = next((each for each in (folder, *folder.parents) if os.path.lexists(each) and not each.is_dir()), None)
+        if wrong and wrong.is_symlink():
+            raise PressError(f"{wrong}: a link to {str(wrong.readlink())!r}, where no folder is: remove it") from None
+        if wrong:
+            raise PressError(f"{wrong}: must be a folder, and is none: remove it") from None
+        raise PressError(f"{error.filename}: cannot be made: {error.strerror}") from None
+
+
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process; the operating system drops the lock when the process dies, however it dies."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     lock = FileLock(folder / "lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise PressError(f"another build is at work in {folder}: wait for it, or stop it") from None
+    except OSError as error:
+        raise PressError(f"{folder}: nothing can be written there: {error.strerror or error}") from None
     try:
         yield
     finally:

@@ -29,7 +29,16 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from poly.press import progress, provenance
-from poly.press.chapters import Page, PressError, code_cells, notebook_text, read_notebook, with_outputs, write_whole
+from poly.press.chapters import (
+    Page,
+    PressError,
+    code_cells,
+    make_folder,
+    notebook_text,
+    read_notebook,
+    with_outputs,
+    write_whole,
+)
 from poly.press.keys import chapter_key
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
@@ -181,7 +190,8 @@ def execute(
         return
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the press speaks for it
     _forget_the_dead(root)
-    (root / "_build" / "jupyter").mkdir(parents=True, exist_ok=True)
+    for folder in {root / "_build" / "jupyter", *(job.target.parent for job in jobs)}:
+        make_folder(folder)  # before minutes of work
     workers = min(workers or provenance.cores(), len(jobs))
     sockets = tempfile.TemporaryDirectory(prefix=SOCKETS, ignore_cleanup_errors=True)
     run = _Run(root, {**environment(root, workers), **(variables or {})}, threading.Event(), [], sockets.name)

@@ -9,7 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from poly.press import (
     frame,
     launch,
     ledger,
+    markup,
     provenance,
     record,
     reproduce,
@@ -37,6 +39,7 @@ from poly.press.chapters import (
     figures_of,
     notebook_text,
     outputs_of,
+    read_text,
     said,
     write_whole,
 )
@@ -62,8 +65,25 @@ def render(
     jupyter-book is an error.
     """
     pages = list(pages)
-    repair(out)
     gate(notebooks)
+    with _one_line(out):
+        repair(out)
+        return _render(root, out, pages, notebooks, strict)
+
+
+@contextmanager
+def _one_line(out: Path) -> Iterator[None]:
+    """Turn what the system refuses while the book is staged and rendered, such as a full disk, into one line."""
+    try:
+        yield
+    except shutil.Error as error:  # of many files; the first says it
+        source, _, why = error.args[0][0]
+        raise PressError(f"{source} could not be copied to {out}: {why}; the last book stays") from None
+    except OSError as error:
+        raise PressError(f"{error.filename or out}: {error.strerror or error}; the last book stays") from None
+
+
+def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, NotebookNode], strict: bool) -> bool:
     stage = emptied(out / "stage")
     registered = record.registered(root)
     url = launch.home(root)
@@ -100,12 +120,18 @@ def render(
 
 
 def gate(notebooks: Mapping[Page, NotebookNode]) -> None:
-    """Refuse what jupyter-book would render without a word: failed cells, figures without numbers or of one name."""
+    """Refuse what jupyter-book would render without a word.
+
+    These are failed cells, scripts and outputs of endless length, and figures without numbers or of one name.
+    """
     shown_in: dict[str, str] = {}
     for page, notebook in notebooks.items():
-        for _, output in outputs_of(notebook):
+        for cell, output in outputs_of(notebook):
             if output.output_type == "error":
                 raise PressError(f"{page.name} holds the output of a failed cell")
+            if fault := markup.output_fault(output):
+                first = (cell.source.splitlines() or ["…"])[0]
+                raise PressError(f"{page.name}: an output of the cell that begins {first[:60]!r} holds {fault}")
         try:
             figures = figures_of(notebook)
         except PressError as error:
@@ -116,8 +142,10 @@ def gate(notebooks: Mapping[Page, NotebookNode]) -> None:
                 raise PressError(f"{page.name}: figure {name!r} is shown in {other} already, names are unique")
             shown_in[name.lower()] = page.name
             try:
-                figure_data.unpack(figure.get("data"))
-            except ValueError as error:
+                numbers = figure_data.unpack(figure.get("data"))
+                if "explore" in figure:
+                    explore.html(figure["explore"], numbers.series, name)
+            except (ValueError, LookupError, TypeError) as error:
                 raise PressError(f"{page.name}: figure {name!r}: {error}") from None
 
 
@@ -142,7 +170,7 @@ def _lay_out(
         config.write_text(launch.configured(config.read_text(encoding="utf-8"), url), encoding="utf-8", newline="\n")
     now = provenance.book(root)
     words = root / "book" / "glossary.md"
-    meanings = frame.glossary(words.read_text(encoding="utf-8")) if words.is_file() else {}
+    meanings = frame.glossary(read_text(words)) if words.is_file() else {}
     for page in pages:
         if page not in notebooks:
             with (stage / f"{page.docname}{page.path.suffix}").open("a", encoding="utf-8", newline="\n") as file:
@@ -164,7 +192,7 @@ def _lay_out(
 
 def _fill(page: Path, tables: Mapping[str, str]) -> None:
     """Put the tables into the staged page: each in the place of the line ``% name``."""
-    text = page.read_text(encoding="utf-8")
+    text = read_text(page)
     for name, table in tables.items():
         text = text.replace(f"% {name}\n", table)
     page.write_text(text, encoding="utf-8", newline="\n")
@@ -336,11 +364,17 @@ def _gist(log: str, stage: Path) -> str:
 
 def emptied(folder: Path) -> Path:
     """Remove what stands in the folder's place; a link is removed, and not followed to where it leads."""
+    _discard(folder)
+    if folder.exists():
+        raise PressError(f"{folder} cannot be removed; is it open in another program?")
+    return folder
+
+
+def _discard(folder: Path) -> None:
     if folder.is_symlink() or folder.is_file():
         folder.unlink()
-    elif folder.exists():
-        shutil.rmtree(folder)
-    return folder
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def repair(out: Path) -> None:
@@ -348,18 +382,20 @@ def repair(out: Path) -> None:
     html, old = out / "html", out / "html.old"
     if old.exists() and not html.exists():
         old.rename(html)
-    shutil.rmtree(old, ignore_errors=True)
+    _discard(old)
 
 
 def _swap(new: Path, out: Path) -> None:
     """Put `new` in the place of `out`/html; between the two renames the old book lies in html.old."""
     html, old = out / "html", out / "html.old"
     try:
+        if html.is_symlink() or html.is_file():
+            html.unlink()
         if html.exists():
             html.rename(old)
         new.rename(html)
     except OSError as error:
         repair(out)
         raise PressError(f"cannot replace {html}: {error.strerror}; is it open in another program?") from None
-    shutil.rmtree(old, ignore_errors=True)
-    shutil.rmtree(out / "render", ignore_errors=True)
+    _discard(old)
+    _discard(out / "render")
