@@ -65,7 +65,7 @@ def test_the_default_size_fills_the_column(shown: Shown) -> None:
     assert about["theme"] == "keep"
 
 
-@pytest.mark.parametrize("field", ["name", "alt", "caption"])
+@pytest.mark.parametrize("field", ["alt", "caption"])
 @pytest.mark.parametrize("value", ["", "  \n"])
 def test_nothing_may_be_empty(field: str, value: str, shown: Shown) -> None:
     fields: dict[str, Any] = {"name": "fig-x", "alt": "A line.", "caption": "A line.", field: value, **NUMBERS}

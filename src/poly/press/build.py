@@ -12,7 +12,7 @@ from typing import Any
 from nbformat import NotebookNode, from_dict
 from rich.table import Table
 
-from poly.press import execute, ledger, parameters, record, stage
+from poly.press import execute, ledger, markup, parameters, record, stage
 from poly.press.chapters import (
     Page,
     PressError,
@@ -121,7 +121,7 @@ def clean(root: Path) -> None:
 def _with_note(notebook: NotebookNode, values: dict[str, Any]) -> NotebookNode:
     """The notebook, which says under its title what it was executed with: text and predictions are for the defaults."""
     if values:
-        listed = ", ".join(f"`{name} = {value}`" for name, value in values.items())
+        listed = ", ".join(f"<code>{markup.plain(f'{name} = {value}')}</code>" for name, value in values.items())
         text = (
             f":::{{warning}}\nExecuted with other parameters: {listed}. Numbers and figures are of this run. The text "
             "between them, the predictions and so the verdicts are for the chapter's own parameters.\n:::"

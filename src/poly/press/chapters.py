@@ -2,6 +2,7 @@
 
 import copy
 import glob
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -17,7 +18,7 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
-from poly.press import own
+from poly.press import figure_data, form, own, safe_yaml, sources
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -58,31 +59,54 @@ def find_root(start: Path) -> Path:
     raise PressError(f"no _toc.yml beside src/poly in {start} or above it: change into the book's folder")
 
 
+def read_text(path: Path) -> str:
+    """The text of a file; one line where it is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise PressError(f"{path.name}, byte {error.start}: not valid UTF-8") from None
+
+
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file; a syntax error becomes one line with the place."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise PressError(f"{path.name}, byte {error.start}: not valid UTF-8") from None
+        return yaml.load(read_text(path), safe_yaml.Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise PressError(f"{path.name}{place}: not valid YAML: {reason}") from None
+    except RecursionError:
+        raise PressError(f"{path.name}: not valid YAML: too many brackets") from None
 
 
 def read_pages(root: Path) -> list[Page]:
-    """Every page that `_toc.yml` names, in its order; one line for a file that is not there."""
+    """Every page that `_toc.yml` names, in its order; one line for a file that is not there or cannot be staged."""
     data = read_yaml(root / "_toc.yml")
     try:
         docnames = list(parse_toc_data(data))
     except MalformedError as error:
         raise PressError(f"_toc.yml: {str(error).splitlines()[0]}") from None
-    return [_page(root, docname) for docname in docnames]
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise PressError(f"_toc.yml: not a table of contents ({error!r})") from None
+    pages = [_page(root, docname) for docname in docnames]
+    named: dict[str, Page] = {}
+    for page in pages:
+        other = named.setdefault(sources.same_file(page.docname), page)
+        if other is not page:
+            raise PressError(
+                f"_toc.yml names {other.docname!r} and {page.docname!r}: a page is named once, and a name differs from "
+                "others in more than case"
+            )
+    if faults := sources.book_faults(root):
+        raise PressError(faults[0])
+    return pages
 
 
 def _page(root: Path, docname: str) -> Page:
     stem = re.sub(r"\.(md|ipynb)$", "", docname)
+    if fault := sources.page_fault(stem):
+        raise PressError(f"_toc.yml names {docname!r}, {fault}")
     for suffix in (".ipynb", ".md"):
         path = root / f"{stem}{suffix}"
         if path.is_file():
@@ -109,13 +133,32 @@ def _find(chapters: list[Page], wanted: str) -> Page:
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """The notebook in `path`, its lines ended as on every system, without what a download adds to it."""
+    """The notebook in `path`, its lines ended as on every system, without what a download adds to it.
+
+    One line when it is no notebook, or not as the press keeps it.
+    """
+    wrong: dict[str, nbformat.ValidationError] = {}
     try:
-        notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-        for cell in notebook.cells:
-            cell.source = cell.source.replace("\r\n", "\n").replace("\r", "\n")
-    except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError) as error:
-        raise PressError(f"{path.name} is not a valid notebook: {str(error).splitlines()[0]}") from None
+        notebook: NotebookNode = nbformat.read(path, nbformat.NO_CONVERT, wrong)  # type: ignore[no-untyped-call]
+        if notebook.nbformat != 4:
+            raise ValueError(f"it is in format {notebook.nbformat}, must be 4: save it anew with `make notebook`")
+        for error in wrong.values():
+            place = ", ".join(map(str, error.absolute_path))
+            raise ValueError(f"{place}: {error.message}"[:200])
+        form.check(notebook)
+    except (
+        nbformat.ValidationError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        NameError,
+        RecursionError,
+    ) as error:
+        reason = (str(error).splitlines() or ["damaged"])[0]
+        raise PressError(f"{path.name} is not a valid notebook: {reason}") from None
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("\r\n", "\n").replace("\r", "\n")
     return without_added(notebook)
 
 
@@ -158,8 +201,14 @@ def said(output: NotebookNode) -> dict[str, Any]:
 
 
 def figures_of(notebook: NotebookNode) -> list[dict[str, Any]]:
-    """What the notebook's figures say of themselves, in order."""
-    return [said(output)["figure"] for _, output in outputs_of(notebook) if "figure" in said(output)]
+    """What the notebook's figures say of themselves, in order; files are called by their names."""
+    found = [said(output)["figure"] for _, output in outputs_of(notebook) if "figure" in said(output)]
+    for figure in found:
+        try:
+            figure_data.check_name(figure.get("name"))
+        except ValueError as error:
+            raise PressError(str(error)) from None
+    return found
 
 
 def with_outputs(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
@@ -208,10 +257,23 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder and those above it; one line where something else stands in its place."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        wrong = next((each for each in (folder, *folder.parents) if os.path.lexists(each) and not each.is_dir()), None)
+        if wrong and wrong.is_symlink():
+            raise PressError(f"{wrong}: a link to {str(wrong.readlink())!r}, where no folder is: remove it") from None
+        if wrong:
+            raise PressError(f"{wrong}: must be a folder, and is none: remove it") from None
+        raise PressError(f"{error.filename}: cannot be made: {error.strerror}") from None
+
+
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process; the operating system drops the lock when the process dies, however it dies."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     lock = FileLock(folder / "lock")
     try:
         lock.acquire(timeout=0)

@@ -17,13 +17,19 @@ from typing import Any, Literal, NamedTuple, get_args
 import yaml
 from IPython.display import display
 
+from poly.press import safe_yaml
+
 # Beyond so many decimals a number is easier read as "0" or as a power of ten.
 _MOST_DIGITS = 4
+# A float holds no more.
+_MOST_DECIMALS = 17
 # An interval that is so much narrower than the tolerance may be lost in rounding.
 _NEGLIGIBLE = 0.01
 _RANGE = re.compile(r"\d to \d|\bbelow\b|\bor more\b|\bat most\b")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
+# A part of addresses and of the pages' HTML.
+ID = re.compile(r"[A-Za-z0-9][\w.-]{0,39}", re.ASCII)
 Verdict = Literal["confirmed", "refined", "refuted", "open"]
 
 
@@ -51,7 +57,7 @@ class Claim(NamedTuple):
     amended: str = ""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(safe_yaml.Decimal):
     """Refuses a key that is there twice, of which YAML would keep the last one without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -73,7 +79,9 @@ def load(path: Path | str = "claims.yml") -> dict[str, Claim]:
         raise ValueError(f"{path}: no such ledger; chapters run in the folder book/")
     try:
         entries = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a SafeLoader
-    except yaml.YAMLError as error:
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name}, byte {error.start}: not valid UTF-8") from None
+    except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"{path.name}: {' '.join(str(error).split())}") from None
     if not isinstance(entries, dict):
         raise ValueError(f"{path.name}: must map ids to claims")
@@ -188,9 +196,10 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int, in
 def _claim(name: str, entry: Any) -> Claim:
     if not isinstance(entry, dict):
         raise ValueError(f"claims.yml, {name}: must be a mapping of fields")
+    if not ID.fullmatch(name):
+        raise ValueError(f"claims.yml, {name!r}: an id must be letters, digits, '.', '_' and '-', at most 40")
     known = {*Claim._fields} - {"id"}
-    for field in sorted(entry.keys() - known):
-        raise ValueError(f"claims.yml, {name}: unknown field {field!r}, allowed are {', '.join(sorted(known))}")
+    _known(f"claims.yml, {name}", entry, known)
     for field in sorted(known - {"alternative", "amended"} - entry.keys()):
         raise ValueError(f"claims.yml, {name}: field {field!r} is missing")
     if entry["expected"] not in get_args(Verdict):
@@ -200,10 +209,11 @@ def _claim(name: str, entry: Any) -> Claim:
         ("test", str, "a sentence"),
         ("chapter", str, "a chapter's name"),
         ("blind", bool, "true or false"),
-        ("digits", int, "a whole number ≥ 0"),
+        ("digits", int, f"a whole number from 0 to {_MOST_DECIMALS}"),
     ):
         value = entry[field]
-        if not isinstance(value, fits) or value == "" or (fits is int and (value is True or int(value) < 0)):
+        bad_count = fits is int and (isinstance(value, bool) or value not in range(_MOST_DECIMALS + 1))
+        if not isinstance(value, fits) or (fits is str and not value.strip()) or bad_count:
             raise ValueError(f"claims.yml, {name}: {field}={value!r}, must be {what}")
     fields = dict(entry)
     for field in ("prediction", "alternative"):
@@ -234,15 +244,33 @@ def _date(text: str) -> bool:
 def _prediction(name: str, field: str, entry: Any) -> Prediction | None:
     if entry is None:
         return None
-    try:
-        found = Prediction(float(entry["value"]), float(entry["tolerance"]), str(entry["says"]))
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(
-            f"claims.yml, {name}: {field} must have a number value, a number tolerance, and says"
-        ) from None
+    place = f"claims.yml, {name}: {field}"
+    if not isinstance(entry, dict) or set(Prediction._fields) - entry.keys():
+        raise ValueError(f"{place} must have a number value, a number tolerance, and says")
+    _known(place, entry, {*Prediction._fields})
+    if not isinstance(entry["says"], str) or not entry["says"].strip():
+        raise ValueError(f"{place}: says={entry['says']!r}, must be a few words")
+    found = Prediction(_number(place, entry, "value"), _number(place, entry, "tolerance"), entry["says"])
     if not (math.isfinite(found.value) and math.isfinite(found.tolerance) and found.tolerance > 0):
-        raise ValueError(f"claims.yml, {name}: {field} must be finite, with tolerance > 0")
+        raise ValueError(f"{place} must be finite, with tolerance > 0")
     return found
+
+
+def _known(place: str, entry: dict[Any, Any], known: set[str]) -> None:
+    for field in sorted(entry.keys() - known, key=str):
+        raise ValueError(f"{place}: unknown field {field!r}, allowed are {', '.join(sorted(known))}")
+
+
+def _number(place: str, entry: dict[str, Any], field: str) -> float:
+    """The field as a float; YAML takes 1e-6, which has no point, for a word."""
+    value = entry[field]
+    written = isinstance(value, str) and re.fullmatch(r"[-+]?(0|[1-9]\d*)(\.\d*)?([eE][-+]?\d+)?", value, re.ASCII)
+    if isinstance(value, bool) or not (isinstance(value, int | float) or written):
+        raise ValueError(f"{place}: {field}={value!r}, must be a number")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _find(name: str) -> Claim:

@@ -31,6 +31,7 @@ from poly.press.chapters import (
     Page,
     PressError,
     code_cells,
+    make_folder,
     notebook_text,
     read_notebook,
     what_failed,
@@ -193,7 +194,8 @@ def execute(
         return
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the press speaks for it
     _forget_the_dead(root)
-    (root / "_build" / "jupyter").mkdir(parents=True, exist_ok=True)
+    for folder in {root / "_build" / "jupyter", *(job.target.parent for job in jobs)}:
+        make_folder(folder)  # before minutes of work
     workers = min(workers or machine.fitting(machine.cores(), machine.KERNEL), len(jobs))
     given = {**environment(root, workers), **(variables or {})}
     # papermill injects given parameters as a cell of their own.

@@ -108,7 +108,7 @@ def html(about: Mapping[str, Any], numbers: Mapping[str, NDArray[Any]], name: st
         {**series, "frames": [[[_short(v) for v in point] for point in frame] for frame in numbers[f"explore_{place}"]]}
         for place, series in enumerate(about["series"])
     ]
-    text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+    text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return f'<div class="explore" data-figure="{name}" hidden><script type="application/json">{text}</script></div>'
 
 

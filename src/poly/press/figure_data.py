@@ -8,6 +8,7 @@ series ``x`` that is a mean over networks is kept with its standard error ``x_se
 import base64
 import binascii
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from poly.press.levels import TOLERANCE, Rule, Series
 
 Array = NDArray[Any]
 _DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error)
+# Files and labels are called by the figure's name: it is no path, and no device of Windows.
+_NAME = re.compile(r"(?!(?:con|prn|aux|nul|com\d|lpt\d)$)[a-z][a-z0-9_-]{0,63}", re.IGNORECASE | re.ASCII)
 # Zip archives hold times; the same arrays must give the same bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _NETWORKS, _ERROR = "_networks", "_se"
@@ -52,6 +55,17 @@ def statistical(networks: ArrayLike) -> Series:
     if values.ndim == 0 or len(values) < 2:
         raise ValueError(f"networks: has shape {values.shape}, must have two or more networks on the first axis")
     return Series(values, Rule("statistical"))
+
+
+def check_name(name: Any) -> None:
+    """Refuse a figure's name that could lead a file elsewhere.
+
+    Raises:
+        ValueError: another name than letters, digits, "-" and "_", at most 64, a letter first.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        shown = f"{name!r:.80}"
+        raise ValueError(f"figure {shown}: its name must be letters, digits, '-' and '_', at most 64, a letter first")
 
 
 def pack(

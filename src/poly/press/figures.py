@@ -107,9 +107,10 @@ def show(
         explore: a slider over numbers, with which the page redraws the figure below the static one.
 
     Raises:
-        ValueError: an empty name, alt text or caption, no numbers, or an unknown level.
+        ValueError: an unfit name, an empty alt text or caption, no numbers, or an unknown level.
     """
-    for field, value in (("name", name), ("alt", alt), ("caption", caption)):
+    figure_data.check_name(name)
+    for field, value in (("alt", alt), ("caption", caption)):
         if not value.strip():
             raise ValueError(f"figure {name!r}: {field} is empty, every figure has one")
     try:

@@ -1,13 +1,12 @@
 """What the press puts around a chapter's own text: its claims on top, its verdicts at the end, words in the margin."""
 
-import html
 import re
 from collections.abc import Mapping
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
-from poly.press import claims, ledger
+from poly.press import claims, ledger, markup
 from poly.press.claims import Claim
 
 _TERM = re.compile(r"\{term\}`(?:[^`<]*<)?([^`<>]+?)>?`")
@@ -42,7 +41,7 @@ def _cell(name: str, source: str) -> NotebookNode:
 
 def _box(here: list[Claim]) -> str:
     ids = " ".join(f'<a href="#claim-{claim.id}">{claim.id}</a>' for claim in here)
-    items = "".join(f"<li><b>{claim.id}</b> {html.escape(claim.statement)}</li>" for claim in here)
+    items = "".join(f"<li><b>{claim.id}</b> {markup.escaped(claim.statement)}</li>" for claim in here)
     return (
         f'<div class="claims-here"><p><b>Claims in this chapter</b> {ids}</p>'
         f"<details><summary>What they say</summary><ul>{items}</ul></details></div>"
@@ -56,7 +55,7 @@ def _verdicts(here: list[Claim], notebook: NotebookNode) -> str:
         if record := measured.get(claim.id):
             verdict = f'<span class="verdict verdict-{record["verdict"]}">{record["verdict"]}</span>'
             said = (claims.predicted(claim.prediction), claims.measurement(record, claim.digits))
-            cells = " | ".join(html.escape(text).replace("|", "&#124;") for text in said)
+            cells = " | ".join(map(markup.plain, said))
             rows += f'| <a href="#claim-{claim.id}">{claim.id}</a> | {cells} | {verdict} |\n'
     return f"## Verdicts\n\n| claim | predicted | measured | verdict |\n|---|---|---|---|\n{rows}"
 

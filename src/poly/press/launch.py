@@ -36,9 +36,14 @@ def home(root: Path) -> str | None:
     """The address of the copy's repository, or None.
 
     Raises:
-        PressError: an address that is none.
+        PressError: an address that is none, or settings of another form.
     """
     config = read_yaml(root / "_config.yml") if (root / "_config.yml").is_file() else {}
+    if not isinstance(config or {}, dict):
+        raise PressError("_config.yml: must be a mapping of settings")
+    for name in ("repository", "html"):
+        if not isinstance((config or {}).get(name) or {}, dict):
+            raise PressError(f"_config.yml: {name}={config[name]!r}, must be a mapping of settings")
     url = str(((config or {}).get("repository") or {}).get("url") or "")
     if not url and os.environ.get("GITHUB_ACTIONS") and os.environ.get("GITHUB_REPOSITORY"):
         url = f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{os.environ['GITHUB_REPOSITORY']}"
@@ -62,7 +67,7 @@ def configured(text: str, url: str | None) -> str:
     config = yaml.safe_load(text)
     config["repository"] = {"url": url, "branch": BRANCH}
     config["launch_buttons"] = BUTTONS
-    config["html"] = {**config.get("html", {}), "use_repository_button": True}
+    config["html"] = {**(config.get("html") or {}), "use_repository_button": True}
     return str(yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
 
 

@@ -1,6 +1,5 @@
 """The ledger of claims as a whole: what the chapters measured, held against what was registered; its page."""
 
-import html
 import math
 import re
 from collections import Counter
@@ -11,7 +10,7 @@ from nbformat import NotebookNode
 from scipy import stats
 
 from poly import inference
-from poly.press import bound, claims
+from poly.press import bound, claims, markup
 from poly.press.chapters import Page, outputs_of, said
 from poly.press.claims import Claim, Prediction
 
@@ -112,26 +111,27 @@ def _in_order(name: str) -> tuple[bool, list[tuple[int, str]]]:
 
 
 def _entry(claim: Claim, found: tuple[Page, Record] | None) -> str:
-    table = [("predicted", html.escape(claims.predicted(claim.prediction)))]
+    table = [("predicted", markup.escaped(claims.predicted(claim.prediction)))]
     if claim.alternative:
-        table.append(("or else", html.escape(claims.predicted(claim.alternative))))
-    table.append(("test", html.escape(claim.test)))
+        table.append(("or else", markup.escaped(claims.predicted(claim.alternative))))
+    table.append(("test", markup.escaped(claim.test)))
     if found:
         page, record = found
         verdict = record["verdict"]
         starts = f", {record['seeds']:,} starts" if record["seeds"] else ""
-        table.append(("measured", html.escape(claims.measurement(record, claim.digits) + starts)))
-        where = f'<a href="{html.escape(page.name)}.html#claim-{claim.id}">chapter {page.name[:2].lstrip("0")}</a>'
+        table.append(("measured", markup.escaped(claims.measurement(record, claim.digits) + starts)))
+        name, number = markup.escaped(page.name), markup.escaped(page.name[:2].lstrip("0"))
+        where = f'<a href="{name}.html#claim-{claim.id}">chapter {number}</a>'
         if verdict != claim.expected:
             table.append(("expected", claim.expected))
     else:
-        verdict, where = "open", f"chapter {claim.chapter[:2].lstrip('0')}, not yet in the book"
+        verdict, where = "open", f"chapter {markup.escaped(claim.chapter[:2].lstrip('0'))}, not yet in the book"
     if claim.amended:
-        table.append(("amended", html.escape(claim.amended)))
+        table.append(("amended", markup.escaped(claim.amended)))
     rows = "".join(f'<tr><th scope="row">{key}</th><td>{value}</td></tr>' for key, value in table)
     return (
         f'<div class="claim claim-{verdict}" id="ledger-{claim.id}"><p class="claim-head"><b>{claim.id}</b> '
-        f'<span class="claim-verdict">{verdict}</span></p><p>{html.escape(claim.statement)}</p>'
+        f'<span class="claim-verdict">{verdict}</span></p><p>{markup.escaped(claim.statement)}</p>'
         f'<table>{rows}</table><p class="claim-ledger">{where} · {"blind" if claim.blind else "not blind"} · '
         f"registered {claim.registered}</p></div>"
     )

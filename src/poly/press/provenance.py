@@ -1,8 +1,8 @@
 """Where numbers come from: commit, code, versions and machine, stamped on executed chapters and shown on every page."""
 
 import hashlib
-import html
 import json
+import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 from nbformat import NotebookNode
 
-from poly.press import figure_data, machine
+from poly.press import figure_data, machine, markup
 from poly.press.chapters import Page, code_cells, figures_of
 from poly.press.parameters import known_parameters
 from poly.press.progress import duration
@@ -78,7 +78,7 @@ def foot(stamp: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         "rendered at": f"commit {now['commit']}, package {now['package'][:12]}, requirements {now['requirements'][:12]}"
     }
     cells = "".join(
-        f'<tr><th scope="row">{key}</th><td>{html.escape(str(value))}</td></tr>' for key, value in rows.items()
+        f'<tr><th scope="row">{key}</th><td>{markup.escaped(value)}</td></tr>' for key, value in rows.items()
     )
     return f'<details class="provenance"><summary>How this page was made</summary><table>{cells}</table></details>'
 

@@ -107,6 +107,7 @@ def faults(root: Path, pages: Sequence[Page]) -> list[str]:
     nbval compares nothing in a cell that was never executed, so a chapter stripped of its outputs would pass it.
     """
     found = []
+    entries = registered(root)
     notebooks = {page: read_notebook(page.path) for page in pages}
     for page, notebook in notebooks.items():
         cells = code_cells(notebook)
@@ -120,7 +121,6 @@ def faults(root: Path, pages: Sequence[Page]) -> list[str]:
         elif notebook.metadata.get("poly", {}).get("key") != chapter_key(root, notebook):
             found.append(f"{page.name}: its stored outputs are stale: source, modules, data or claims changed since")
     # What stale outputs say of claims is no news.
-    entries = registered(root)
     found = [*bound.unkept(root, entries), *found] or ledger.faults(entries, notebooks)
     new = [name for name in entries if name not in bound.kept(root)]
     return found or [f"claims.yml, {name}: not bound yet" for name in new]

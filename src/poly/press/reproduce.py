@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 from rich.table import Table
 
 from poly import perturb
-from poly.press import execute, figure_data, figures, ledger, machine, provenance, sockets, texts
+from poly.press import execute, figure_data, figures, ledger, machine, markup, provenance, sockets, texts
 from poly.press.chapters import Page, PressError, code_cells, figures_of, find_chapters, read_notebook, read_pages
 from poly.press.figure_data import FigureData
 from poly.press.progress import console
@@ -279,13 +279,13 @@ def tables(root: Path) -> dict[str, str]:
         return {"variants": "Not run yet.\n"}
     try:
         found = json.loads(kept.read_text(encoding="utf-8"))
-        rows = "".join(
-            f"| {row['threads']} | {row['instructions']} | {row['cells'].replace(' of ', '/')} | "
-            f"{row['figures'].replace(' of ', '/')} | {'; '.join(row['faults']) or 'none'} |\n"
-            for row in found["variants"]
-        )
-        where = f"Run on {found['processor']} at commit {found['book']['commit']}."
-    except (ValueError, KeyError, TypeError) as error:
+        rows = ""
+        for row in found["variants"]:
+            held = [row["cells"].replace(" of ", "/"), row["figures"].replace(" of ", "/")]
+            shown = [row["threads"], row["instructions"], *held, "; ".join(row["faults"]) or "none"]
+            rows += f"| {' | '.join(markup.plain(text) for text in shown)} |\n"
+        where = markup.plain(f"Run on {found['processor']} at commit {found['book']['commit']}.")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PressError(f"{KEPT.as_posix()}: not a result of `make reproduce` ({error!r})") from None
     head = "| threads | instructions | cells | figures | failed |\n|---:|---|---:|---:|---|\n"
     return {"variants": f"{where}\n\n{head}{rows}"}

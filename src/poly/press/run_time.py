@@ -8,6 +8,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from poly.press import markup
 from poly.press.chapters import Page, PressError, code_cells
 from poly.press.progress import duration
 
@@ -48,7 +49,10 @@ ROWS: dict[str, tuple[str, Callable[[Record], str]]] = {
     ),
     "cuda": (
         "Figure F2 with AdamW on a CUDA device: 256 networks, 7,500 steps each",
-        lambda r: r.get("skipped") or f"{duration(r['our_s'])}, {min(r['shares_of_peak']):.0%} of the peak or more",
+        lambda r: (
+            markup.plain(r.get("skipped") or "")
+            or f"{duration(r['our_s'])}, {min(r['shares_of_peak']):.0%} of the peak or more"
+        ),
     ),
 }
 
@@ -66,7 +70,9 @@ def _chapters(notebooks: Mapping[Page, NotebookNode]) -> str:
         f"| {{doc}}`/{page.docname}` | {duration(run['seconds'])} | {run['peak_memory_gib']:.1f} GiB |\n"
         for page, run in runs.items()
     )
-    machines = sorted({f"{run['processor']}, {run['cores']} cores, Python {run['python']}" for run in runs.values()})
+    machines = sorted(
+        {markup.plain(f"{run['processor']}, {run['cores']} cores, Python {run['python']}") for run in runs.values()}
+    )
     cells = "".join(_cells(page, notebooks[page], run["cells"]) for page, run in runs.items())
     return f"On {'; '.join(machines)}:\n\n| chapter | time | peak memory |\n|---|---:|---:|\n{rows}\n{cells}"
 
@@ -107,9 +113,9 @@ def _benchmarks(root: Path) -> str:
         where = "here" if path == here else "on the machine that recorded this book's outputs"
         few = ", partly in quick runs with few repetitions" if any(found[name].get("quick") for name in shown) else ""
         return (
-            f"Measured {where}{few}: {machine['cores']} cores, {machine['processor']}, where products of matrices "
-            f"reach {machine['peak_gflops_float64']:.0f} billion operations a second in double precision and "
-            f"{machine['peak_gflops_float32']:.0f} billion in single precision, the *peak* below.\n\n"
+            f"Measured {where}{few}: {machine['cores']:d} cores, {markup.plain(machine['processor'])}, where products "
+            f"of matrices reach {machine['peak_gflops_float64']:.0f} billion operations a second in double "
+            f"precision and {machine['peak_gflops_float32']:.0f} billion in single precision, the *peak* below.\n\n"
             f"| work | result |\n|---|---|\n{rows}"
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -10,7 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,13 @@ from poly.press import (
     launch,
     ledger,
     levels,
+    markup,
     provenance,
     record,
     reproduce,
     run_time,
     sheet,
+    sources,
     surroundings,
 )
 from poly.press.chapters import (
@@ -41,8 +44,9 @@ from poly.press.chapters import (
     give_ids,
     notebook_text,
     outputs_of,
-    remove,
+    read_text,
     said,
+    what_failed,
     write_whole,
 )
 
@@ -53,7 +57,7 @@ STRICT = ("-W", "-n", "--keep-going")
 DISK = (errno.EACCES, errno.EFBIG, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO)
 REFUSED = re.compile(rf"\[Errno (?:{'|'.join(map(str, DISK))})\] ([^:\n]+)(?:: '([^'\n]+)')?")
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-SKIPPED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.ipynb", "*.pyc", "*.tmp", ".DS_Store")
+SKIPPED = shutil.ignore_patterns(*sources.PASSED_OVER, "*.ipynb")
 
 
 def render(
@@ -71,10 +75,23 @@ def render(
     jupyter-book is an error.
     """
     pages = list(pages)
-    repair(out)
     gate(notebooks)
-    stage = out / "stage"
-    remove(stage)
+    with _one_line(out):
+        repair(out)
+        return _render(root, out, pages, notebooks, strict)
+
+
+@contextmanager
+def _one_line(out: Path) -> Iterator[None]:
+    """Turn what the system refuses while the book is staged and rendered, such as a full disk, into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise PressError(f"{what_failed(error, out)}; the last book stays") from None
+
+
+def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, NotebookNode], strict: bool) -> bool:
+    stage = emptied(out / "stage")
     registered = record.registered(root)
     url = launch.home(root)
     _lay_out(root, stage, pages, notebooks, registered, url)
@@ -113,20 +130,32 @@ def render(
 
 
 def gate(notebooks: Mapping[Page, NotebookNode]) -> None:
-    """Refuse what jupyter-book would render without a word: failed cells, figures without numbers or of one name."""
+    """Refuse what jupyter-book would render without a word.
+
+    These are failed cells, scripts and outputs of endless length, and figures without numbers or of one name.
+    """
     shown_in: dict[str, str] = {}
     for page, notebook in notebooks.items():
-        for _, output in outputs_of(notebook):
+        for cell, output in outputs_of(notebook):
             if output.output_type == "error":
                 raise PressError(f"{page.name} holds the output of a failed cell")
-        for figure in figures_of(notebook):
+            if fault := markup.output_fault(output):
+                first = (cell.source.splitlines() or ["…"])[0]
+                raise PressError(f"{page.name}: an output of the cell that begins {first[:60]!r} holds {fault}")
+        try:
+            figures = figures_of(notebook)
+        except PressError as error:
+            raise PressError(f"{page.name}: {error}") from None
+        for figure in figures:
             name = figure["name"]
-            if name in shown_in:
-                raise PressError(f"{page.name}: figure {name!r} is shown in {shown_in[name]} already, names are unique")
-            shown_in[name] = page.name
+            if other := shown_in.get(name.lower()):  # labels, and files on some systems, do not tell case
+                raise PressError(f"{page.name}: figure {name!r} is shown in {other} already, names are unique")
+            shown_in[name.lower()] = page.name
             try:
-                figure_data.unpack(figure.get("data"))
-            except ValueError as error:
+                numbers = figure_data.unpack(figure.get("data"))
+                if "explore" in figure:
+                    explore.html(figure["explore"], numbers.series, name)
+            except (ValueError, LookupError, TypeError) as error:
                 raise PressError(f"{page.name}: figure {name!r}: {error}") from None
 
 
@@ -151,7 +180,7 @@ def _lay_out(
         config.write_text(launch.configured(config.read_text(encoding="utf-8"), url), encoding="utf-8", newline="\n")
     now = provenance.book(root)
     words = root / "book" / "glossary.md"
-    meanings = frame.glossary(words.read_text(encoding="utf-8")) if words.is_file() else {}
+    meanings = frame.glossary(read_text(words)) if words.is_file() else {}
     for page in pages:
         if page not in notebooks:
             with (stage / f"{page.docname}{page.path.suffix}").open("a", encoding="utf-8", newline="\n") as file:
@@ -174,7 +203,7 @@ def _lay_out(
 
 def _fill(page: Path, tables: Mapping[str, str]) -> None:
     """Put the tables into the staged page: each in the place of the line ``% name``."""
-    text = page.read_text(encoding="utf-8")
+    text = read_text(page)
     for name, table in tables.items():
         text = text.replace(f"% {name}\n", table)
     page.write_text(text, encoding="utf-8", newline="\n")
@@ -303,15 +332,13 @@ def single_page(out: Path) -> Path:
     page = made / "whole.html"  # the builder leaves it in book/, with addresses for where it stands now
     (made / "book" / "index.html").rename(page)
     finish.set_alone(page)
-    shutil.rmtree(out / "single", ignore_errors=True)
-    made.rename(out / "single")
+    made.rename(emptied(out / "single"))
     return out / "single" / page.name
 
 
 def _jupyter_book(stage: Path, out: Path, strict: bool, builder: str = "html") -> Path:
     """Render the stage from nothing into a folder of its own; show jupyter-book's words only when it fails."""
-    work = out / "render"
-    remove(work)
+    work = emptied(out / "render")
     flags = STRICT if strict else ()
     tool = "from jupyter_book.cli.main import main; main()"  # it has no __main__, and its script may not be on PATH
     command = [
@@ -357,23 +384,40 @@ def _gist(log: str, stage: Path) -> str:
     return "\n".join([*shown[:30], *more])
 
 
+def emptied(folder: Path) -> Path:
+    """Remove what stands in the folder's place; a link is removed, and not followed to where it leads."""
+    _discard(folder)
+    if folder.exists():
+        raise PressError(f"{folder} cannot be removed; is it open in another program?")
+    return folder
+
+
+def _discard(folder: Path) -> None:
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def repair(out: Path) -> None:
     """Finish or undo a swap that was cut off between its two renames."""
     html, old = out / "html", out / "html.old"
     if old.exists() and not html.exists():
         old.rename(html)
-    shutil.rmtree(old, ignore_errors=True)
+    _discard(old)
 
 
 def _swap(new: Path, out: Path) -> None:
     """Put `new` in the place of `out`/html; between the two renames the old book lies in html.old."""
     html, old = out / "html", out / "html.old"
     try:
+        if html.is_symlink() or html.is_file():
+            html.unlink()
         if html.exists():
             html.rename(old)
         new.rename(html)
     except OSError as error:
         repair(out)
         raise PressError(f"cannot replace {html}: {error.strerror}; is it open in another program?") from None
-    shutil.rmtree(old, ignore_errors=True)
-    shutil.rmtree(out / "render", ignore_errors=True)
+    _discard(old)
+    _discard(out / "render")

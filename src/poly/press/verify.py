@@ -26,6 +26,7 @@ def verify(root: Path, against: Path | None = None) -> None:
         PressError: a verdict that is not as published, or a figure whose numbers are not as stored.
     """
     pages = find_chapters(read_pages(root), [])
+    entries = record.registered(root)
     sources = record.stored(pages)
     published = _read(against) if against else [each for page in pages for each in ledger.records(sources[page])]
     folder = root / "_build" / "verify"
@@ -38,7 +39,6 @@ def verify(root: Path, against: Path | None = None) -> None:
         ]
         execute.execute(root, jobs, variables={execute.STORE: str(folder / "sweeps")} | execute.EXACT_ANEW)
         executed = [read_notebook(job.target) for job in jobs]
-    entries = record.registered(root)
     now = {each["id"]: each for notebook in executed for each in ledger.records(notebook)}
     rows = [compare(each, now.get(each["id"])) for each in published if each["measured"] is not None]
     table = Table("claim", "published", "now", "", box=None, header_style="bold")

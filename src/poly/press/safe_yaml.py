@@ -1,0 +1,39 @@
+"""YAML's safe loader, whose every error is a YAMLError with its place in the file."""
+
+import re
+from typing import Any
+
+import yaml
+from yaml.constructor import ConstructorError
+
+_OTHER_BASE = re.compile(r"[-+]?0_*[0-9xbo]", re.IGNORECASE)
+
+
+class Loader(yaml.SafeLoader):
+    """Names the line of a value that is none of its kind, as the date 2026-13-45; Python's own error has no line."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Construct one value, as the safe loader does."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError, ArithmeticError):
+            kind = {"timestamp": "date", "int": "whole number", "float": "number"}.get(_kind(node), _kind(node))
+            raise ConstructorError(None, None, f"{str(node.value)[:60]!r} is no {kind}", node.start_mark) from None
+
+
+class Decimal(Loader):
+    """Refuses numbers that YAML reads in another base: 010 as 8, 1:30 as 90."""
+
+
+def _decimal(loader: Decimal, node: yaml.ScalarNode) -> Any:
+    if ":" in node.value or _OTHER_BASE.match(node.value):
+        raise ConstructorError(None, None, f"{node.value[:60]!r} is no decimal number", node.start_mark)
+    return loader.construct_yaml_int(node) if _kind(node) == "int" else loader.construct_yaml_float(node)
+
+
+for _tag in ("int", "float"):
+    Decimal.add_constructor(f"tag:yaml.org,2002:{_tag}", _decimal)
+
+
+def _kind(node: yaml.Node) -> str:
+    return str(node.tag).rpartition(":")[2]
