@@ -1,0 +1,138 @@
+"""What pages measure of themselves (measures.js): lines, widths, buttons; and that they work where storage is blocked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from opened import Book
+
+MEASURES = (Path(__file__).parent / "measures.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def tab(book: Book) -> Iterator[Page]:
+    with book.browser.new_context() as context:
+        yield context.new_page()
+
+
+def go(tab: Page, book: Book, page: str) -> None:
+    tab.goto(book.address + page)
+    tab.evaluate(MEASURES)
+
+
+def chapters(book: Book) -> list[str]:
+    return [page for page in book.pages() if page.startswith("book/0")]
+
+
+def test_equations_stand_on_the_baseline_of_their_line(tab: Page, book: Book) -> None:
+    for page in chapters(book):
+        go(tab, book, page)
+        found = tab.evaluate("baselines()")
+        assert len(found) > 20, page
+        assert [each for each in found if abs(each["above"]) > 1] == [], page
+
+
+def test_no_page_is_wider_than_its_window_and_no_note_is_cut_off(tab: Page, book: Book) -> None:
+    notes = 0
+    for page in book.pages():
+        go(tab, book, page)
+        for width in range(1600, 300, -50):
+            tab.set_viewport_size({"width": width, "height": 800})
+            assert tab.evaluate("overflow()") == {"page": 0, "notes": []}, f"{page} at {width} px"
+            notes += tab.evaluate(
+                "[...document.querySelectorAll('aside.margin')].filter(n => n.checkVisibility()).length"
+            )
+    assert notes > 50
+
+
+CUES = """() => {
+  for (const fold of document.querySelectorAll('details')) fold.open = true;
+  return [...document.querySelectorAll('.bd-article div.highlight pre, .math > .equation')]
+    .filter(box => box.scrollWidth > box.clientWidth + 1)
+    .map(box => getComputedStyle(box).backgroundAttachment);
+}"""
+
+
+def test_what_scrolls_sideways_shows_where_there_is_more(tab: Page, book: Book) -> None:
+    tab.set_viewport_size({"width": 390, "height": 800})
+    for page in chapters(book):
+        go(tab, book, page)
+        cues = tab.evaluate(CUES)
+        assert len(cues) > 2, page
+        assert set(cues) == {"local, local, scroll, scroll"}, page
+
+
+def test_whatever_has_the_focus_shows_it(tab: Page, book: Book) -> None:
+    for page in book.pages():
+        go(tab, book, page)
+        assert tab.evaluate("unfocused()") == [], page
+
+
+def test_buttons_are_named_by_words(tab: Page, book: Book) -> None:
+    for page in book.pages():
+        go(tab, book, page)
+        assert tab.evaluate("misnamed()") == [], page
+
+
+# What a browser does that lets pages keep nothing.
+BLOCKED = """for (const kind of ['localStorage', 'sessionStorage'])
+  Object.defineProperty(window, kind,
+    {configurable: true, get() { throw new DOMException('The operation is insecure.', 'SecurityError'); }});"""
+
+
+def test_where_storage_is_blocked_search_and_colors_work_for_the_visit(tab: Page, book: Book) -> None:
+    wrong: list[str] = []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.add_init_script(BLOCKED)
+    tab.goto(f"{book.address}search.html?q=superposition")
+    tab.locator("#search-results li a").first.wait_for(timeout=10000)
+    tab.goto(f"{book.address}book/index.html")
+    theme, seen = "document.documentElement.dataset.theme", set()
+    for _ in range(3):
+        tab.get_by_role("button", name="Color mode").click()
+        seen.add(tab.evaluate(theme))
+    assert seen == {"light", "dark"}
+    while tab.evaluate(theme) != "dark":
+        tab.get_by_role("button", name="Color mode").click()
+    tab.goto(f"{book.address}book/03-race-inside-a-row.html")
+    assert tab.evaluate(theme) == "dark"
+    assert wrong == []
+
+
+def test_notes_in_the_margin_are_no_landmarks(tab: Page, book: Book) -> None:
+    tab.goto(f"{book.address}book/01-two-origin-stories.html")
+    assert tab.get_by_role("note").count() > 5
+    assert tab.locator(".bd-article").get_by_role("complementary").count() == 0
+
+
+def test_the_search_stays_in_reach_where_the_contents_scroll(tab: Page, book: Book) -> None:
+    tab.set_viewport_size({"width": 1366, "height": 650})
+    for page in ("book/references.html", "book/08-baselines.html", "book/index.html"):
+        tab.goto(book.address + page)
+        tab.wait_for_timeout(300)
+        box = tab.locator(".bd-sidebar-primary .search-button-field").bounding_box()
+        assert box
+        assert 0 <= box["y"] < 300, page
+
+
+HEAD = "() => [document.title, document.querySelectorAll('meta[name=viewport]').length]"
+
+
+def test_a_page_has_one_title_and_one_viewport(tab: Page, book: Book) -> None:
+    for page in book.pages():
+        tab.goto(book.address + page)
+        title, viewports = tab.evaluate(HEAD)
+        assert title.count("Put to the test") == 1, page
+        assert viewports == 1, page
+
+
+def test_equations_say_their_tex(tab: Page, book: Book) -> None:
+    for page in chapters(book):
+        tab.goto(book.address + page)
+        texts = tab.evaluate("[...document.querySelectorAll('math')].map(math => math.getAttribute('alttext'))")
+        assert all(texts), page
+        assert any("\\" in text for text in texts), page
