@@ -1,4 +1,4 @@
-"""What pages measure of themselves (measures.js): lines, widths, buttons; and that they work where storage is blocked."""
+"""What pages measure of themselves (measures.js), and what they do where storage is blocked."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ def test_equations_stand_on_the_baseline_of_their_line(tab: Page, book: Book) ->
         assert [each for each in found if abs(each["above"]) > 1] == [], page
 
 
+NOTES = "[...document.querySelectorAll('aside.margin')].filter(note => note.checkVisibility()).length"
+
+
 def test_no_page_is_wider_than_its_window_and_no_note_is_cut_off(tab: Page, book: Book) -> None:
     notes = 0
     for page in book.pages():
@@ -43,9 +46,7 @@ def test_no_page_is_wider_than_its_window_and_no_note_is_cut_off(tab: Page, book
         for width in range(1600, 300, -50):
             tab.set_viewport_size({"width": width, "height": 800})
             assert tab.evaluate("overflow()") == {"page": 0, "notes": []}, f"{page} at {width} px"
-            notes += tab.evaluate(
-                "[...document.querySelectorAll('aside.margin')].filter(n => n.checkVisibility()).length"
-            )
+            notes += tab.evaluate(NOTES)
     assert notes > 50
 
 

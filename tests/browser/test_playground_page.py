@@ -255,10 +255,10 @@ def test_with_little_motion_the_pictures_show_the_step_that_is_said(tab: Page, b
             for page in (tab, calm):
                 go(page, book, query)
                 page.evaluate(STEPS, presses)
-                said = f"Step {300 if not presses else presses}:"
-                expect(page.locator(".playground-status")).to_contain_text(said)
+                asked = presses or 300
+                expect(page.locator(".playground-status")).to_contain_text(f"Step {asked}:")
                 page.wait_for_timeout(200)
-                assert step(page) == (presses or 300)
+                assert step(page) == asked
                 shown.append([picture(page, name) for name in ("neurons", "weights", "counts", "forces")])
             assert shown[0] == shown[1], query
 

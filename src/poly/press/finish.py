@@ -25,9 +25,8 @@ EQUATION = re.compile(rf'(<(span|div) class="[^"]*\bmath\b[^"]*"[^>]*>\s*{NUMBER
 # A browser breaks a line on either side of an equation, even before the full stop.
 MATH = r'<math alttext="[^"]*">(?:(?!</math>).)*</math>'
 TIED = re.compile(rf"(?:[(“]+{MATH}[.,;:!?)”’]*|{MATH}[.,;:!?)”’]+)", re.S)
-AGAIN = re.compile(
-    r'(<meta name="viewport"[^>]*>.*?)<meta [^>]*name="viewport"[^>]*>', re.S
-)  # docutils, after the theme
+# Two layers of themes say it.
+AGAIN = re.compile(r'(<meta name="viewport"[^>]*>.*?)<meta [^>]*name="viewport"[^>]*>', re.S)
 SHEET = re.compile(r'[ \t]*<link [^>]*?href="([^"?]*_static/)(?!playground/)([^"?]*\.css)[^"]*"[^>]*>\n?')
 SCRIPT = re.compile(r'<script((?: [^>]*)?) src="([^"?]*/)?([^"?/]+\.js)([^"]*)"([^>]*)></script>')
 PICTURE = re.compile(r'(<img\b[^>]*?\bsrc=")([^":]*_images/[^"]+)\.png("[^>]*>)')
