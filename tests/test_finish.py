@@ -104,7 +104,9 @@ def test_equations_say_their_tex(rendered: Path) -> None:
 def test_icons_are_not_read_out_and_the_viewport_is_set_once(rendered: Path) -> None:
     icons = '<i class="fas fa-file"></i><span class="fa-solid fa-bars"></span><i class="fa-x" aria-hidden="true"></i>'
     twice = '<meta name="viewport" content="width=1"/>'
-    text = PAGE.replace("<head>", f"<head>{twice}").replace("</head>", f"{twice}</head>").replace("</body>", icons)
+    text = (
+        PAGE.replace("<head>", f"<head>{twice}{twice}").replace("</head>", f"{twice}</head>").replace("</body>", icons)
+    )
     (rendered / "page.html").write_text(text, encoding="utf-8")
     finish.finish(rendered)
     page = (rendered / "page.html").read_text(encoding="utf-8")

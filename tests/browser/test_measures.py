@@ -63,7 +63,7 @@ def test_what_scrolls_sideways_shows_where_there_is_more(tab: Page, book: Book) 
     for page in chapters(book):
         go(tab, book, page)
         cues = tab.evaluate(CUES)
-        assert len(cues) > 2, page
+        assert cues, page
         assert set(cues) == {"local, local, scroll, scroll"}, page
 
 

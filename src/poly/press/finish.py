@@ -25,8 +25,7 @@ EQUATION = re.compile(rf'(<(span|div) class="[^"]*\bmath\b[^"]*"[^>]*>\s*{NUMBER
 # A browser breaks a line on either side of an equation, even before the full stop.
 MATH = r'<math alttext="[^"]*">(?:(?!</math>).)*</math>'
 TIED = re.compile(rf"(?:[(“]+{MATH}[.,;:!?)”’]*|{MATH}[.,;:!?)”’]+)", re.S)
-# Two layers of themes say it.
-AGAIN = re.compile(r'(<meta name="viewport"[^>]*>.*?)<meta [^>]*name="viewport"[^>]*>', re.S)
+VIEWPORT = re.compile(r'<meta [^>]*name="viewport"[^>]*>')
 SHEET = re.compile(r'[ \t]*<link [^>]*?href="([^"?]*_static/)(?!playground/)([^"?]*\.css)[^"]*"[^>]*>\n?')
 SCRIPT = re.compile(r'<script((?: [^>]*)?) src="([^"?]*/)?([^"?/]+\.js)([^"]*)"([^>]*)></script>')
 PICTURE = re.compile(r'(<img\b[^>]*?\bsrc=")([^":]*_images/[^"]+)\.png("[^>]*>)')
@@ -68,7 +67,7 @@ def finish(book: Path) -> None:
     sheets = list(dict.fromkeys(match[2] for text in pages.values() for match in SHEET.finditer(text)))
     for path, text in pages.items():
         lighter = _style(_scripts(TABLE.sub(_headed, _plain(text)), path.name, static))
-        lighter = AGAIN.sub(r"\1", ICON.sub(r'\1 aria-hidden="true"', lighter))
+        lighter = _one_viewport(ICON.sub(r'\1 aria-hidden="true"', lighter))
         pages[path] = ALONE.sub(r"\1.webp", PICTURE.sub(lambda tag: _sized(tag, pictures), lighter))
     scripts = [path.read_text(encoding="utf-8") for path in static.rglob("*.js") if path.name not in {*GONE, THEME}]
     theme = [name for name in sheets if name != OWN]
@@ -150,6 +149,13 @@ def _scripts(text: str, page: str, static: Path) -> str:
         return tag[0] if "defer" in tag[1] + tag[5] else tag[0].replace("<script", "<script defer", 1)
 
     return SCRIPT.sub(script, IDLE.sub("", text))
+
+
+def _one_viewport(text: str) -> str:
+    """The page without what docutils and the theme say again of its viewport."""
+    head, found, rest = text.partition("</head>")
+    first = VIEWPORT.search(head)
+    return f"{head[: first.end()]}{VIEWPORT.sub('', head[first.end() :])}{found}{rest}" if first else text
 
 
 def _calm(script: Path) -> None:
