@@ -36,6 +36,15 @@ def test_equations_stand_on_the_baseline_of_their_line(tab: Page, book: Book) ->
         assert [each for each in found if abs(each["above"]) > 1] == [], page
 
 
+def test_fractions_in_a_line_are_small(tab: Page, book: Book) -> None:
+    found: list[float] = []
+    for page in chapters(book):
+        go(tab, book, page)
+        found += tab.evaluate("fractions()")
+    assert len(found) > 3
+    assert max(found) < 0.8
+
+
 NOTES = "[...document.querySelectorAll('aside.margin')].filter(note => note.checkVisibility()).length"
 
 
@@ -137,3 +146,37 @@ def test_equations_say_their_tex(tab: Page, book: Book) -> None:
         texts = tab.evaluate("[...document.querySelectorAll('math')].map(math => math.getAttribute('alttext'))")
         assert all(texts), page
         assert any("\\" in text for text in texts), page
+
+
+HEADING = "() => getComputedStyle(document.querySelector(':target > h2')).backgroundColor"
+FILTERS = "() => [...document.querySelectorAll('img.no-invert')].map(image => getComputedStyle(image).filter)"
+
+
+def test_a_heading_reached_by_a_link_gets_no_bar_behind_it(tab: Page, book: Book) -> None:
+    tab.goto(f"{book.address}book/03-race-inside-a-row.html#verdicts")
+    assert tab.evaluate(HEADING) == "rgba(0, 0, 0, 0)"
+
+
+def test_figures_that_keep_their_colors_are_dimmed_in_the_dark(tab: Page, book: Book) -> None:
+    for scheme, wanted in (("dark", "brightness(0.75)"), ("light", "none")):
+        tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        tab.goto(f"{book.address}book/02-three-forces.html")
+        assert set(tab.evaluate(FILTERS)) == {wanted}
+
+
+FOLD = """() => { const fold = document.querySelector('details.hide'), [closed, open] = [false, true].map(now => {
+    fold.open = now;
+    const label = [...fold.querySelectorAll('summary > p')].find(each => each.checkVisibility());
+    const [box, text] = [fold.querySelector('summary'), label].map(each => each.getBoundingClientRect());
+    return {x: text.x, off: (text.top + text.bottom - box.top - box.bottom) / 2, room: text.top - box.top};
+  });
+  return [closed, open]; }"""
+
+
+def test_the_label_of_a_fold_stands_in_its_middle_open_and_closed(tab: Page, book: Book) -> None:
+    tab.goto(f"{book.address}book/03-race-inside-a-row.html")
+    closed, opened = tab.evaluate(FOLD)
+    assert closed["x"] == opened["x"]
+    for each in (closed, opened):
+        assert abs(each["off"]) <= 1
+        assert each["room"] >= 3
