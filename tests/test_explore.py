@@ -78,9 +78,9 @@ def test_numbers_are_said_as_the_book_writes_them(request: pytest.FixtureRequest
     bundle = request.config.rootpath / "book" / "assets" / "explore.js"
     text = (
         bundle.read_text(encoding="utf-8")
-        + ";console.log(JSON.stringify([0,-1,0.5,12345,1e-3,100000,2.25].map(explore.said)))"
+        + ";console.log(JSON.stringify([0,-1,0.5,12345,1e-3,100000,2.25,-7.394e-5,5e-6].map(explore.said)))"
     )
-    assert node(text) == ["0", "−1", "0.5", "12,345", "0.001", "100,000", "2.25"]
+    assert node(text) == ["0", "−1", "0.5", "12,345", "0.001", "100,000", "2.25", "−7.39 × 10⁻⁵", "5 × 10⁻⁶"]
 
 
 def test_stored_intervals_hold_their_values(request: pytest.FixtureRequest) -> None:

@@ -91,7 +91,28 @@ def test_no_line_breaks_between_an_equation_and_what_stands_at_it(rendered: Path
     page = (rendered / "page.html").read_text(encoding="utf-8")
     tied = re.findall(r'<span class="tied">(.*?)</span>', page, re.S)
     assert len(tied) == 1
-    assert re.fullmatch(r"\(<math>.*</math>\),", tied[0])
+    assert re.fullmatch(r"\(<math alttext=.*</math>\),", tied[0])
+
+
+def test_equations_say_their_tex(rendered: Path) -> None:
+    finish.finish(rendered)
+    page = (rendered / "page.html").read_text(encoding="utf-8")
+    assert '<math alttext="a &lt; b_i">' in page
+    assert '<math alttext="\\begin{split}a \\\\ b\\end{split}" display="block"' in page
+
+
+def test_icons_are_not_read_out_and_the_viewport_is_set_once(rendered: Path) -> None:
+    icons = '<i class="fas fa-file"></i><span class="fa-solid fa-bars"></span><i class="fa-x" aria-hidden="true"></i>'
+    twice = '<meta name="viewport" content="width=1"/>'
+    text = (
+        PAGE.replace("<head>", f"<head>{twice}{twice}").replace("</head>", f"{twice}</head>").replace("</body>", icons)
+    )
+    (rendered / "page.html").write_text(text, encoding="utf-8")
+    finish.finish(rendered)
+    page = (rendered / "page.html").read_text(encoding="utf-8")
+    assert page.count('name="viewport"') == 1
+    assert page.count('aria-hidden="true"') == 3
+    assert '<i class="fas fa-file" aria-hidden="true"></i>' in page
 
 
 def test_a_comma_separates_numbers_as_in_tex(rendered: Path) -> None:

@@ -242,7 +242,7 @@ HOSTILE = [
     ),
     *("?lr=0", "?lr=5", "?sigma=-1", "?sigma=2", "?seed=-1", "?seed=1e6", "?seed=1.5", "?step=-1", "?step=50001"),
     *("?optimizer=adam", "?optimizer=SGD", "?noise=pink", "?init=constructor", "?init=__proto__", "?noise=toString"),
-    *("?__proto__=1", "?constructor=1", "?toString=1", "?n=8&n=9", "?n=8&feature=8", "?feature=32", "?foo=bar"),
+    *("?__proto__=1", "?constructor=1", "?toString=1", "?n=8&n=9", "?feature=32", "?foo=bar"),
     *(
         "?n=<script>alert(1)</script>",
         "?<img src=x onerror=alert(1)>=1",
@@ -250,7 +250,7 @@ HOSTILE = [
         "?n=%00",
         "?n=%ff",
     ),
-    *("?n=128&m=1024", "?n=65&m=64&init=deduplicated", "?n=8%26m=9", "?n=8;m=9", "?" + "n" * 5000, "?n=" + "9" * 5000),
+    *("?n=128&m=1024", "?n=8%26m=9", "?n=8;m=9", "?" + "n" * 5000, "?n=" + "9" * 5000),
 ]
 
 
@@ -260,6 +260,27 @@ def test_a_link_of_nonsense_gives_the_default_and_says_why(query: str) -> None:
     assert found[0]["state"] == found[1]
     assert found[0]["faults"]
     assert all(len(fault) < 200 for fault in found[0]["faults"])
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("?n=8&m=16&l1=-1&seed=5", "?n=8&m=16&seed=5"),
+        ("?foo=bar&n=8&n=9&step=20", "?step=20"),
+        ("?n=8&feature=8&l1=0.01", "?n=8&l1=0.01"),
+        ("?n=65&m=64&init=deduplicated", "?n=65"),
+        ("?n=128&m=1024&noise=laplace&feature=40", "?noise=laplace"),
+    ],
+)
+def test_what_is_understood_of_a_link_holds(query: str, kept: str) -> None:
+    found = ask("const {state, faults} = playground.read(query); return [playground.write(state), faults]", query=query)
+    assert found[0] == kept
+    assert found[1]
+
+
+def test_no_formula_is_quoted_that_expects_more_neurons_than_there_are() -> None:
+    assert ask("return [playground.expected(128, 2), playground.expected(12, 5)]") == [None, None]
+    assert ask("return playground.expected(64, 256)")["paper"] == 4
 
 
 def test_the_bundle_is_small() -> None:

@@ -141,7 +141,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("query", BAD)
-def test_a_bad_link_opens_the_default_and_says_so(tab: Page, book: Book, query: str) -> None:
+def test_of_a_bad_link_the_rest_opens_and_the_page_says_so(tab: Page, book: Book, query: str) -> None:
     asked: list[str] = []
 
     def answer(dialog: Dialog) -> None:
@@ -150,10 +150,43 @@ def test_a_bad_link_opens_the_default_and_says_so(tab: Page, book: Book, query: 
 
     tab.on("dialog", answer)
     go(tab, book, query)
-    expect(tab.locator(".playground-notice")).to_contain_text("This link was not understood")
+    expect(tab.locator(".playground-notice")).to_contain_text("Not understood in this link, and left at its default: ")
     expect(tab.locator(".playground-setup")).to_contain_text("n = 32, m = 64, λ = 0.02")
     assert tab.locator("#play script, #play img").count() == 0
     assert asked == []
+
+
+def test_one_bad_setting_leaves_the_others(tab: Page, book: Book) -> None:
+    go(tab, book, "?n=8&m=16&l1=7&step=10")
+    expect(tab.locator(".playground-notice")).to_contain_text("l1 = “7” must be a number from 0 to 1")
+    expect(tab.locator(".playground-setup")).to_contain_text("n = 8, m = 16, λ = 0.02")
+    expect(tab.locator(".playground-status")).to_contain_text("Step 10:")
+
+
+def test_under_too_much_pressure_it_stops_with_a_word(tab: Page, book: Book) -> None:
+    go(tab, book, "?l1=1")
+    tab.get_by_label("pace").select_option(label="as many as it can")
+    tab.get_by_role("button", name="Play", exact=True).click()
+    expect(tab.locator(".playground-status")).to_contain_text("every weight is below λ/4", timeout=20_000)
+    expect(tab.locator(".playground-status")).to_contain_text("0 of 32 features decided, 32 pressed to zero")
+
+
+def test_of_more_features_than_neurons_no_count_is_foretold(tab: Page, book: Book) -> None:
+    go(tab, book, "?n=128&m=2")
+    expect(tab.locator(".playground-status")).to_contain_text("for fewer features on more neurons")
+    expect(tab.locator(".playground-status")).not_to_contain_text("2,048")
+
+
+def test_examples_are_reached_one_after_another_by_the_arrow_key(tab: Page, book: Book) -> None:
+    go(tab, book, "")
+    examples = tab.get_by_label("example", exact=True)
+    expect(examples).to_have_value("a crowd")
+    examples.focus()
+    for name in ("one collision, opposite signs", "one collision, the same sign", "favorites all apart"):
+        tab.keyboard.press("ArrowDown")
+        expect(examples).to_have_value(name)
+    go(tab, book, "?n=9")
+    expect(examples).to_have_value("")
 
 
 def test_weights_that_diverge_stop_the_run_with_a_word(tab: Page, book: Book) -> None:
@@ -211,6 +244,28 @@ def test_little_motion_is_honored(book: Book) -> None:
         tab.get_by_role("button", name="Play", exact=True).click()
         tab.wait_for_timeout(2200)
         assert 1 <= tab.evaluate("window.drawn") <= 8
+
+
+def test_with_little_motion_the_pictures_show_the_step_that_is_said(tab: Page, book: Book) -> None:
+    calm_context = book.browser.new_context(reduced_motion="reduce")
+    with calm_context:
+        calm = calm_context.new_page()
+        for query, presses in ((f"{SMALL}&step=300", 0), (SMALL, 3)):
+            shown = []
+            for page in (tab, calm):
+                go(page, book, query)
+                page.evaluate(STEPS, presses)
+                asked = presses or 300
+                expect(page.locator(".playground-status")).to_contain_text(f"Step {asked}:")
+                page.wait_for_timeout(200)
+                assert step(page) == asked
+                shown.append([picture(page, name) for name in ("neurons", "weights", "counts", "forces")])
+            assert shown[0] == shown[1], query
+
+
+STEPS = """async presses => { for (; presses; presses--) {
+  [...document.querySelectorAll('#play button')].find(each => each.textContent === 'Step').click();
+  await new Promise(done => setTimeout(done, 60)); } }"""
 
 
 @pytest.mark.parametrize("width", [360, 768, 1440])

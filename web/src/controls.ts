@@ -1,6 +1,6 @@
 // The controls: fields for a setup, with their faults beside them, and the buttons of time.
 
-import { CHOICES, fault, faultTogether, NUMBERS, type State } from "./link";
+import { CHOICES, DEFAULTS, fault, faultTogether, NUMBERS, type State } from "./link";
 
 type Child = Node | string;
 
@@ -52,6 +52,15 @@ export const EXAMPLES: Record<string, Partial<State>> = {
   "the paper’s optimizer": { n: 32, m: 64, l1: 0.01, optimizer: "adamw", lr: 0.001 },
   "noise instead of pressure": { n: 8, m: 16, l1: 0, noise: "bipolar", sigma: 0.15 },
 };
+
+/** The example that a state is one of, or has been; empty if none. */
+export function example(state: State): string {
+  const same = ([, differs]: [string, Partial<State>]): boolean => {
+    const asked = { ...DEFAULTS, ...differs };
+    return (Object.keys(LABELS) as (keyof typeof LABELS)[]).every((name) => state[name] === asked[name]);
+  };
+  return Object.entries(EXAMPLES).find(same)?.[0] ?? "";
+}
 
 /** The form of the setup. `changed` gets a state that is allowed, and only such. */
 export class Form {
@@ -118,7 +127,7 @@ export class Form {
     if (!faults.length) {
       state.feature = Math.min(state.feature, state.n - 1);
       const together = faultTogether(state);
-      if (together) faults.push(together);
+      if (together) faults.push(together.says);
     }
     this.message.textContent = faults.join("; ");
     const same = [...this.fields.keys()].every(

@@ -166,10 +166,10 @@ export function drawCounts(
   { context, width, height, palette }: Pen,
   counted: { step: number; count: number }[],
   step: number,
-  laws: { paper: number; slots: number },
+  laws: { paper: number; slots: number } | null,
 ): void {
   const last = Math.max(50, counted.at(-1)?.step ?? 0, step);
-  const most = Math.max(2, laws.paper, laws.slots, ...counted.map(({ count }) => count)) * 1.15;
+  const most = Math.max(2, laws?.paper ?? 0, laws?.slots ?? 0, ...counted.map(({ count }) => count)) * 1.15;
   const [bottom, top] = [height - 20, 8];
   const x = (at: number): number => LEFT + (at / last) * (width - LEFT - 8);
   const y = (count: number): number => bottom - (count / most) * (bottom - top);
@@ -188,12 +188,14 @@ export function drawCounts(
   context.textAlign = "left";
   context.fillText("0", LEFT, height - 4);
   context.lineWidth = 1.5;
-  context.strokeStyle = palette.ink;
-  line(context, LEFT, y(laws.slots), width - 8, y(laws.slots));
-  context.setLineDash([6, 4]);
-  context.strokeStyle = palette.paper;
-  line(context, LEFT, y(laws.paper), width - 8, y(laws.paper));
-  context.setLineDash([]);
+  if (laws) {
+    context.strokeStyle = palette.ink;
+    line(context, LEFT, y(laws.slots), width - 8, y(laws.slots));
+    context.setLineDash([6, 4]);
+    context.strokeStyle = palette.paper;
+    line(context, LEFT, y(laws.paper), width - 8, y(laws.paper));
+    context.setLineDash([]);
+  }
   context.strokeStyle = palette.run;
   context.lineWidth = 2;
   context.beginPath();

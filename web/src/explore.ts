@@ -31,7 +31,7 @@ interface Explore {
 
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT] = [640, 400];
-const [LEFT, RIGHT, TOP, BOTTOM] = [64, 28, 12, 52];
+const [LEFT, RIGHT, TOP, BOTTOM] = [64, 28, 12, 60];
 
 function shape(tag: string, attributes: Record<string, string | number>, text = ""): SVGElement {
   const made = document.createElementNS(SVG, tag);
@@ -43,6 +43,10 @@ function shape(tag: string, attributes: Record<string, string | number>, text = 
 /** Numbers as the book writes them: a true minus, commas, no digits that say nothing. */
 export function said(value: number): string {
   const size = Math.abs(value);
+  if (size && size < 1e-3) {
+    const [digits, power] = size.toExponential(2).split("e");
+    return `${value < 0 ? "−" : ""}${Number(digits)} × ${tenTo(Number(power))}`;
+  }
   const digits = size >= 1000 || Number.isInteger(value) ? 0 : 3;
   const text = digits
     ? value.toPrecision(digits).replace(/\.?0+$/, "")
@@ -55,8 +59,18 @@ function short(axis: Axis, value: number): string {
   if (axis.high < 1e4 || value === 0) return said(value);
   if (!axis.log) return `${said(value / 1000)}k`;
   const power = Math.log10(value);
-  const digits = [...Math.round(power).toString().replace("-", "⁻")].map((each) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(each)] ?? each);
-  return Math.abs(power - Math.round(power)) < 1e-9 ? `10${digits.join("")}` : said(value);
+  return Math.abs(power - Math.round(power)) < 1e-9 ? tenTo(Math.round(power)) : said(value);
+}
+
+const tenTo = (power: number): string =>
+  `10${[...`${power}`].map((each) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(each)] ?? "⁻").join("")}`;
+
+/** From where to where a series goes, and how high between. */
+function course(frame: number[][]): string {
+  const [first, last] = [frame[0][1], frame[frame.length - 1][1]];
+  const [at, most] = frame.reduce((highest, point) => (point[1] > highest[1] ? point : highest));
+  const between = most > 1.05 * Math.max(first, last) ? `, at most ${said(most)} at ${said(at)}` : "";
+  return frame.length > 1 ? `${said(first)} to ${said(last)}${between}` : said(first);
 }
 
 /** Where a value lies between the ends of its axis, from 0 to 1. */
@@ -127,9 +141,9 @@ class Figure {
         ...ends.map((end) => down(y, clipped(y, end))),
       ]);
       this.plot.append(...marks(each, points));
-      if (frame.length) spoken.push(`${each.name} from ${said(frame[0][1])} to ${said(frame[frame.length - 1][1])}`);
+      if (frame.length) spoken.push(`${each.name}: ${course(frame)}`);
     }
-    const text = `At ${label} = ${values[at]}, from ${said(x.low)} to ${said(x.high)} of ${x.label}: ${spoken.join("; ")}.`;
+    const text = `${label} = ${values[at]}. From left to right: ${x.label}, ${said(x.low)} to ${said(x.high)}. Upward: ${y.label}; ${spoken.join("; ")}.`;
     this.plot.setAttribute("aria-label", text);
     this.words.textContent = text;
   }
@@ -152,7 +166,9 @@ function axes(x: Axis, y: Axis): SVGElement[] {
   for (const value of x.ticks) {
     const at = across(x, value);
     made.push(shape("line", { class: "explore-grid", x1: at, x2: at, y1: TOP, y2: floor }));
-    made.push(shape("text", { x: at, y: floor + 18, "text-anchor": "middle" }, short(x, value)));
+    made.push(
+      shape("text", { x: at, y: floor + 8, "text-anchor": "middle", "dominant-baseline": "hanging" }, short(x, value)),
+    );
   }
   made.push(shape("path", { class: "explore-axes", d: `M${LEFT} ${TOP}V${floor}H${right}` }));
   made.push(shape("text", { x: (LEFT + right) / 2, y: HEIGHT - 8, "text-anchor": "middle" }, x.label));

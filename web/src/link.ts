@@ -80,19 +80,22 @@ export function fault(name: Name, text: string): string | null {
   return `must be a ${whole ? "whole " : ""}number from ${min} to ${max.toLocaleString("en-US")}`;
 }
 
-/** What is wrong with values that are each allowed, but not together; null if nothing is. */
-export function faultTogether({ n, m, init, feature }: State): string | null {
-  if (n * m > MOST_WEIGHTS)
-    return `n × m is ${(n * m).toLocaleString("en-US")}: this page trains at most ${MOST_WEIGHTS.toLocaleString("en-US")} weights`;
-  if (init === "deduplicated" && n > m) return `n = ${n}: at most m = ${m} features have favorites of their own`;
-  if (feature >= n) return `feature ${feature}: must be below n = ${n}`;
+/** What is wrong with values that are each allowed, but not together, and what to change; null if nothing is. */
+export function faultTogether({ n, m, init, feature }: State): { says: string; names: Name[] } | null {
+  if (n * m > MOST_WEIGHTS) {
+    const [asked, most] = [n * m, MOST_WEIGHTS].map((count) => count.toLocaleString("en-US"));
+    return { says: `n × m is ${asked}: this page trains at most ${most} weights`, names: ["n", "m"] };
+  }
+  if (init === "deduplicated" && n > m)
+    return { says: `n = ${n}: at most m = ${m} features have favorites of their own`, names: ["init"] };
+  if (feature >= n) return { says: `feature ${feature}: must be below n = ${n}`, names: ["feature"] };
   return null;
 }
 
 // What other sites hang onto a link that is shared there.
 const TRACKER = /^(utm_\w+|fbclid|gclid|msclkid|mc_[ce]id|igshid|si)$/;
 
-/** The state in an address, or the default state and what was wrong with the one that was asked for. */
+/** The state in an address, and what was wrong with it; what is wrong is left at its default, the rest holds. */
 export function read(query: string): { state: State; faults: string[] } {
   const faults: string[] = [];
   const state: Record<string, string | number> = { ...DEFAULTS };
@@ -100,8 +103,10 @@ export function read(query: string): { state: State; faults: string[] } {
   for (const [name, text] of new URLSearchParams(query)) {
     if (TRACKER.test(name)) continue;
     if (!isName(name)) faults.push(`${quoted(name)} is not known here`);
-    else if (seen.has(name)) faults.push(`${name} stands there twice`);
-    else {
+    else if (seen.has(name)) {
+      faults.push(`${name} stands there twice`);
+      state[name] = DEFAULTS[name];
+    } else {
       const wrong = fault(name, text);
       if (wrong) faults.push(`${name} = ${quoted(text)} ${wrong}`);
       else state[name] = isNumber(name) ? Number(text) : text;
@@ -109,9 +114,11 @@ export function read(query: string): { state: State; faults: string[] } {
     seen.add(name);
   }
   const read = state as unknown as State;
-  const together = faults.length ? null : faultTogether(read);
-  if (together) faults.push(together);
-  return { state: faults.length ? { ...DEFAULTS } : read, faults };
+  for (let wrong = faultTogether(read); wrong; wrong = faultTogether(read)) {
+    faults.push(wrong.says);
+    for (const name of wrong.names) state[name] = DEFAULTS[name];
+  }
+  return { state: read, faults };
 }
 
 /** The query that gives this state: only what differs from the default, in a fixed order. */

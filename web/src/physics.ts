@@ -172,8 +172,8 @@ export function polysemanticNeurons(W: Float64Array, n: number, m: number): numb
   return count;
 }
 
-/** What the paper expects, n²/4m, and what random slots give, n(n − 1)/2(2m − 1). */
-export const expected = (n: number, m: number): { paper: number; slots: number } => ({
-  paper: n ** 2 / (4 * m),
-  slots: (n * (n - 1)) / (2 * (2 * m - 1)),
-});
+/** What the paper expects, n²/4m, and what random slots give, n(n − 1)/2(2m − 1); null where that is more than m. */
+export function expected(n: number, m: number): { paper: number; slots: number } | null {
+  const [paper, slots] = [n ** 2 / (4 * m), (n * (n - 1)) / (2 * (2 * m - 1))];
+  return Math.max(paper, slots) > m ? null : { paper, slots };
+}

@@ -1,10 +1,10 @@
 // The playground in its page: what the reader presses, and what is drawn when.
 
-import { button, EXAMPLES, element, Form } from "./controls";
+import { button, EXAMPLES, element, example, Form } from "./controls";
 import { DEFAULTS, NUMBERS, read, type State, write } from "./link";
 import { type Name, Pictures } from "./pictures";
 import { Run } from "./run";
-import { labels, list, type Seen, see, setup, status, summary } from "./words";
+import { labels, list, type Seen, see, settled, setup, status, summary } from "./words";
 
 export { faultTogether, read, write } from "./link";
 // For the tests that hold the page's physics against the book's.
@@ -49,6 +49,7 @@ class Playground {
   private readonly form: Form;
   private readonly play = button("Play", { class: "playground-play", "aria-keyshortcuts": "k" }, () => this.toggle());
   private readonly pace = element("select", { "aria-label": "pace" });
+  private readonly examples = element("select", { "aria-label": "example" });
   private readonly time = element("input", { type: "range", min: "0", max: "0", value: "0", "aria-label": "step" });
   private readonly clock = element("output", { class: "playground-clock" });
   private readonly status = element("p", { class: "playground-status", role: "status" });
@@ -70,7 +71,7 @@ class Playground {
     this.pictures = new Pictures(root, scene, (now) => this.say(now ? lost : ""));
     this.lay();
     this.say(
-      faults.length ? `This link was not understood: ${faults.slice(0, 3).join("; ")}. Here is the default.` : "",
+      faults.length ? `Not understood in this link, and left at its default: ${faults.slice(0, 3).join("; ")}.` : "",
     );
     this.watch();
     requestAnimationFrame((now) => this.frame(now));
@@ -80,12 +81,11 @@ class Playground {
     for (const [label, steps] of Object.entries(PACES))
       this.pace.append(element("option", { value: `${steps}` }, label));
     this.pace.value = "2";
-    const example = element("select", { "aria-label": "example" }, element("option", { value: "" }, "an example …"));
-    for (const name of Object.keys(EXAMPLES)) example.append(element("option", { value: name }, name));
-    example.addEventListener("change", () => {
-      const chosen = EXAMPLES[example.value];
+    this.examples.append(element("option", { value: "" }, "an example …"));
+    for (const name of Object.keys(EXAMPLES)) this.examples.append(element("option", { value: name }, name));
+    this.examples.addEventListener("change", () => {
+      const chosen = EXAMPLES[this.examples.value];
       if (chosen) this.begin({ ...DEFAULTS, ...chosen });
-      example.value = "";
     });
     const step = button("Step", {}, () => this.go((this.target ?? this.run.step) + 1));
     const first = button("To the start", {}, () => this.go(0));
@@ -94,7 +94,7 @@ class Playground {
     const { neurons, weights, counts, forces } = this.pictures.canvases;
     this.root.replaceChildren(
       this.notice,
-      element("div", { class: "playground-bar" }, this.play, step, first, this.pace, example),
+      element("div", { class: "playground-bar" }, this.play, step, first, this.pace, this.examples),
       element(
         "details",
         { class: "playground-settings" },
@@ -185,7 +185,8 @@ class Playground {
   private frame(now: number): void {
     requestAnimationFrame((next) => this.frame(next));
     const moved = this.target === null ? this.playing && this.train(Number(this.pace.value)) : this.seek(this.target);
-    const due = !this.calm.matches || now - this.pictures.drawnAt > CALM;
+    const rests = this.target === null && !this.playing; // what is said then is what the pictures show
+    const due = rests || !this.calm.matches || now - this.pictures.drawnAt > CALM;
     if (moved && due) this.pictures.touch();
     // The first words come in a frame of their own, so that the page answers meanwhile.
     if (!this.saidAt) this.sync();
@@ -200,9 +201,10 @@ class Playground {
       if (!this.run.advance()) return this.stop("The weights stopped being finite: choose a smaller learning rate.");
       if (performance.now() > end) break;
     }
-    if (!this.settled && this.seen().done.every(Boolean)) {
+    const why = this.settled ? "" : settled(this.seen());
+    if (why) {
       this.settled = true;
-      return this.stop("Every feature has decided.");
+      return this.stop(why);
     }
     return true;
   }
@@ -250,6 +252,7 @@ class Playground {
     this.status.setAttribute("aria-live", "polite");
     this.status.textContent = status(this.seen(), this.state);
     this.chosenSetup.textContent = setup(this.state);
+    this.examples.value = example(this.state);
     const said = labels(this.seen(), this.run.network.W, this.state);
     for (const name of Object.keys(said) as Name[]) this.pictures.canvases[name].setAttribute("aria-label", said[name]);
     this.tell();

@@ -11,15 +11,27 @@ export interface Seen {
   step: number;
   now: Favorite[];
   done: boolean[];
+  /** Features that cannot decide any more: no weight of theirs can grow. */
+  lost: boolean[];
   count: number;
   collisions: Collision[];
   fates: Fate[];
 }
 
-export function see({ step, network: { W, n, m }, collisions }: Run): Seen {
+export function see({ step, network: { W, n, m }, collisions, setup: { l1, noise } }: Run): Seen {
   const now = favorites(W, n, m);
   const fates = collisions.map((each) => fate(each, now));
-  return { step, now, done: decided(W, n, m), count: polysemanticNeurons(W, n, m), collisions, fates };
+  // The benefit of a weight w is at most 4 w: below λ/4 the pressure is stronger.
+  const lost = now.map(({ weight }) => noise === "none" && Math.abs(weight) < l1 / 4);
+  return { step, now, done: decided(W, n, m), lost, count: polysemanticNeurons(W, n, m), collisions, fates };
+}
+
+/** Why there is nothing left to wait for; empty while there is. */
+export function settled({ done, lost }: Seen): string {
+  if (done.every(Boolean)) return "Every feature has decided.";
+  if (lost.every(Boolean))
+    return "No feature can decide any more: every weight is below λ/4, and λ presses it to zero.";
+  return done.every((each, i) => each || lost[i]) ? "Every feature has decided or is pressed to zero." : "";
 }
 
 /** By where the two features' largest weights are now. */
@@ -32,14 +44,20 @@ const about = (value: number): string => (value < 1000 ? value.toPrecision(3) : 
 const spaced = (value: number): string => value.toLocaleString("en-US");
 
 /** The state in words. */
-export function status({ step, count, done }: Seen, { n, m, l1, noise, init }: Setup): string {
-  const { paper, slots } = expected(n, m);
-  const foretold = init === "random" && noise === "none" && l1 > 0; // of other runs neither formula speaks
+export function status({ step, count, done, lost }: Seen, { n, m, l1, noise, init }: Setup): string {
+  const pressed = lost.filter(Boolean).length;
   return (
     `Step ${spaced(step)}: ${count} polysemantic ${count === 1 ? "neuron" : "neurons"}, ` +
-    `${done.filter(Boolean).length} of ${n} features decided.` +
-    (foretold ? ` In the end the paper expects ${about(paper)}, random slots ${about(slots)}.` : "")
+    `${done.filter(Boolean).length} of ${n} features decided${pressed ? `, ${pressed} pressed to zero` : ""}.` +
+    // Of other runs neither formula speaks.
+    (init === "random" && noise === "none" && l1 > 0 ? foretold(n, m) : "")
   );
+}
+
+function foretold(n: number, m: number): string {
+  const found = expected(n, m);
+  if (!found) return " The formulas for their number are for fewer features on more neurons.";
+  return ` In the end the paper expects ${about(found.paper)}, random slots ${about(found.slots)}.`;
 }
 
 export const setup = ({ n, m, l1, optimizer, noise }: Setup): string =>

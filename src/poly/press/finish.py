@@ -23,7 +23,9 @@ from poly.press.chapters import PressError
 NUMBER = r'(?:<span class="eqno">.*?</span>)?'
 EQUATION = re.compile(rf'(<(span|div) class="[^"]*\bmath\b[^"]*"[^>]*>\s*{NUMBER})(.*?)</\2>', re.S)
 # A browser breaks a line on either side of an equation, even before the full stop.
-TIED = re.compile(r"(?:[(“]+<math>.*?</math>[.,;:!?)”’]*|<math>(?:(?!</math>).)*</math>[.,;:!?)”’]+)", re.S)
+MATH = r'<math alttext="[^"]*">(?:(?!</math>).)*</math>'
+TIED = re.compile(rf"(?:[(“]+{MATH}[.,;:!?)”’]*|{MATH}[.,;:!?)”’]+)", re.S)
+VIEWPORT = re.compile(r'<meta [^>]*name="viewport"[^>]*>')
 SHEET = re.compile(r'[ \t]*<link [^>]*?href="([^"?]*_static/)(?!playground/)([^"?]*\.css)[^"]*"[^>]*>\n?')
 SCRIPT = re.compile(r'<script((?: [^>]*)?) src="([^"?]*/)?([^"?/]+\.js)([^"]*)"([^>]*)></script>')
 PICTURE = re.compile(r'(<img\b[^>]*?\bsrc=")([^":]*_images/[^"]+)\.png("[^>]*>)')
@@ -33,6 +35,8 @@ TABLE = re.compile(r'<table border="1" class="dataframe">.*?</table>', re.S)
 PLAIN = re.compile(r'<span class="(?:n|nn|p|w|o|si)">([^<]*)</span>')
 PREFIX = re.compile(r'<span class="sa">([^<]*)</span><span class="(s\d?)">')  # the f of a formatted string
 TWICE = re.compile(r'(<span class="(\w+)">[^<]*)</span><span class="\2">')
+# A screen reader would spell out the letter that stands for an icon, though the button has a name.
+ICON = re.compile(r'(<(?:i|span) class="[^"]*\bfa-[^"]*")(?![^>]*\baria-hidden)')
 TAB_STOPS = re.compile(r'"complete"===document\.readyState\?(\w+)\(\):\w+\.addEventListener\("load",\1\)')
 OWN = "book.css"
 # The font of equations comes with the style sheet, so that no line moves later. Nothing is fetched ahead from files.
@@ -63,6 +67,7 @@ def finish(book: Path) -> None:
     sheets = list(dict.fromkeys(match[2] for text in pages.values() for match in SHEET.finditer(text)))
     for path, text in pages.items():
         lighter = _style(_scripts(TABLE.sub(_headed, _plain(text)), path.name, static))
+        lighter = _one_viewport(ICON.sub(r'\1 aria-hidden="true"', lighter))
         pages[path] = ALONE.sub(r"\1.webp", PICTURE.sub(lambda tag: _sized(tag, pictures), lighter))
     scripts = [path.read_text(encoding="utf-8") for path in static.rglob("*.js") if path.name not in {*GONE, THEME}]
     theme = [name for name in sheets if name != OWN]
@@ -105,6 +110,8 @@ def set_equations(pages: dict[Path, str], book: Path) -> None:
 
 def _set(equation: re.Match[str], made: str) -> str:
     """One in a line stands for itself; one on its own keeps its number, and gets a box to scroll in."""
+    said = html.escape(re.sub(r"\s+", " ", _tex(equation[3])))
+    made = made.replace("<math", f'<math alttext="{said}"', 1)
     return made if equation[2] == "span" else f'{equation[1]}<div class="equation">{made}</div></div>'
 
 
@@ -142,6 +149,13 @@ def _scripts(text: str, page: str, static: Path) -> str:
         return tag[0] if "defer" in tag[1] + tag[5] else tag[0].replace("<script", "<script defer", 1)
 
     return SCRIPT.sub(script, IDLE.sub("", text))
+
+
+def _one_viewport(text: str) -> str:
+    """The page without what docutils and the theme say again of its viewport."""
+    head, found, rest = text.partition("</head>")
+    first = VIEWPORT.search(head)
+    return f"{head[: first.end()]}{VIEWPORT.sub('', head[first.end() :])}{found}{rest}" if first else text
 
 
 def _calm(script: Path) -> None:
