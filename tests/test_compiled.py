@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numba
 import pytest
 from numba.core import caching
 
@@ -88,7 +89,7 @@ def test_what_is_kept_may_be_damaged_or_gone(damage: str, tmp_path: Path, monkey
         return 2 * x
 
     cache = tmp_path / "cache"
-    monkeypatch.setattr(compiled.numba.config, "CACHE_DIR", str(cache))
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(cache))
     assert compiled.njit()(double)(1.5) == 3.0
     (index,) = cache.rglob("*.nbi")
     again = compiled.njit()(double)

@@ -40,7 +40,7 @@ def size() -> tuple[int, int]:
 
 def test_figures_are_drawn_as_in_the_book(monkeypatch: pytest.MonkeyPatch) -> None:
     before, style, backend = size(), dict(mpl.rcParams), mpl.get_backend()
-    with mpl.rc_context(OWN):
+    with mpl.rc_context(OWN):  # type: ignore[arg-type]
         importlib.reload(figures)
         assert (size(), dict(mpl.rcParams), mpl.get_backend()) == (before, style, backend)
 

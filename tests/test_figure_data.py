@@ -182,8 +182,8 @@ def test_statistical_needs_networks() -> None:
 
 
 def test_a_series_may_have_a_rule_of_its_own() -> None:
-    loose = {"x": figures.rounding([1.0, 2.0], 1e-3), "y": [1.0]}
-    moved = {"x": figures.rounding([1.0005, 2.0], 1e-3), "y": [1.0]}
+    loose: dict[str, Any] = {"x": figures.rounding([1.0, 2.0], 1e-3), "y": [1.0]}
+    moved: dict[str, Any] = {"x": figures.rounding([1.0005, 2.0], 1e-3), "y": [1.0]}
     stored, new = (figure_data.unpack(figure_data.pack(each, "rounding")) for each in (loose, moved))
     assert figure_data.differences(stored, new) == []
     plain = figure_data.unpack(figure_data.pack({"x": [1.0, 2.0], "y": [1.0]}, "exact"))

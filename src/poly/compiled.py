@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import caching
+from numba.core import caching as numba_caching
 
+caching: Any = numba_caching  # numba has no types
 _DAMAGE = (OSError, EOFError, pickle.UnpicklingError)
 
 
-class _User(caching.UserWideCacheLocator):  # type: ignore[misc]  # numba has no types
+class _User(caching.UserWideCacheLocator):  # type: ignore[misc]
     """The user's cache, of users who have a home; for others numba would make a folder named ~ right here."""
 
     @classmethod

@@ -148,7 +148,7 @@ def _with_born(
                 born_pull.append(-4 * total[i])
     if len(born_at) == 0:
         return ptr, row, w, pull
-    return _merged(ptr, row, w, pull, np.array(born_at), np.array(born_row), np.array(born_pull))
+    return _merged(ptr, row, w, pull, np.array(born_at), np.array(born_row), np.array(born_pull))  # type: ignore[no-any-return]
 
 
 @njit(nogil=True)
@@ -279,7 +279,7 @@ def _advance_all(contained: str) -> Callable[[Array, float, float, Array, Array,
             if t[instance] < stop:
                 _advance(W[instance], l1, tol, t, h, instance, stop, until, given_up)
 
-    return advance
+    return advance  # type: ignore[no-any-return]
 
 
 advance = _advance_all("".join(inspect.getsource(module) for module in (chebyshev, flow_ends, flow_forces)))

@@ -100,11 +100,11 @@ _NUMBER = re.compile(
 class _Loader(yaml.SafeLoader):
     """YAML whose numbers are decimal: in its own rules 010 is 8, 1:30 is 90, and 2000-01-01 is no word."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
         first: [(tag, form) for tag, form in rules if tag in _KEPT]
         for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
-    yaml_constructors: ClassVar[dict[str, Any]] = {tag: yaml.SafeLoader.yaml_constructors[tag] for tag in _KEPT}
+    yaml_constructors: ClassVar[dict[str | None, Any]] = {t: yaml.SafeLoader.yaml_constructors[t] for t in _KEPT}
 
     def number(self, node: yaml.ScalarNode) -> Decimal | float:
         """A number as it is written; OverflowError where it is out of a float's range."""
