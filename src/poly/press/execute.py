@@ -32,6 +32,7 @@ from poly.press import progress, provenance
 from poly.press.chapters import (
     Page,
     PressError,
+    check_outputs,
     code_cells,
     make_folder,
     notebook_text,
@@ -47,6 +48,7 @@ STORE = "POLY_STORE"
 # What is kept with the book and comes again to the last digit: who checks the book has it run anew (poly.kept).
 EXACT_ANEW = {"POLY_ANEW": "flow-runs"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+LONGEST = 2000  # characters of a line, and lines, of an error that a terminal shows
 SOCKETS = "poly-sockets-"
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -240,6 +242,7 @@ def _one(job: Job, watch: progress.Watch, run: _Run) -> None:
         raise PressError(_failure(watch, text)) from None
     except (RuntimeError, OSError) as error:
         raise PressError(f"{watch.name}: its kernel did not start: {error}") from None
+    check_outputs(watch.name, done)
     # A source that changed while the chapter ran must not pass for executed.
     unchanged = chapter_key(run.root, read_notebook(job.page.path), job.parameters) == job.key
     del done.metadata["papermill"]["input_path"]  # papermill keeps the whole source there
@@ -267,6 +270,7 @@ def _memory(kernel: AsyncKernelManager | None) -> int:
 def _failure(watch: progress.Watch, text: str) -> str:
     if not sys.stderr.isatty():
         text = ANSI.sub("", text)
+    text = "\n".join(line if len(line) <= LONGEST else f"{line[:LONGEST]}…" for line in text.splitlines()[-LONGEST:])
     indented = "\n".join(f"    {line}" for line in watch.source.splitlines())
     return f"{watch.name} failed in code cell {watch.cell} of {watch.cells}:\n\n{indented}\n\n{text}"
 

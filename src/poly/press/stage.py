@@ -24,7 +24,6 @@ from poly.press import (
     frame,
     launch,
     ledger,
-    markup,
     provenance,
     record,
     reproduce,
@@ -36,6 +35,7 @@ from poly.press.chapters import (
     KERNELSPEC,
     Page,
     PressError,
+    check_outputs,
     figures_of,
     notebook_text,
     outputs_of,
@@ -126,12 +126,9 @@ def gate(notebooks: Mapping[Page, NotebookNode]) -> None:
     """
     shown_in: dict[str, str] = {}
     for page, notebook in notebooks.items():
-        for cell, output in outputs_of(notebook):
-            if output.output_type == "error":
-                raise PressError(f"{page.name} holds the output of a failed cell")
-            if fault := markup.output_fault(output):
-                first = (cell.source.splitlines() or ["…"])[0]
-                raise PressError(f"{page.name}: an output of the cell that begins {first[:60]!r} holds {fault}")
+        if any(output.output_type == "error" for _, output in outputs_of(notebook)):
+            raise PressError(f"{page.name} holds the output of a failed cell")
+        check_outputs(page.name, notebook)
         try:
             figures = figures_of(notebook)
         except PressError as error:
