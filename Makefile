@@ -15,9 +15,15 @@ CHAPTERS ?=
 PORT ?= 8000
 ARGS ?=
 
+# What is set on the command line is passed on as it is: neither make nor the shell finds a command in it.
+# `one` quotes a value whole, `every` each of its words.
+unexport CHAPTER PARAMS CHAPTERS PORT ARGS PYTHON
+one = '$(subst ','\'',$(value $(1)))'
+every = $(foreach part,$(value $(1)),'$(subst ','\'',$(part))')
+
 .DEFAULT_GOAL := help
 # Before anything is installed.
-ifeq ($(filter chapter,$(MAKECMDGOALS))$(CHAPTER),chapter)
+ifeq ($(filter chapter,$(MAKECMDGOALS))$(value CHAPTER),chapter)
 $(error which chapter? make chapter CHAPTER=03 PARAMS="m=1000 starts=8")
 endif
 # An environment that was moved, copied, or made for other packages is set up again.
@@ -30,43 +36,43 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 book: $(INSTALLED) ## set up, execute what changed, render the book into _build/html
-	@$(PRESS) build $(ARGS)
+	@$(PRESS) build $(call every,ARGS)
 
 stored: $(INSTALLED) ## render the stored outputs, executing nothing, into _build/stored/html
 	@$(PRESS) build --stored
 
 chapter: $(INSTALLED) ## one chapter with other parameters: CHAPTER=03 PARAMS="m=1000 starts=8"
-	@$(PRESS) chapter -- "$(CHAPTER)" $(PARAMS)
+	@$(PRESS) chapter -- $(call one,CHAPTER) $(call every,PARAMS)
 
 record: $(INSTALLED) ## refresh the stored outputs, showing what changes first: CHAPTERS="02 03", ARGS=--dry-run
-	@$(PRESS) record $(CHAPTERS) $(ARGS)
+	@$(PRESS) record $(call every,CHAPTERS) $(call every,ARGS)
 
 test: $(INSTALLED) ## lint, types, unit tests, every chapter against its stored outputs, the pages in a browser
-	@$(PRESS) test $(ARGS)
+	@$(PRESS) test $(call every,ARGS)
 
 reproduce: $(INSTALLED) ## check the stored numbers on 1 and 2 threads, on all instruction sets
-	@$(PRESS) reproduce $(CHAPTERS)
+	@$(PRESS) reproduce $(call every,CHAPTERS)
 
 perturb: $(INSTALLED) ## check the levels: every start moved in its last digit: CHAPTERS="06 07", ARGS="--small --times 3"
-	@$(PRESS) perturb $(CHAPTERS) $(ARGS)
+	@$(PRESS) perturb $(call every,CHAPTERS) $(call every,ARGS)
 
 verify: $(INSTALLED) ## execute everything anew; compare the claims with the published ones: ARGS="--against claims.json"
-	@$(PRESS) verify $(ARGS)
+	@$(PRESS) verify $(call every,ARGS)
 
 serve: $(INSTALLED) ## serve the finished book on this machine: PORT=8000
-	@$(PRESS) serve --port $(PORT)
+	@$(PRESS) serve --port $(call one,PORT)
 
 pdf: $(INSTALLED) ## the whole book as one PDF; needs Chromium or Chrome
-	@$(PRESS) pdf $(ARGS)
+	@$(PRESS) pdf $(call every,ARGS)
 
 zip: $(INSTALLED) ## the book as a zip that opens from the file system
-	@$(PRESS) zip $(ARGS)
+	@$(PRESS) zip $(call every,ARGS)
 
 notebook: $(INSTALLED) ## open JupyterLab on the chapters
-	@$(PRESS) notebook -- $(ARGS)
+	@$(PRESS) notebook -- $(call every,ARGS)
 
 bench: $(INSTALLED) ## ratios against the textbook implementation, into _build/bench.json: ARGS="--quick"
-	@$(BIN)/python benchmarks/run.py $(ARGS)
+	@$(BIN)/python benchmarks/run.py $(call every,ARGS)
 
 install: $(INSTALLED) ## only set up .venv
 
@@ -82,18 +88,19 @@ clean: ## remove _build: the book and everything it was made from
 # The reader's own settings for pip may say where packages come from, but not where they go.
 $(INSTALLED):
 	@command -v git >/dev/null 2>&1 || { echo "error: git is not installed: this book needs it" >&2; exit 1; }
-	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
-	  echo "error: there is no $(PYTHON): install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=python3.12" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
-	  echo "error: Python 3.11, 3.12 or 3.13 is needed, $(PYTHON) is `$(PYTHON) -c 'import platform; print(platform.python_version())'`: name another, for example make PYTHON=python3.12" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
-	  echo "error: $(PYTHON) lacks the venv module: install it, on Debian and Ubuntu with apt-get install python3-venv" >&2; exit 1; }
+	@command -v $(call one,PYTHON) >/dev/null 2>&1 || { \
+	  printf "error: there is no %s: install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=python3.12\n" $(call one,PYTHON) >&2; exit 1; }
+	@$(call one,PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  printf "error: Python 3.11, 3.12 or 3.13 is needed, %s is %s: name another, for example make PYTHON=python3.12\n" $(call one,PYTHON) \
+	  "`$(call one,PYTHON) -c 'import platform; print(platform.python_version())'`" >&2; exit 1; }
+	@$(call one,PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  printf "error: %s lacks the venv module: install it, on Debian and Ubuntu with apt-get install python3-venv\n" $(call one,PYTHON) >&2; exit 1; }
 	@rm -f $@
 	@if kill -0 "`cat $(VENV)/.installing 2>/dev/null`" 2>/dev/null; then \
 	  echo "error: process `cat $(VENV)/.installing` is already setting up $(VENV): wait for it" >&2; exit 1; fi
 	@if [ -e $(VENV)/.installing ]; then rm -rf $(VENV); fi
 	@echo "setting up $(VENV): about 170 packages, a few minutes the first time"
-	@"$(PYTHON)" -m venv $(VENV)
+	@$(call one,PYTHON) -m venv $(VENV)
 	@echo $$PPID > $(VENV)/.installing
 	@export PYTHONUNBUFFERED=1 PIP_USER=0 PIP_DRY_RUN=0; \
 	unset PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONPATH PYTHONHOME FORCE_COLOR PYTHONWARNINGS; \
@@ -106,4 +113,4 @@ $(INSTALLED):
 	    esac; done
 	@test ! -e $(VENV)/.installing || { tail -n 5 $(VENV)/install.log >&2; \
 	  echo "error: the packages could not be installed; pip's whole output is in $(VENV)/install.log" >&2; exit 1; }
-	@echo "$(WANTED)" > $@
+	@printf '%s\n' $(call one,WANTED) > $@

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
-from poly.press import figure_data, form, own, safe_yaml, sources
+from poly.press import figure_data, form, markup, own, safe_yaml, sources
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -193,6 +193,14 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
 def outputs_of(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
     """Every output with its cell, in order."""
     return [(cell, output) for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def check_outputs(name: str, notebook: NotebookNode) -> None:
+    """Refuse outputs of which no page comes: scripts, and text without end."""
+    for cell, output in outputs_of(notebook):
+        if fault := markup.output_fault(output):
+            first = (cell.source.splitlines() or ["…"])[0]
+            raise PressError(f"{name}: an output of the cell that begins {first[:60]!r} holds {fault}")
 
 
 def said(output: NotebookNode) -> dict[str, Any]:

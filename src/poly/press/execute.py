@@ -30,6 +30,7 @@ from poly.press import machine, progress, provenance, sockets, surroundings
 from poly.press.chapters import (
     Page,
     PressError,
+    check_outputs,
     code_cells,
     make_folder,
     notebook_text,
@@ -46,6 +47,7 @@ STORE = "POLY_STORE"
 # What is kept with the book and comes again to the last digit: who checks the book has it run anew (poly.kept).
 EXACT_ANEW = {"POLY_ANEW": "flow-runs"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+LONGEST = 2000  # characters of a line, and lines, of an error that a terminal shows
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -250,6 +252,7 @@ def _one(job: Job, watch: progress.Watch, run: _Run) -> None:
     except OSError as error:
         place = what_failed(error, run.root / "_build" / "jupyter")
         raise PressError(f"{watch.name}: its kernel did not start: {place}") from None
+    check_outputs(watch.name, done)
     # A source that changed while the chapter ran must not pass for executed.
     unchanged = chapter_key(run.root, read_notebook(job.page.path), job.parameters) == job.key
     del done.metadata["papermill"]["input_path"]  # papermill keeps the whole source there
@@ -277,6 +280,7 @@ def _memory(kernel: AsyncKernelManager | None) -> int:
 def _failure(watch: progress.Watch, text: str) -> str:
     if not sys.stderr.isatty():
         text = ANSI.sub("", text)
+    text = "\n".join(line if len(line) <= LONGEST else f"{line[:LONGEST]}…" for line in text.splitlines()[-LONGEST:])
     indented = "\n".join(f"    {line}" for line in watch.source.splitlines())
     return f"{watch.name} failed in code cell {watch.cell} of {watch.cells}:\n\n{indented}\n\n{text}"
 

@@ -3,12 +3,14 @@
 import functools
 import gzip
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from poly.press.chapters import PressError
 
@@ -21,10 +23,21 @@ TEXTS = {".html", ".css", ".js", ".json", ".svg", ".csv", ".ipynb"}
 class _Quiet(SimpleHTTPRequestHandler):
     """Serves files, texts packed as web hosts do; says nothing about the requests that went well."""
 
+    timeout = 30  # seconds until a connection on which nothing comes is closed
+
     def send_head(self) -> io.BytesIO | IO[bytes] | None:  # type: ignore[override]  # a stream that was read and packed
         """Send the status line and the headers; return what follows them."""
+        try:
+            return self._send_head()
+        except (ConnectionError, TimeoutError):
+            raise
+        except (OSError, ValueError):  # a name that no file can have, or a file that is gone again
+            self.send_error(HTTPStatus.NOT_FOUND, "File not found")
+            return None
+
+    def _send_head(self) -> io.BytesIO | IO[bytes] | None:
         path = Path(self.translate_path(self.path))
-        packed = "gzip" in self.headers.get("Accept-Encoding", "")
+        packed = accepts_gzip(",".join(self.headers.get_all("Accept-Encoding", [])))
         if not packed or path.suffix not in TEXTS or not path.is_file():
             return super().send_head()
         content = _packed(path, path.stat().st_mtime_ns)
@@ -36,8 +49,28 @@ class _Quiet(SimpleHTTPRequestHandler):
         self.end_headers()
         return io.BytesIO(content)
 
+    def end_headers(self) -> None:
+        """End the headers; no cache gives a packed text to who cannot unpack it."""
+        self.send_header("Vary", "Accept-Encoding")
+        super().end_headers()
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
+
+    def log_error(self, format: str, *args: object) -> None:
+        """Say what went wrong, except that a connection was idle."""
+        if not any(isinstance(each, TimeoutError) for each in args):
+            super().log_error(format, *args)
+
+
+def accepts_gzip(header: str) -> bool:
+    """Whether an Accept-Encoding header allows gzip: named, or by the star, with a weight above 0."""
+    weights = {}
+    for part in header.lower().split(","):
+        name, _, weight = (each.strip() for each in part.partition(";"))
+        found = re.fullmatch(r"q\s*=\s*([01](\.\d{0,3})?)", weight)
+        weights[name] = float(found[1]) if found else float(not weight)
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
 
 
 @functools.lru_cache(maxsize=200)
@@ -49,6 +82,11 @@ class _Server(ThreadingHTTPServer):
     # On Windows an address in use would be shared, not refused.
     allow_reuse_address = sys.platform != "win32"
     daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a reader who has closed the page before it was there."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 def serve(root: Path, port: int) -> None:

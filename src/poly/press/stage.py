@@ -27,7 +27,6 @@ from poly.press import (
     launch,
     ledger,
     levels,
-    markup,
     provenance,
     record,
     reproduce,
@@ -40,6 +39,7 @@ from poly.press.chapters import (
     KERNELSPEC,
     Page,
     PressError,
+    check_outputs,
     figures_of,
     give_ids,
     notebook_text,
@@ -136,12 +136,9 @@ def gate(notebooks: Mapping[Page, NotebookNode]) -> None:
     """
     shown_in: dict[str, str] = {}
     for page, notebook in notebooks.items():
-        for cell, output in outputs_of(notebook):
-            if output.output_type == "error":
-                raise PressError(f"{page.name} holds the output of a failed cell")
-            if fault := markup.output_fault(output):
-                first = (cell.source.splitlines() or ["…"])[0]
-                raise PressError(f"{page.name}: an output of the cell that begins {first[:60]!r} holds {fault}")
+        if any(output.output_type == "error" for _, output in outputs_of(notebook)):
+            raise PressError(f"{page.name} holds the output of a failed cell")
+        check_outputs(page.name, notebook)
         try:
             figures = figures_of(notebook)
         except PressError as error:
