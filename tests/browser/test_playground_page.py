@@ -169,6 +169,7 @@ def test_under_too_much_pressure_it_stops_with_a_word(tab: Page, book: Book) -> 
     tab.get_by_role("button", name="Play", exact=True).click()
     expect(tab.locator(".playground-status")).to_contain_text("every weight is below λ/4", timeout=20_000)
     expect(tab.locator(".playground-status")).to_contain_text("0 of 32 features decided, 32 pressed to zero")
+    expect(tab.locator(".playground-status")).not_to_contain_text("the paper expects")
 
 
 def test_of_more_features_than_neurons_no_count_is_foretold(tab: Page, book: Book) -> None:

@@ -50,7 +50,7 @@ export function status({ step, count, done, lost }: Seen, { n, m, l1, noise, ini
     `Step ${spaced(step)}: ${count} polysemantic ${count === 1 ? "neuron" : "neurons"}, ` +
     `${done.filter(Boolean).length} of ${n} features decided${pressed ? `, ${pressed} pressed to zero` : ""}.` +
     // Of other runs neither formula speaks.
-    (init === "random" && noise === "none" && l1 > 0 ? foretold(n, m) : "")
+    (init === "random" && noise === "none" && l1 > 0 && !pressed ? foretold(n, m) : "")
   );
 }
 
