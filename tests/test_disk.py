@@ -155,8 +155,8 @@ def draw(*, n: int, generator: torch.Generator) -> float:
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSPC])
 def test_a_sweep_says_where_the_system_refused_it(tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    where = (fcntl, "flock") if number == errno.ENOLCK else (np, "savez")
-    monkeypatch.setattr(where[0], where[1], failing(number))
+    module, name = (fcntl, "flock") if number == errno.ENOLCK else (np, "savez")
+    monkeypatch.setattr(module, name, failing(number))
     with ThreadPoolExecutor(1) as executor, pytest.raises(sweep.CellError) as caught:
         sweep.sweep(draw, {"n": [2]}, seeds=1, executor=executor, store=tmp_path)
     assert os.strerror(number) in str(caught.value)
