@@ -10,7 +10,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from poly import flow, model, parallel, training
+from poly import flow, model, parallel, sparsify, training, untied
 
 
 def products() -> list[int]:
@@ -100,6 +100,33 @@ def test_an_interrupt_leaves_no_work_behind(work: Callable[[], object]) -> None:
     assert time.monotonic() - began < 30  # the first use compiles; uninterrupted it takes minutes to days
     alarm.join()
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("ThreadPool")]
+
+
+def few_steps_on_many_features(steps: int) -> object:
+    W = model.init(3000 if steps > 1 else 3, 2, generator=torch.Generator().manual_seed(0))
+    return training.train(W, training.TrainConfig(lr=1e-6, steps=steps), generator=torch.Generator())
+
+
+def one_input_a_step(steps: int) -> object:
+    network = untied.init(800 if steps > 1 else 26, 800, generator=torch.Generator().manual_seed(0))
+    return untied.train(network, untied.UntiedConfig(steps=steps, batch=1), generator=torch.Generator())
+
+
+def a_long_race(steps: int) -> object:
+    return sparsify.sparsify(np.full(400, 0.01), 0.0, step=1e-4, t_end=1e-4 * steps)
+
+
+@pytest.mark.parametrize("work", [few_steps_on_many_features, one_input_a_step, a_long_race])
+def test_an_interrupt_waits_for_no_long_piece(work: Callable[[int], object]) -> None:
+    work(1)  # compiles
+    alarm = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    began = time.process_time()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            started(alarm, lambda: work(9 * 10**9))
+    finally:
+        alarm.cancel()
+    assert time.process_time() - began < 8
 
 
 def test_interrupts_of_short_runs_give_the_threads_back() -> None:

@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 Alive = NDArray[np.int64]
 _MOST_RECORDS = 10**6
 _MOST_STEPS = 10**10
+# So many are made before anybody looks for an interrupt.
+_UNBROKEN = 2**24
 
 
 class Path(NamedTuple):
@@ -127,13 +129,20 @@ def _run(
     # One block: the allocator keeps one of 32 MB for the next call, but gives four of 8 MB back, and fetching them page
     # by page takes as long as the race.
     block = np.empty((4, _MOST_RECORDS))
-    record, state, lost_at, norm2 = _race(gaps, sums, squares, top, float(shrink), float(step), steps, block)
+    state, counts, lost_at, norm2, over = np.array([top, 1.0]), np.array([0, gaps.size, 0, 1, 0]), -1.0, 0.0, False
+    while not over:
+        # Between two calls Python sees an interrupt.
+        lost_at, norm2, over = _race(
+            gaps, sums, squares, state, counts, float(shrink), float(step), steps, _UNBROKEN, block
+        )
     if lost_at >= 0:
         raise ValueError(
             f"step={step!r}: at t={lost_at:g} the row has ‖w‖²={norm2:.6g}; the Euler step keeps the "
             f"order of the weights only while ‖w‖² < 1 + 1/step = {1 + 1 / step:.6g}, so it must be smaller"
         )
-    return record, state
+    t, l1, l2, survivors = block[:, : counts[2]]
+    record = t, survivors.view(np.int64), l1, l2
+    return record, (float(state[0]), float(state[1]), int(counts[1]))
 
 
 @njit()
@@ -154,14 +163,27 @@ def _prefix_sums(gaps: Array) -> tuple[Array, Array]:
 
 @njit()
 def _race(
-    gaps: Array, sums: Array, squares: Array, top: float, shrink: float, step: float, steps: int, block: Array
-) -> tuple[tuple[Array, Alive, Array, Array], tuple[float, float, int], float, float]:
-    """The loop: record, final (M, A, survivors), and when and at what ‖w‖² order was lost (−1: never)."""
+    gaps: Array,
+    sums: Array,
+    squares: Array,
+    state: Array,
+    counts: Alive,
+    shrink: float,
+    step: float,
+    steps: int,
+    unbroken: int,
+    block: Array,
+) -> tuple[float, float, bool]:
+    """Some of the loop: when and at what ‖w‖² order was lost (−1: not yet), and whether the race is over.
+
+    ``state``, M and A, and ``counts``, the step, the survivors, the records, their stride and when the next is due, are
+    where the loop stands; the records are in ``block``.
+    """
     t, l1, l2 = block[0], block[1], block[2]
     survivors, most = block[3].view(np.int64), t.size
-    records, stride, until_record, i = 0, 1, 0, 0
-    M, A, alive = top, 1.0, gaps.size
-    lost_at, tax = -1.0, step * shrink
+    M, A = state[0], state[1]
+    i, alive, records, stride, until_record = counts[0], counts[1], counts[2], counts[3], counts[4]
+    lost_at, norm2, over, tax, last = -1.0, 0.0, False, step * shrink, i + unbroken
     while True:
         while alive > 0 and A * gaps[alive - 1] >= M:
             alive -= 1
@@ -184,7 +206,7 @@ def _race(
             break
         growth = 1 + step - step * norm2
         if not growth > 0.0:  # NaN, too: the norm has overflowed
-            lost_at = i * step
+            lost_at, over = i * step, True
             break
         M = growth * M - tax
         if M < 0.0:  # noqa: PLR1730  # a branch hardly ever taken costs less than a maximum in the loop's one chain
@@ -192,4 +214,8 @@ def _race(
         A *= growth
         i += 1
         until_record -= 1
-    return (t[:records], survivors[:records], l1[:records], l2[:records]), (M, A, alive), lost_at, norm2
+        if i == last:
+            break
+    state[0], state[1] = M, A
+    counts[0], counts[1], counts[2], counts[3], counts[4] = i, alive, records, stride, until_record
+    return lost_at, norm2, over

@@ -20,6 +20,8 @@ from poly.noise import EXCESS_KURTOSIS, Family
 Array = NDArray[Any]  # float32 or float64
 # About so many numbers an instance's noise is drawn at a time.
 _DRAWN = 2**14
+# About so many multiplications are made before anybody looks for an interrupt: less than a second.
+_UNBROKEN = 2**28
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,12 +179,13 @@ class _Instance:
         self.source = None if seed is None else torch.Generator().manual_seed(seed)
         self.moments = np.zeros((2, *(W.shape if config.optimizer == "adamw" else (0, 0))), W.numpy().dtype)
         self.ahead = max(1, _DRAWN // W.shape[-1])
+        self.unbroken = max(1, _UNBROKEN // (W.shape[-2] ** 2 * W.shape[-1]))
         self.drawn = np.zeros((0, W.shape[-1]), self.moments.dtype)
 
     def pieces(self, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """Steps ``first`` … ``last`` − 1, cut where noise is drawn."""
+        """Steps ``first`` … ``last`` − 1, cut where noise is drawn, and where an interrupt would have to wait."""
         while first < last:
-            stop = min(last, first - first % self.ahead + self.ahead)
+            stop = min(last, first - first % self.ahead + self.ahead, first + self.unbroken)
             yield first, stop
             first = stop
 

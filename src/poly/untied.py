@@ -19,6 +19,8 @@ from poly import checks, parallel, perturb, untied_steps
 Init = Literal["normal", "xavier"]
 # About so many numbers an instance draws at a time.
 _DRAWN = 2**17
+# About so many multiplications are made before anybody looks for an interrupt: less than a second.
+_UNBROKEN = 2**27
 
 
 class Network(NamedTuple):
@@ -206,14 +208,16 @@ def train(network: Network, config: UntiedConfig, *, generator: torch.Generator)
         source = torch.Generator().manual_seed(int(seeds[instance]))
         moments = np.zeros((2, flat.shape[1]), flat.dtype)
         piece = max(1, _DRAWN // (config.batch * (1 + config.active)))
+        unbroken = max(1, _UNBROKEN // ((config.batch + 4) * n * m))
         for first in range(0, config.steps, piece):
-            if given_up[0]:
-                return
             u = _uniform((min(piece, config.steps - first), config.batch, 1 + config.active), source)
-            untied_steps.advance(
-                flat[instance], moments, u, first, n, m, config.groups, config.lr, config.weight_decay, config.l1,
-                config.rectified,
-            )  # fmt: skip
+            for k in range(0, len(u), unbroken):
+                if given_up[0]:
+                    return
+                untied_steps.advance(
+                    flat[instance], moments, u[k : k + unbroken], first + k, n, m, config.groups, config.lr,
+                    config.weight_decay, config.l1, config.rectified,
+                )  # fmt: skip
 
     parallel.for_each(run, range(len(flat)))
     if not bool(torch.isfinite(theta).all()):
