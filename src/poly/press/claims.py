@@ -235,8 +235,12 @@ def _prediction(name: str, field: str, entry: Any) -> Prediction | None:
     if entry is None:
         return None
     try:
-        found = Prediction(float(entry["value"]), float(entry["tolerance"]), str(entry["says"]))
-    except (KeyError, TypeError, ValueError):
+        if set(entry) != set(Prediction._fields) or any(isinstance(part, bool) for part in entry.values()):
+            raise ValueError
+        found = Prediction(float(entry["value"]), float(entry["tolerance"]), str(entry["says"] or ""))
+        if not found.says.strip():
+            raise ValueError
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise ValueError(
             f"claims.yml, {name}: {field} must have a number value, a number tolerance, and says"
         ) from None
