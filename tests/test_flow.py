@@ -1,8 +1,10 @@
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -508,3 +510,17 @@ def test_a_closed_run_at_rest_is_at_its_end_at_once() -> None:
 def test_what_would_never_end_is_refused(l1: float, tol: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         flow.flow(start(2, 3), l1, tol=tol)
+
+
+@pytest.mark.parametrize(("n", "m"), [(8, 5), (7, 4), (5, 2)])
+def test_without_lambda_a_run_ends_where_crowded_rows_get_nowhere(n: int, m: int) -> None:
+    W = model.init(n, m, instances=4, generator=torch.Generator().manual_seed(0))
+    alarm = threading.Timer(300, os.kill, (os.getpid(), signal.SIGINT))
+    alarm.start()
+    try:
+        end = flow.flow(W, 0.0).W
+    except KeyboardInterrupt:
+        pytest.fail("has not ended within 5 minutes")
+    finally:
+        alarm.cancel()
+    assert (flow.flow(end, 0.0, t_end=100.0).W - end).abs().max() < 1e-4

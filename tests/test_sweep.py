@@ -450,6 +450,24 @@ def test_a_damaged_entry_is_told_and_computed_again(tmp_path: Path, here: Here, 
     assert calls(log) == 2
 
 
+def test_a_record_vouches_for_itself_and_for_its_cell(tmp_path: Path, here: Here) -> None:
+    store = tmp_path / "store"
+    expected = sweep.sweep(draw, {"n": [2, 3]}, seeds=1, executor=here, store=store)
+    records = sorted(store.glob("*.json"))
+    text = records[0].read_bytes()
+    flipped = text.replace(b"largest", b"larges5")
+    assert flipped != text
+    records[0].write_bytes(flipped)
+    with pytest.warns(UserWarning, match=r"damaged \(its record is changed, or another cell's\), it is computed again"):
+        found = sweep.sweep(draw, {"n": [2, 3]}, seeds=1, executor=here, store=store)
+    pd.testing.assert_frame_equal(found, expected)
+    for suffix in (".json", ".npz"):
+        records[0].with_suffix(suffix).write_bytes(records[1].with_suffix(suffix).read_bytes())
+    with pytest.warns(UserWarning, match=r"its record is changed, or another cell's"):
+        found = sweep.sweep(draw, {"n": [2, 3]}, seeds=1, executor=here, store=store)
+    pd.testing.assert_frame_equal(found, expected)
+
+
 SCRIPT = """
 import sys, time, torch
 from poly import sweep

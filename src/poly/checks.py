@@ -18,9 +18,9 @@ _LARGEST_COUNT = 10**100
 
 def count(name: str, value: object, at_least: int = 1) -> int:
     """A whole number of things, ``value ≥ at_least``; raises ValueError otherwise."""
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
+    try:  # a tensor of one entry would pass for a number, and is a list
+        number = None if getattr(value, "ndim", 0) else operator.index(value)  # type: ignore[arg-type]
+    except (TypeError, RuntimeError):
         number = None
     if number is None or isinstance(value, bool) or number < at_least:
         raise ValueError(f"{name}={value!r}: must be a whole number ≥ {at_least}")
@@ -74,6 +74,14 @@ def positive(name: str, value: object) -> float:
     return number
 
 
+def moderate(name: str, value: object) -> float:
+    """A number that is 0 or 1e-100 … 1e100, which a solver can scale; raises ValueError otherwise."""
+    number = nonnegative(name, value)
+    if number and not 1e-100 <= number <= 1e100:
+        raise ValueError(f"{name}={value!r}: must be 0 or between 1e-100 and 1e100")
+    return number
+
+
 def finite(name: str, value: object) -> float:
     """A finite number; raises ValueError otherwise."""
     number = _number(value)
@@ -120,6 +128,8 @@ def array(name: str, values: ArrayLike) -> Float[NDArray[np.float64], "..."]:
     """Real numbers as a float64 array, which may share memory with ``values``; raises ValueError for anything else."""
     if isinstance(values, Tensor):
         values = values.detach().cpu()
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name}: has masked entries, must hold numbers only, as from .compressed()")
     try:
         if np.asarray(values).dtype.kind not in "biuf":  # text, dates and complex numbers would be converted
             raise TypeError("no real numbers")

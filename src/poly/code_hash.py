@@ -196,7 +196,7 @@ class _Walk:
             yield part, strict
         names = code_objects.names_of(code)
         for name in code_objects.globals_of(code):
-            found = function.__globals__.get(name)
+            found: Any = function.__globals__.get(name)
             yield name, strict
             if is_own_module(found):
                 for part in _members(found, names, set()):
@@ -224,7 +224,11 @@ def _of_data(value: Any) -> list[Any]:
     if isinstance(value, np.ma.MaskedArray):
         return [np.asarray(value.data), np.asarray(value.mask)]
     if isinstance(value, np.ndarray):
-        whole = value.tolist() if value.dtype.hasobject else hashlib.sha256(np.ascontiguousarray(value)).hexdigest()
+        whole = (
+            value.tolist()
+            if value.dtype.hasobject
+            else hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        )
         return [value.dtype.str, str(value.shape), whole]
     if isinstance(value, Mapping):
         return [len(value), *(part for item in value.items() for part in item)]

@@ -102,7 +102,7 @@ def flow(
     Args:
         W: starting weights, (*instances, n, m); left untouched, integrated in float64.
         family, sigma: as in ``loss``.
-        t_end: end of the run, ≥ 0.
+        t_end: end of the run, 0 or 1e-100 … 1e100.
         at: times to record, ≥ 0, increasing, not beyond ``t_end``; they do not change the steps.
         observe: called with a copy of W at each of them; None records W itself.
         rtol: error allowed in a step, relative to a weight or to 1, whichever is larger; 1e-13 … 1e-2.
@@ -116,7 +116,7 @@ def flow(
     Source: figure F5's runs, in the limit of a small learning rate.
     """
     values, chances, sigma = _family(W, family, sigma)
-    end = checks.nonnegative("t_end", t_end)
+    end = checks.moderate("t_end", t_end)
     times = checks.increasing("at", at, last=end)
     rtol = checks.positive("rtol", rtol)
     if not _FINEST <= rtol <= 1e-2:

@@ -29,6 +29,7 @@ _FIRST_STEP = 1e-2
 _LEAST_TOL = 1e-12
 # Runs to the end take half a minute there, and more below.
 _LEAST_L1 = 1e-9
+_LARGEST_L1 = 1e100
 
 
 def flow(
@@ -51,7 +52,8 @@ def flow(
         W: starting weights, (*instances, n, m); left untouched, integrated in float64.
         l1: λ ≥ 0, in the units of ``model.loss``.
         t_end: end of the run; None: until every row has at most one nonzero weight and has come to
-            rest, or nothing moves. That is after a few times 1/λ, so λ must be 0 or at least 1e-9 then.
+            rest, or nothing moves or, without λ, gets anywhere. That is after a few times 1/λ, so λ must be 0 or at
+            least 1e-9 then.
         at: times to record, ≥ 0, increasing, not beyond ``t_end``. Steps end there, which changes results within
             ``tol``. With ``observe`` alone: 0, 1, √2, 2, … to the end of the run.
         observe: called with a copy of W at each of them; None records W itself.
@@ -75,6 +77,8 @@ def flow(
     l1, tol = checks.nonnegative("l1", l1), checks.positive("tol", tol)
     if tol < _LEAST_TOL:
         raise ValueError(f"tol={tol!r}: must be at least {_LEAST_TOL:g}, float64's rounding errors are near")
+    if l1 > _LARGEST_L1:
+        raise ValueError(f"l1={l1!r}: must be at most {_LARGEST_L1:g}, all weights die at once long before")
     if t_end is None and 0 < l1 < _LEAST_L1:
         raise ValueError(
             f"l1={l1!r}: a run to the end takes a few times 1/l1, and ever more steps; "

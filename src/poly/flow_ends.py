@@ -20,6 +20,19 @@ def at_rest(row: Index, w: Array, velocity: Array, n: int, slow: float) -> bool:
 
 
 @njit(nogil=True)
+def stays(before: Array, now: Array, time: float, slow: float) -> bool:
+    """Whether no row has got anywhere, W (n, m) each: its mean velocity is as slow as that of a row at rest.
+
+    Without λ, overlaps rest on the ReLU's kink, where long steps jitter: the speed itself stays above rounding errors.
+    """
+    for i in range(len(now)):
+        size = np.abs(now[i]).max()
+        if np.abs(now[i] - before[i]).max() > slow * time * min(size, 1.0):
+            return False
+    return True
+
+
+@njit(nogil=True)
 def finished(ptr: Index, row: Index, w: Array, n: int, l1: float) -> bool:
     """Whether the rest is known without integration; w is then the end.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from poly import chebyshev, flow_ends, flow_forces
 from poly.chebyshev import coefficients, longest_step, next_step, stages
 from poly.compiled import njit
-from poly.flow_ends import at_rest, finished
+from poly.flow_ends import at_rest, finished, stays
 from poly.flow_forces import (
     add_rows,
     by_feature,
@@ -41,6 +41,8 @@ _AT_REST_SHARE = 1e-4
 _STILL = 1e-13
 # Where a row's end is known and it is as slow as that, it is there.
 _CLOSE = 1e-6
+# Without λ: over what time, and how many steps, a row must have got somewhere; doubled for each next look.
+_LONG, _MANY = 1e4, 64
 
 
 # When a run may end before ``stop``: never; when nothing moves; when the end is known.
@@ -61,6 +63,7 @@ def _advance(
     pull_by_pairs(ptr, row, w, S, pull)
     most = np.full(neuron.size, np.inf)
     guess = 0
+    began, first, taken, longer = W.copy(), t, 0, 1
     while True:
         ptr, row, w, pull = _with_born(most > l1, ptr, row, w, pull, S, l1)
         head, velocity = _heading(w, pull, l1)
@@ -72,6 +75,13 @@ def _advance(
         if until and (until == KNOWN or np.abs(velocity).max() <= _CLOSE) and finished(ptr, row, w, n, l1):
             t = np.inf
             break
+        if until and l1 == 0.0 and taken >= longer * _MANY and t - first >= longer * _LONG:
+            reached = _matrix(neuron, ptr, row, w, W)
+            if stays(began, reached, t - first, slow):
+                t = np.inf
+                break
+            began, first, taken, longer = reached, t, 0, 2 * longer
+        taken += 1
         crowded = crowding(S)
         while True:
             rate = _RATES[guess] * crowded
@@ -84,11 +94,18 @@ def _advance(
         t += step
         times[instance] = t  # for who watches
         neuron, ptr, row, w, pull, most = _living(neuron, ptr, row, new, new_pull, most)
-    W[:] = 0.0
+    W[:] = _matrix(neuron, ptr, row, w, W)
+    times[instance], steps[instance] = t, h
+
+
+@numba.njit(cache=True, nogil=True)
+def _matrix(neuron: Index, ptr: Index, row: Index, w: Array, like: Array) -> Array:
+    """The lists as a matrix, of the shape of another."""
+    W = np.zeros_like(like)
     for k in range(neuron.size):
         for e in range(ptr[k], ptr[k + 1]):
             W[row[e], neuron[k]] = w[e]
-    times[instance], steps[instance] = t, h
+    return W
 
 
 @njit(nogil=True)

@@ -142,7 +142,12 @@ def variance_ratio(
 
 
 def _groups(counts: Sequence[ArrayLike], expected: Sequence[ArrayLike]) -> tuple[list[Any], list[Any]]:
-    groups, means = ([np.asarray(each, np.float64) for each in of] for of in (counts, expected))
+    groups, means = (
+        [checks.array(name, each) for each in checks.sequence(name, of)]
+        for name, of in (("counts", counts), ("expected", expected))
+    )
+    if not all(np.isfinite(each).all() for each in (*groups, *means)):
+        raise ValueError("counts, expected: hold NaN or infinity, must be finite numbers")
     fit = len(groups) == len(means) > 0 and all(
         group.ndim == 2 and len(group) and mean.shape == group.shape[1:]
         for group, mean in zip(groups, means, strict=True)

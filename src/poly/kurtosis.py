@@ -38,7 +38,7 @@ def cost(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "*in
     Source: derived in the chapter on noise; the paper says only that the excess kurtosis must be negative.
     """
     weight = _weight(W, sigma)
-    return (weight * metrics.fourth_norms(W, relative=True)).sum(-1)
+    return _fitting((weight * metrics.fourth_norms(W, relative=True)).sum(-1), W)
 
 
 def turning(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "*instances"]:
@@ -75,14 +75,13 @@ def turn(W: Float[Tensor, "*instances n m"], force: Float[Tensor, "*instances n 
     slope = _slope(W)
     if force.shape != W.shape:
         raise ValueError(f"force: has shape {tuple(force.shape)}, must be {tuple(W.shape)}, that of W")
-    size, frame = torch.linalg.eigh(W.mT @ W)
+    size, frame = torch.linalg.eigh(_fitting(W.mT @ W, W))
     wanted = W.mT @ force
     wanted = frame.mT @ (wanted - wanted.mT) @ frame
     # Directions that no row has are not turned into each other.
     size = size.clamp(min=size[..., -1:] * 1e-12)
     omega = frame @ (wanted / (size.unsqueeze(-1) + size.unsqueeze(-2))) @ frame.mT
-    speed: Tensor = (slope * (W @ omega)).sum((-2, -1)) / W.shape[-2]
-    return speed
+    return _fitting((slope * (W @ omega)).sum((-2, -1)) / W.shape[-2], W)
 
 
 def _slope(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances n m"]:
@@ -92,7 +91,7 @@ def _slope(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances n m"
         raise ValueError("W: has a row that is 0, every feature must have a weight")
     square = W.square().sum(-1, keepdim=True)
     slope: Tensor = 4 * (W**3 / square**2 - W.pow(4).sum(-1, keepdim=True) * W / square**3)
-    return slope
+    return _fitting(slope, W)
 
 
 def _weight(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "*instances n"]:
@@ -105,4 +104,15 @@ def _weight(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "
     a = -(W @ W.mT)
     pairs = s * a * torch.exp(-0.5 * (a / s).square()) / (12 * math.sqrt(2 * math.pi))
     weight: Tensor = pairs.sum(-2) - pairs.diagonal(dim1=-2, dim2=-1)
-    return weight
+    return _fitting(weight, W)
+
+
+def _fitting(result: Tensor, W: Tensor) -> Tensor:
+    """``result``, unless sixth powers of the weights have left the numbers."""
+    if not bool(torch.isfinite(result).all()):
+        size = W.abs().amax(-1)
+        raise ValueError(
+            f"W: has rows with largest weights from {size.min().item():.3g} to {size.max().item():.3g}, "
+            f"must be nearer to 1 (and sigma, too) for the result to fit {W.dtype}"
+        )
+    return result

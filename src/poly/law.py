@@ -94,15 +94,14 @@ def locked_race(n: int, m: int, l1: float) -> float:
         l1: λ ≥ 0, in the units of ``model.loss``.
 
     Raises:
-        ValueError: a size below 1, or a negative λ.
+        ValueError: a size below 1, or a λ that is neither 0 nor between 1e-100 and 1e100.
     """
-    l1 = checks.nonnegative("l1", l1)
+    l1 = checks.moderate("l1", l1)
     end = lets_go(n, m)
-    left = float(theory.gaussian_row([4 * LOCKED_AFTER], m, l1 / 4).survivors[0])
+    left = float(theory.gaussian_row([4 * LOCKED_AFTER], m, l1 / 4 if l1 > 4e-100 else 0.0).survivors[0])
     return float(np.log(max(left / end, 1.0)))
 
 
-@functools.lru_cache(maxsize=4096)
 def pair_surplus(m: int) -> float:
     """How much more often than slots predict two features alone share a neuron, B.
 
@@ -119,7 +118,12 @@ def pair_surplus(m: int) -> float:
     Raises:
         ValueError: m below 1.
     """
-    m = checks.count("m", m)
+    return _pair_surplus(checks.count("m", m))
+
+
+# Checked numbers only: a cache takes 8.0 and 8 + 0j for 8.
+@functools.lru_cache(maxsize=4096)
+def _pair_surplus(m: int) -> float:
     largest = integrate.quad(lambda x: -np.expm1(m * np.log(special.erf(x / 2**0.5))), 0, np.inf)[0]
     s = largest**2 / m**0.5
     return float((1 - 1 / (2 * m)) * (np.exp(-(s**2) / 2) / 2 + special.ndtr(s)))
@@ -222,9 +226,14 @@ def fit(sizes: Sequence[tuple[int, int, float]], means: ArrayLike, errors: Array
     return Constants(float(found[0]), float(found[1]))
 
 
-@functools.lru_cache(maxsize=4096)
 def _terms(n: int, m: int, l1: float) -> tuple[float, float, float]:
-    """What S is before the race, and what a and b multiply in ln S; kept, since a fit that is repeated asks again."""
+    """What S is before the race, and what a and b multiply in ln S."""
+    return _known_terms(checks.count("n", n), checks.count("m", m), checks.nonnegative("l1", l1))
+
+
+@functools.lru_cache(maxsize=4096)
+def _known_terms(n: int, m: int, l1: float) -> tuple[float, float, float]:
+    """Kept, since a fit that is repeated asks again."""
     length, full = np.sqrt(locked_race(n, m, l1)), room(n, m) ** 2
-    alone = 1 + (pair_surplus(m) - 1) * (1 - full)
+    alone = 1 + (_pair_surplus(m) - 1) * (1 - full)
     return alone, -length * full, length * float(np.log1p(crowding(n, m) ** 2))

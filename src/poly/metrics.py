@@ -121,9 +121,20 @@ def fourth_norms(W: Float[Tensor, "*instances n m"], *, relative: bool = False) 
     """
     fourth = checks.weights(W).pow(4).sum(-1)
     if not relative:
-        return fourth
+        return checks.fitting(fourth, W)
     square = W.square().sum(-1).square()
+    # Fourth powers leave the numbers early; where they do, the row is measured in units of its largest weight.
+    poor = (W != 0).any(-1) & ~((fourth > _smallest(W.dtype)) & square.isfinite())
+    if bool(poor.any()):
+        unit = W / torch.where(poor, W.abs().amax(-1), torch.ones_like(fourth)).unsqueeze(-1)
+        fourth = torch.where(poor, unit.pow(4).sum(-1), fourth)
+        square = torch.where(poor, unit.square().sum(-1).square(), square)
     return torch.where(square > 0, fourth / square, torch.zeros_like(fourth))
+
+
+def _smallest(dtype: torch.dtype) -> float:
+    """Sums below it may have lost digits."""
+    return torch.finfo(dtype).tiny / torch.finfo(dtype).eps
 
 
 def feature_dimensionality(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances n"]:
@@ -149,4 +160,13 @@ def feature_dimensionality(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, 
     scaled = W / W.abs().amax((-2, -1), keepdim=True).clamp(min=smallest)
     unit = torch.nn.functional.normalize(W / W.abs().amax(-1, keepdim=True).clamp(min=smallest), dim=-1)
     crowding = (unit @ scaled.mT).square().sum(-1)
-    return torch.where(crowding > 0, scaled.square().sum(-1) / crowding, torch.zeros_like(crowding))
+    found = torch.where(crowding > 0, scaled.square().sum(-1) / crowding, torch.zeros_like(crowding))
+    poor = (W != 0).any(-1) & (scaled.square().sum(-1) < _smallest(W.dtype))
+    if bool(poor.any()):  # the squares of a row far shorter than others are lost, but not those of the ratios
+        every = W.double() / W.abs().amax((-2, -1), keepdim=True)
+        size = every.abs().amax(-1, keepdim=True)
+        row = every / size.clamp(min=torch.finfo(torch.float64).tiny)
+        length = row.norm(dim=-1, keepdim=True)
+        ratios = (row / length) @ every.mT / (size * length)
+        found = torch.where(poor, ratios.square().sum(-1).reciprocal().nan_to_num(0.0).to(W.dtype), found)
+    return found

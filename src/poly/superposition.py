@@ -9,6 +9,7 @@ and the output has a bias.
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -279,7 +280,9 @@ def _importance(W: Tensor, importance: Tensor) -> Tensor:
 
 def _sparsity(sparsity: Float[Tensor, "*shape"] | float) -> Float[Tensor, "*shape"]:
     try:
-        S = torch.as_tensor(sparsity)
+        S = sparsity if isinstance(sparsity, Tensor) else torch.as_tensor(sparsity, device="cpu")
+        if S.dtype == torch.get_default_dtype() and not isinstance(sparsity, Tensor | np.ndarray | np.generic):
+            S = torch.as_tensor(sparsity, dtype=torch.float32, device="cpu")  # whatever the default is
         S = S.to(torch.float64) if not S.is_complex() else S.new_full((), torch.nan).real
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"sparsity={sparsity!r}: must be a number or a tensor of numbers") from None

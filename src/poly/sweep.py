@@ -315,7 +315,8 @@ def _save(folder: Path, key: str, cell: _Cell, result: Result) -> None:
             np.savez(file, *result.values(), allow_pickle=False)  # without their names: savez has names of its own
         checksum = hashlib.sha256(draft.read_bytes()).hexdigest()
         draft.replace(folder / f"{key}.npz")
-        record = cell._asdict() | {"results": list(result), "sha256": checksum}
+        record = cell._asdict() | {"results": list(result), "sha256": checksum, "key": key}
+        record["record"] = _hash(record)
         draft.write_text(json.dumps(record, indent=1), encoding="utf-8")
         draft.replace(folder / f"{key}.json")
     finally:
@@ -329,11 +330,13 @@ def _load(folder: Path, key: str) -> Result | None:
         return None
     try:
         known = json.loads(record.read_text(encoding="utf-8"))
+        if known.pop("record") != _hash(known) or known["key"] != key:
+            raise ValueError("its record is changed, or another cell's")
         if hashlib.sha256(arrays.read_bytes()).hexdigest() != known["sha256"]:
             raise ValueError("its checksum does not fit")
         with np.load(arrays, allow_pickle=False) as stored:
             return {name: stored[f"arr_{place}"] for place, name in enumerate(known["results"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         warnings.warn(f"{arrays}: damaged ({error}), it is computed again", stacklevel=3)
         with contextlib.suppress(OSError):
             record.unlink()  # said once, by whoever finds it first

@@ -169,12 +169,14 @@ def gaussian_row(t: ArrayLike, m: int, shrink: float, scale: float = 1.0) -> Row
         RowLaw.
 
     Raises:
-        ValueError: a negative or non-finite input, or times that do not increase.
+        ValueError: a negative or non-finite input, a λ or a last time that is neither 0 nor between 1e-100 and 1e100,
+            or times that do not increase.
     """
-    m, shrink, scale = checks.count("m", m), checks.nonnegative("shrink", shrink), checks.positive("scale", scale)
+    m, shrink, scale = checks.count("m", m), checks.moderate("shrink", shrink), checks.positive("scale", scale)
     times = np.asarray(checks.increasing("t", np.atleast_1d(checks.array("t", t)).tolist()))
     if times.size == 0:
         raise ValueError("t: is empty, must hold at least one time")
+    checks.moderate("t", times[-1])
     s = scale / m**0.5
 
     # z = u/s and a = ln A: A grows over many decades, and ln A is what the field moves evenly.
