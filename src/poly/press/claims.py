@@ -213,7 +213,7 @@ def _claim(name: str, entry: Any) -> Claim:
     ):
         value = entry[field]
         bad_count = fits is int and (isinstance(value, bool) or value not in range(_MOST_DECIMALS + 1))
-        if not isinstance(value, fits) or (fits is str and not value.strip()) or bad_count:
+        if not isinstance(value, fits) or (fits is str and not str(value).strip()) or bad_count:
             raise ValueError(f"claims.yml, {name}: {field}={value!r}, must be {what}")
     fields = dict(entry)
     for field in ("prediction", "alternative"):
