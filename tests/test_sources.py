@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from nbformat import NotebookNode
 
-from poly.press import build, chapters, sources, stage
+from poly.press import build, chapters, keys, sources, stage
 from poly.press.chapters import Page, PressError
 from test_press import chapter, contents, edit, make_book, outputs_of, write
 
@@ -161,6 +161,12 @@ def test_an_editor_s_files_are_passed_over_and_links_within_the_book_are_followe
     assert staged >= {"index.md", "readme.md", "more/points.csv", "data/points.csv"}
     assert not any(name for name in staged if "#" in name or "~" in name or "swp" in name)
     assert not (target / "book" / "readme.md").is_symlink()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_a_hidden_circle_that_a_chapter_names_is_no_data(book: Path) -> None:
+    (book / "book" / "data" / ".loop").symlink_to(".loop")
+    assert keys.data_files(book / "book", ["data/.loop"]) == []
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links")
