@@ -143,7 +143,7 @@ def test_tables_cards_drawings_and_words_pass(tmp_path: Path, monkeypatch: pytes
     assert markup.html_fault(drawing, drawing=True) == ""
     rendered(
         tmp_path,
-        *[output("text/html", text) for text in (table._repr_html_(), styled.to_html(), *shown)],  # type: ignore[operator]
+        *[output("text/html", text) for text in (table._repr_html_(), styled.to_html(), *shown)],
         output("text/html", "<p>a < b, 1 <2, one = 3 &lt;script&gt;</p><!-- kept --><br/><input type='radio' checked>"),
         output("text/html", '<img alt="x" src="data:image/png;base64,AA=="><a href="#x">y</a><style>a > b {}</style>'),
         output(
@@ -226,7 +226,7 @@ CARD = RECORD | {"id": "C1", "chapter": "01-one", "interval": TEXT, "statement":
 
 def written(page: str) -> str:
     """The page's markdown as HTML: what a renderer lets through."""
-    return MarkdownIt("commonmark", {"html": True}).enable("table").render(page)
+    return str(MarkdownIt("commonmark", {"html": True}).enable("table").render(page))
 
 
 @pytest.mark.parametrize("where", ["frame", "ledger"])

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from nbformat import NotebookNode
 
 from poly.press import build, chapters, keys, sources, stage
@@ -216,7 +217,7 @@ def test_a_folder_in_which_nothing_can_be_written_is_named(
         patch.setattr(Path, "mkdir", refuse)
         with pytest.raises(PressError, match=f"^{book / '_build'}: cannot be made: {os.strerror(number)}$"):
             build.build(book)
-    monkeypatch.setattr(chapters.FileLock, "acquire", refuse)
+    monkeypatch.setattr(FileLock, "acquire", refuse)
     with pytest.raises(PressError, match=f"^{book / '_build'}: nothing can be written there: {os.strerror(number)}$"):
         build.build(book)
 
