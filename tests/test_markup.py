@@ -11,10 +11,10 @@ import pytest
 from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
-from poly.press import chapters, claims, figure_data, frame, ledger, markup, provenance, stage
+from poly.press import chapters, claims, execute, figure_data, frame, ledger, markup, progress, provenance, stage
 from poly.press.chapters import Page, PressError
 from poly.press.claims import Claim, Prediction
-from test_press import RECORD, chapter, make_book
+from test_press import RECORD, chapter, make_book, write
 
 ROOT = Path(__file__).parent.parent
 EVIL = "<script>alert(1)</script>"
@@ -175,6 +175,40 @@ def test_an_output_without_end_is_refused_at_once(kind: str, tmp_path: Path) -> 
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.parametrize(
+    ("pieces", "whole"),
+    [
+        ([("stdout", "a"), ("stdout", "b\n")], [("stdout", "ab\n")]),
+        ([("stderr", "e"), ("stdout", "a"), ("stderr", "f")], [("stdout", "a"), ("stderr", "ef")]),
+        ([("stdout", "a"), ("stderr", "e"), ("stdout", "b")], [("stdout", "ab"), ("stderr", "e")]),
+        ([("stdout", "10 %\r20 %\rdone\nnext\r\n")], [("stdout", "done\nnext\r\n")]),
+        ([("stdout", "10 %\r"), ("stdout", "\r"), ("stdout", "\n\r")], [("stdout", "\r\n\r")]),
+        ([("stdout", "x" * 30_000_000)], [("stdout", "x" * 30_000_000)]),
+    ],
+)
+def test_prints_are_put_together_however_long(pieces: list[tuple[str, str]], whole: list[tuple[str, str]]) -> None:
+    made: Any = [{"output_type": "stream", "name": name, "text": text} for name, text in pieces]
+    found = execute.whole_streams(nbformat.from_dict(made))  # type: ignore[no-untyped-call]
+    assert [(each.name, each.text) for each in found] == whole
+
+
+def test_a_chapter_that_prints_without_end_is_refused_when_it_has_run(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    write(book / "book/02-two.ipynb", chapter("Two", "print('x' * 2_000_000)"))
+    pages = chapters.read_pages(book)[2:]
+    line = r"^02-two: an output of the cell that begins \"print.*\" holds 2,000,001 characters, at most 1,000,000 are"
+    with pytest.raises(PressError, match=line):
+        execute.up_to_date(book, pages)
+    assert not execute.executed_path(book, pages[0]).exists()
+
+
+def test_an_error_without_end_is_cut(tmp_path: Path) -> None:
+    watch = progress.Watch("01-one", cells=1, cell=1, source="fail()")
+    shown = execute._failure(watch, "Traceback\n" + "x" * 30_000_000 + "\nValueError: y")
+    assert len(shown) < 3000
+    assert shown.endswith("…\nValueError: y")
+
+
 @pytest.mark.parametrize("text", ["<a " + " " * 900_000, "<a" + " b" * 450_000, "<" * 900_000, "<!--" * 200_000])
 def test_no_output_keeps_the_check_busy(text: str) -> None:
     started = time.monotonic()
@@ -192,7 +226,7 @@ CARD = RECORD | {"id": "C1", "chapter": "01-one", "interval": TEXT, "statement":
 
 def written(page: str) -> Any:
     """The page's markdown as HTML: what a renderer lets through."""
-    return MarkdownIt("commonmark", {"html": True}).enable("table").render(page)
+    return str(MarkdownIt("commonmark", {"html": True}).enable("table").render(page))
 
 
 @pytest.mark.parametrize("where", ["frame", "ledger"])

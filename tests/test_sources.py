@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from nbformat import NotebookNode
 
-from poly.press import build, chapters, sources, stage
+from poly.press import build, chapters, keys, sources, stage
 from poly.press.chapters import Page, PressError
 from test_press import chapter, contents, edit, make_book, outputs_of, write
 
@@ -164,6 +165,12 @@ def test_an_editor_s_files_are_passed_over_and_links_within_the_book_are_followe
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links")
+def test_a_hidden_circle_that_a_chapter_names_is_no_data(book: Path) -> None:
+    (book / "book" / "data" / ".loop").symlink_to(".loop")
+    assert keys.data_files(book / "book", ["data/.loop"]) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
 def test_a_link_in_the_place_of_the_stage_is_not_followed(book: Path) -> None:
     notes = book.parent / "notes"
     (book / "_build").mkdir()
@@ -210,7 +217,7 @@ def test_a_folder_in_which_nothing_can_be_written_is_named(
         patch.setattr(Path, "mkdir", refuse)
         with pytest.raises(PressError, match=f"^{book / '_build'}: cannot be made: {os.strerror(number)}$"):
             build.build(book)
-    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    monkeypatch.setattr(FileLock, "acquire", refuse)
     with pytest.raises(PressError, match=f"^cannot lock {book / '_build'}: {os.strerror(number)}$"):
         build.build(book)
 

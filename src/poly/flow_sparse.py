@@ -98,7 +98,7 @@ def _advance(
     times[instance], steps[instance] = t, h
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _matrix(neuron: Index, ptr: Index, row: Index, w: Array, like: Array) -> Array:
     """The lists as a matrix, of the shape of another."""
     W = np.zeros_like(like)

@@ -103,13 +103,37 @@ class _WatchedEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no 
 
         nb_man.cell_start = cell_start
         watch.kernel = _kernel(run)
-        # Prints arrive in pieces that depend on timing; put together, two builds give the same page.
-        client = PapermillNotebookClient(
-            nb_man, km=watch.kernel, timeout=None, kernel_name=kernel_name, coalesce_streams=True
-        )
+        client = PapermillNotebookClient(nb_man, km=watch.kernel, timeout=None, kernel_name=kernel_name)
         # What the kernel's process itself says, such as a crash in C, is kept apart from the progress lines.
         with _kernel_log(run.root, watch.name).open("wb") as log:
             client.execute(cwd=str(run.root / "book"), env=run.environment, stdout=log, stderr=log, cleanup_kc=True)
+        for cell in code_cells(nb_man.nb):
+            cell.outputs = whole_streams(cell.outputs)
+
+
+def whole_streams(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
+    """Put prints together, stdout before stderr beside it: they arrive in pieces that depend on timing.
+
+    What a carriage return overwrites is left out. nbclient does the same, in a time that grows with a line's square.
+    """
+    streams: dict[str, NotebookNode] = {}
+    merged = []
+    for output in outputs:
+        if output.output_type != "stream" or output.name not in streams:
+            merged.append(output)
+        if output.output_type == "stream":
+            if output.name in streams:
+                streams[output.name].text += output.text
+            streams.setdefault(output.name, output)
+    for output in streams.values():
+        lines = output.text.split("\n")
+        output.text = "\n".join(line[line.rfind("\r", 0, max(len(line) - 1, 0)) + 1 :] for line in lines)
+    names = [output.get("name") for output in merged]
+    for place in range(len(merged) - 1):
+        if names[place : place + 2] == ["stderr", "stdout"]:
+            merged[place : place + 2] = merged[place + 1], merged[place]
+            break
+    return merged
 
 
 papermill_engines.register("poly-press", _WatchedEngine)

@@ -102,7 +102,7 @@ def data_files(book: Path, literals: Iterable[str]) -> list[Path]:
             path = (book / literal).resolve()
             if path != book.resolve() and path.is_relative_to(book.resolve()) and path.exists():
                 found.add(book / path.relative_to(book.resolve()))
-        except (OSError, ValueError):  # no path at all
+        except (OSError, ValueError, RuntimeError):  # no path at all, or a circle of links
             continue
     files = {file for path in found for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()}
     return sorted(f for f in files if f.suffix not in {".ipynb", ".md"} and f != book / "claims.yml")
