@@ -10,11 +10,12 @@ import itertools
 import json
 import os
 import re
+import sys
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 from uuid import uuid4
@@ -74,7 +75,8 @@ def sweep(
         grid: values of each argument of ``run``: numbers, words, None, or tuples of such.
         seeds: how many (0, 1, …), or which, whole numbers ≥ 0.
         executor: any ``concurrent.futures.Executor``; None: a process a core, with one thread each. Processes that are
-            forked after torch has computed in this one may hang: that is torch's threads.
+            forked after torch has computed in this one may hang: that is torch's threads. Dask's,
+            ``Client(…).get_executor()``, may have workers on other machines; each must have loaded the same code.
         store: a folder for finished cells, which a later sweep, or another process at the same time, takes from it
             where point, seed and code are the same: the source of ``run`` and of the functions of its module that it
             names, the values that all of them are bound to or find in their module, what it may reach of the
@@ -88,8 +90,10 @@ def sweep(
         Table with a row for each point and seed, in the order of the grid: its arguments, ``seed``, and the results.
 
     Raises:
-        ValueError: bad input, or with a store a ``run`` that is bound to what has no content to compare.
+        ValueError: bad input, or with a store a ``run`` that is bound to what has no content to compare; a closed
+            client of Dask, or a worker that has other code.
         CellError: a run failed, or returned what is no result.
+        RuntimeError: Dask's cluster is gone, or has no worker that takes a cell.
     """
     checks.function("run", run)
     checks.progress(progress)
@@ -201,18 +205,24 @@ def _computed(
     """Results as they come; each is stored by the process that made it, before anybody waits for it."""
     if not todo:
         return
-    pool: Any = executor or loky.get_reusable_executor(max_workers=min(len(todo), loky.cpu_count()))
-    alone = executor is None
-    futures = {pool.submit(_run_cell, run, cell, key, folder, alone): (key, cell) for key, cell in todo}
+    over = _cluster(run, executor)
+    pool: Any = over or executor or loky.get_reusable_executor(max_workers=min(len(todo), loky.cpu_count()))
+    futures: dict[Future[Any], tuple[str, _Cell]] = {}
     try:
-        for future in as_completed(futures):
+        for key, cell in todo:
+            futures[pool.submit(_run_cell, run, cell, key, folder, executor is None)] = key, cell
+        for future, read in over.completed() if over else ((each, each.result) for each in as_completed(futures)):
             key, cell = futures[future]
             try:
-                result = future.result()
+                result = read()
             except Exception as error:
                 raise CellError(f"{cell.point}, seed {cell.seed}: {type(error).__name__}: {error}") from error
+            if folder is not None and not (folder / f"{key}.json").exists():
+                _save(folder, key, cell, result)  # a worker elsewhere may not see the folder
             yield key, result
     except BaseException:
+        if over:
+            over.cancel()
         for future in futures:
             future.cancel()
         if executor is None:  # what runs is for nobody any more
@@ -220,8 +230,18 @@ def _computed(
         raise
 
 
+def _cluster(run: Callable[..., Any], executor: Executor | None) -> Any:
+    """What speaks with Dask's cluster; None for any other executor."""
+    dask = sys.modules.get("distributed.cfexecutor")  # loaded by whoever made such an executor
+    if dask is None or not isinstance(executor, dask.ClientExecutor):
+        return None
+    from poly import cluster  # noqa: PLC0415  # needs Dask
+
+    return cluster.Pool(executor, run)
+
+
 def _run_cell(run: Callable[..., Any], cell: _Cell, key: str, folder: Path | None, alone: bool) -> Result:
-    if folder is None:
+    if folder is None or not os.access(folder, os.W_OK):
         return _run(run, cell, alone)
     # Two sweeps that share a store at one time share the work: who comes second waits, and takes what is there.
     lock = folder / f"{key}.lock"
