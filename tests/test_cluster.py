@@ -375,8 +375,8 @@ class Blind(Here):
     """A worker on a machine that does not see the folder."""
 
     def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        run, cell, key, folder, alone = args
-        return super().submit(function, run, cell, key, folder / "not" / "here", alone)
+        run, cell, key, folder, *rest = args
+        return super().submit(function, run, cell, key, folder / "not" / "here", *rest)
 
 
 def test_where_the_worker_does_not_see_the_store_the_client_keeps_it(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ Flag = NDArray[np.bool_]  # one element; an array, because compiled loops look a
 SHORT = 2.0  # seconds, for which nobody needs a bar
 _TICK = 0.2
 _lock = Lock()
-# For each caller under way, what ends the limit that all of them share.
-_callers: list[Callable[[], None]] = []
+# For each caller under way, what ends the limit that all of them share. No list: it would count as code that runs.
+_callers: deque[Callable[[], None]] = deque()
 # For each thread that computes alone, how many of torch's a new thread had before the first of them.
 _alone: deque[int] = deque()
 

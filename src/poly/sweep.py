@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from poly import checks
-from poly.code_hash import code_hash
+from poly.code_hash import OtherCodeError, Parts, check, code_parts, trust, whole
 
 Table: TypeAlias = pd.DataFrame
 Point = dict[str, Any]
@@ -78,10 +78,11 @@ def sweep(
             forked after torch has computed in this one may hang: that is torch's threads. Dask's,
             ``Client(…).get_executor()``, may have workers on other machines; each must have loaded the same code.
         store: a folder for finished cells, which a later sweep, or another process at the same time, takes from it
-            where point, seed and code are the same: the source of ``run`` and of the functions of its module that it
-            names, the values that all of them are bound to or find in their module, what it may reach of the
-            laboratory, and the versions of numpy, scipy, torch and numba. Other packages are taken as they are. None:
-            the folder that the variable ``POLY_STORE`` names; without it, nothing is stored.
+            where point, seed and code are the same: ``run`` and what it reaches from name to name, of your modules
+            and of the laboratory, as loaded, with the values that all of it is bound to or finds in its modules; and
+            the versions of numpy, scipy, torch and numba. Other packages are taken as they are. A process that has
+            loaded other code than this one runs nothing. None: the folder that the variable ``POLY_STORE`` names;
+            without it, nothing is stored.
         paired: arguments of ``run`` that the random stream does not hang on: points that differ only there see the
             same draws ("common random numbers"), such as one start trained in several ways.
         progress: a bar with the time left, on the terminal; None: where there is one.
@@ -92,7 +93,7 @@ def sweep(
     Raises:
         ValueError: bad input, or with a store a ``run`` that is bound to what has no content to compare; a closed
             client of Dask, or a worker that has other code.
-        CellError: a run failed, or returned what is no result.
+        CellError: a run failed, or returned what is no result; or, with a store, a process has loaded other code.
         RuntimeError: Dask's cluster is gone, or has no worker that takes a cell.
     """
     checks.function("run", run)
@@ -107,16 +108,18 @@ def sweep(
                 if _DRAFT.fullmatch(draft.name) and time.time() - draft.stat().st_mtime > _FORGOTTEN:
                     draft.unlink()
     try:
-        code = "" if folder is None else code_hash(run)
+        parts = {} if folder is None else code_parts(run, _run)
     except ValueError:
         if store is not None:
             raise
-        code, folder = "", None  # nobody asked for a store
+        parts, folder = {}, None  # nobody asked for a store
+    code = whole(parts) if folder is not None else ""
+    trust(run, parts)
     keys = [_hash(cell._asdict() | {"code": code}) for cell in cells]
     done = {key: found for key in keys if folder is not None and (found := _load(folder, key)) is not None}
     todo = [(key, cell) for key, cell in zip(keys, cells, strict=True) if key not in done]
     with tqdm(total=len(cells), initial=len(done), disable=None if progress is None else not progress) as bar:
-        for key, result in _computed(run, todo, executor, folder):
+        for key, result in _computed(run, todo, executor, folder, parts):
             done[key] = result
             bar.update()
     rows = [
@@ -200,34 +203,47 @@ def _hash(value: Any) -> str:
 
 
 def _computed(
-    run: Callable[..., Any], todo: Sequence[tuple[str, _Cell]], executor: Executor | None, folder: Path | None
+    run: Callable[..., Any],
+    todo: Sequence[tuple[str, _Cell]],
+    executor: Executor | None,
+    folder: Path | None,
+    parts: Parts,
+    first: bool = True,
 ) -> Iterator[tuple[str, Result]]:
     """Results as they come; each is stored by the process that made it, before anybody waits for it."""
     if not todo:
         return
-    over = _cluster(run, executor)
+    over, alone, outdated = _cluster(run, executor), executor is None, False
     pool: Any = over or executor or loky.get_reusable_executor(max_workers=min(len(todo), loky.cpu_count()))
     futures: dict[Future[Any], tuple[str, _Cell]] = {}
+    left = dict(todo)
     try:
         for key, cell in todo:
-            futures[pool.submit(_run_cell, run, cell, key, folder, executor is None)] = key, cell
+            futures[pool.submit(_run_cell, run, cell, key, folder, alone, parts)] = key, cell
         for future, read in over.completed() if over else ((each, each.result) for each in as_completed(futures)):
             key, cell = futures[future]
             try:
                 result = read()
             except Exception as error:
+                # Processes of an earlier sweep may have loaded a module before it was loaded again here.
+                if outdated := alone and first and isinstance(error, OtherCodeError):
+                    break
                 raise CellError(f"{cell.point}, seed {cell.seed}: {type(error).__name__}: {error}") from error
             if folder is not None and not (folder / f"{key}.json").exists():
                 _save(folder, key, cell, result)  # a worker elsewhere may not see the folder
+            del left[key]
             yield key, result
     except BaseException:
         if over:
             over.cancel()
         for future in futures:
             future.cancel()
-        if executor is None:  # what runs is for nobody any more
+        if alone:  # what runs is for nobody any more
             pool.shutdown(wait=False, kill_workers=True)
         raise
+    if outdated:
+        pool.shutdown(wait=True, kill_workers=True)
+        yield from _computed(run, list(left.items()), executor, folder, parts, first=False)
 
 
 def _cluster(run: Callable[..., Any], executor: Executor | None) -> Any:
@@ -240,9 +256,10 @@ def _cluster(run: Callable[..., Any], executor: Executor | None) -> Any:
     return cluster.Pool(executor, run)
 
 
-def _run_cell(run: Callable[..., Any], cell: _Cell, key: str, folder: Path | None, alone: bool) -> Result:
+def _run_cell(run: Callable[..., Any], cell: _Cell, key: str, folder: Path | None, alone: bool, parts: Parts) -> Result:
     if folder is None or not os.access(folder, os.W_OK):
         return _run(run, cell, alone)
+    check(run, parts, _run)
     # Two sweeps that share a store at one time share the work: who comes second waits, and takes what is there.
     lock = folder / f"{key}.lock"
     with FileLock(lock):

@@ -1,0 +1,114 @@
+"""What Python knows of code: where a function comes from, and which names it looks up. A leaf module."""
+
+import dis
+import functools
+import sys
+from collections.abc import Iterator
+from importlib import util
+from pathlib import Path
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+# What decides what a code object does; positions in its source do not.
+_CODE = (
+    *("co_code", "co_consts", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_flags"),
+    *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_exceptiontable"),
+)
+_LOOKS_UP = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
+_INSTALLED = {"site-packages", "dist-packages"}
+
+
+def plain(value: Any) -> Any:
+    """A code object, or a constant of one, as a plain value: equal code gives equal reprs.
+
+    As it runs: not its source, which two lambdas may share, a prompt may lack, and an editor may have changed.
+    """
+    if isinstance(value, CodeType):
+        return tuple(plain(getattr(value, name)) for name in _CODE)
+    if isinstance(value, frozenset):
+        return "frozenset", sorted(repr(plain(item)) for item in value)
+    return tuple(map(plain, value)) if isinstance(value, tuple) else value
+
+
+@functools.lru_cache(maxsize=4096)
+def globals_of(code: CodeType) -> tuple[str, ...]:
+    """All names that the code, or code inside it, looks up outside of itself."""
+    names = {step.argval for part in _parts(code) for step in dis.get_instructions(part) if step.opname in _LOOKS_UP}
+    return tuple(sorted(names))
+
+
+@functools.lru_cache(maxsize=4096)
+def names_of(code: CodeType) -> frozenset[str]:
+    """All names in the code or in code inside it: globals, attributes, and what it imports."""
+    return frozenset(name for part in _parts(code) for name in part.co_names)
+
+
+@functools.lru_cache(maxsize=4096)
+def imports_of(code: CodeType) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
+    """What the code imports when it runs: how many packages up, from which module, and which names."""
+    found = set()
+    for part in _parts(code):
+        steps = list(dis.get_instructions(part))
+        for k, step in enumerate(steps):
+            if step.opname == "IMPORT_NAME":
+                found.add((steps[k - 2].argval, step.argval, tuple(steps[k - 1].argval or ())))
+    return tuple(sorted(found))
+
+
+def _parts(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield from _parts(const)
+
+
+def function_of(value: Any) -> Any:
+    """The function inside of partials, methods, compiled and decorated functions, and objects that can be called."""
+    while not isinstance(value, FunctionType | type):
+        if isinstance(value, functools.partial):
+            value = value.func
+        elif isinstance(value, MethodType):
+            value = value.__func__
+        elif hasattr(value, "py_func") or hasattr(value, "__wrapped__"):
+            value = getattr(value, "py_func", None) or value.__wrapped__
+        else:
+            called = vars(type(value)).get("__call__")
+            return called if isinstance(called, FunctionType) else type(value)
+    return value
+
+
+def home(value: Any) -> str:
+    """The module whose names a function sees, or that a class was defined in; decorators rename neither."""
+    found = value.__globals__.get("__name__") if isinstance(value, FunctionType) else getattr(value, "__module__", None)
+    return "__main__" if found == "__mp_main__" else str(found or "")  # what a new process calls the script
+
+
+def is_own(module: str) -> bool:
+    """Whether a module is of the laboratory or of whoever runs it: neither Python's nor an installed package's."""
+    top = module.partition(".")[0]
+    if top in (__name__.partition(".")[0], "__main__"):  # in another process the latter may be a package's
+        return True
+    if top in sys.stdlib_module_names:
+        return False
+    loaded: Any = sys.modules.get(module) or sys.modules.get(top)
+    try:
+        spec = getattr(loaded, "__spec__", None) or (util.find_spec(top) if top else None)
+    except (ValueError, ImportError):
+        spec = None
+    folders = (spec.origin, *(spec.submodule_search_locations or ())) if spec else ()
+    return not any(_is_installed(place) for place in (getattr(loaded, "__file__", None), *folders) if place)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_installed(place: str) -> bool:
+    return bool(_INSTALLED & set(Path(place).parts))
+
+
+def is_own_code(value: Any) -> bool:
+    """Whether this is a function or a class of one's own."""
+    return isinstance(value, FunctionType | type) and is_own(home(value))
+
+
+def is_own_module(value: Any) -> bool:
+    """Whether this is a module of one's own."""
+    return isinstance(value, ModuleType) and is_own(value.__name__)
