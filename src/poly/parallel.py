@@ -23,6 +23,8 @@ _TICK = 0.2
 _lock = Lock()
 # For each caller under way, what ends the limit that all of them share. No list: it would count as code that runs.
 _callers: deque[Callable[[], None]] = deque()
+# For each thread that computes alone, how many of torch's a new thread had before the first of them.
+_alone: deque[int] = deque()
 
 
 def for_each(run: Callable[[Any, Flag], None], items: Iterable[Any], tick: Callable[[], None] = lambda: None) -> None:
@@ -98,6 +100,31 @@ def _products_on_one_thread() -> Iterator[None]:
             end = _callers.pop()
             if not _callers:
                 end()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """This thread, and those that it starts, compute without the help of others; threads beside it may do the same."""
+    with _products_on_one_thread():
+        with _lock:
+            _alone.append(_alone[0] if _alone else _threads_of_a_new_thread())
+            torch.get_num_threads()  # torch takes the last number that any thread has set when it is first asked
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            with _lock:
+                before = _alone.pop()
+                if not _alone:  # until then, new threads of the others start with one
+                    torch.set_num_threads(before)
+
+
+def _threads_of_a_new_thread() -> int:
+    found: list[int] = []
+    new = Thread(target=lambda: found.append(torch.get_num_threads()))
+    new.start()
+    new.join()
+    return found[0]
 
 
 @lru_cache(maxsize=1)

@@ -11,11 +11,12 @@ import itertools
 import json
 import os
 import re
+import sys
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 from uuid import uuid4
@@ -76,7 +77,8 @@ def sweep(
         seeds: how many (0, 1, …), or which, whole numbers ≥ 0.
         executor: any ``concurrent.futures.Executor``; None: a process a core, with one thread each, or this process
             where the system cannot share memory with others. Processes that are forked after torch has computed in
-            this one may hang: that is torch's threads.
+            this one may hang: that is torch's threads. Dask's, ``Client(…).get_executor()``, may have workers on other
+            machines; each must have loaded the same code.
         store: a folder for finished cells, which a later sweep, or another process at the same time, takes from it
             where point, seed and code are the same: ``run`` and what it reaches from name to name, of your modules
             and of the laboratory, as loaded, with the values that all of it is bound to or finds in its modules; and
@@ -91,8 +93,10 @@ def sweep(
         Table with a row for each point and seed, in the order of the grid: its arguments, ``seed``, and the results.
 
     Raises:
-        ValueError: bad input, or with a store a ``run`` that is bound to what has no content to compare.
+        ValueError: bad input, or with a store a ``run`` that is bound to what has no content to compare; a closed
+            client of Dask, or a worker that has other code.
         CellError: a run failed, or returned what is no result; or, with a store, a process has loaded other code.
+        RuntimeError: Dask's cluster is gone, or has no worker that takes a cell.
     """
     checks.function("run", run)
     checks.progress(progress)
@@ -211,24 +215,33 @@ def _computed(
     """Results as they come; each is stored by the process that made it, before anybody waits for it."""
     if not todo:
         return
-    pool: Any = executor or _processes(len(todo))
+    over, alone, outdated = _cluster(run, executor), executor is None, False
+    pool: Any = over or executor or _processes(len(todo))
     if pool is None:
         for key, cell in todo:
             yield key, _result(cell, functools.partial(_run_cell, run, cell, key, folder, False, parts))
         return
-    alone, outdated = executor is None, False
-    futures = {pool.submit(_run_cell, run, cell, key, folder, alone, parts): (key, cell) for key, cell in todo}
-    left = dict(futures)
+    futures: dict[Future[Any], tuple[str, _Cell]] = {}
+    left = dict(todo)
     try:
-        for future in as_completed(futures):
+        for key, cell in todo:
+            futures[pool.submit(_run_cell, run, cell, key, folder, alone, parts)] = key, cell
+        for future, read in over.completed() if over else ((each, each.result) for each in as_completed(futures)):
             key, cell = futures[future]
-            # Processes of an earlier sweep may have loaded a module before it was loaded again here.
-            if outdated := alone and first and isinstance(future.exception(), OtherCodeError):
-                break
-            result = _result(cell, future.result)
-            del left[future]
+            try:
+                result = _result(cell, read)
+            except CellError as error:
+                # Processes of an earlier sweep may have loaded a module before it was loaded again here.
+                if outdated := alone and first and isinstance(error.__cause__, OtherCodeError):
+                    break
+                raise
+            if folder is not None and not (folder / f"{key}.json").exists():
+                _save(folder, key, cell, result)  # a worker elsewhere may not see the folder
+            del left[key]
             yield key, result
     except BaseException:
+        if over:
+            over.cancel()
         for future in futures:
             future.cancel()
         if alone:  # what runs is for nobody any more
@@ -236,7 +249,17 @@ def _computed(
         raise
     if outdated:
         pool.shutdown(wait=True, kill_workers=True)
-        yield from _computed(run, list(left.values()), executor, folder, parts, first=False)
+        yield from _computed(run, list(left.items()), executor, folder, parts, first=False)
+
+
+def _cluster(run: Callable[..., Any], executor: Executor | None) -> Any:
+    """What speaks with Dask's cluster; None for any other executor."""
+    dask = sys.modules.get("distributed.cfexecutor")  # loaded by whoever made such an executor
+    if dask is None or not isinstance(executor, dask.ClientExecutor):
+        return None
+    from poly import cluster  # noqa: PLC0415  # needs Dask
+
+    return cluster.Pool(executor, run)
 
 
 def _processes(cells: int) -> Any:
@@ -255,7 +278,7 @@ def _result(cell: _Cell, get: Callable[[], Result]) -> Result:
 
 
 def _run_cell(run: Callable[..., Any], cell: _Cell, key: str, folder: Path | None, alone: bool, parts: Parts) -> Result:
-    if folder is None:
+    if folder is None or not os.access(folder, os.W_OK):
         return _run(run, cell, alone)
     check(run, parts, _run)
     # Two sweeps that share a store at one time share the work: who comes second waits, and takes what is there.
