@@ -239,7 +239,7 @@ def firefox() -> Iterator[Engine]:
             def address() -> str | None:
                 assert process.poll() is None, f"Firefox ended with status {process.returncode}"
                 found = re.search(r'"ws_port": (\d+)', said.read_text() if said.is_file() else "")
-                return found and f"ws://127.0.0.1:{found[1]}/session"
+                return f"ws://127.0.0.1:{found[1]}/session" if found else None
 
             engine = Firefox(until(address, "Firefox does not listen"))
             yield engine
