@@ -157,7 +157,7 @@ def test_the_step_that_is_shown_is_the_step_that_is_said(reader: Reader, motion:
     until(lambda: engine.run(SAID) == 3, "three steps are not made")
     shown[3] = engine.run(PICTURES)
     engine.run(PRESS % "Play")
-    until(lambda: engine.run(SAID) > 60, "it does not play")
+    until(lambda: engine.run(SAID) > 20, "it does not play")
     engine.run(PRESS % "Pause")
     shown[engine.run(SAID)] = engine.run(PICTURES)
     for step, pictures in shown.items():
