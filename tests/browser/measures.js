@@ -32,6 +32,13 @@
     return found;
   };
 
+  // Of fractions in a line: the size of their parts, in that of the equation.
+  window.fractions = () => {
+    const size = (node) => Number.parseFloat(getComputedStyle(node).fontSize);
+    const inLine = "math:not([display=block]) mfrac:not(mstyle[displaystyle=true] *)";
+    return [...article().querySelectorAll(inLine)].map((each) => size(each.firstElementChild) / size(each.closest("math")));
+  };
+
   // How many px the page is wider than its window, and what of the article's visible margin notes is cut off.
   window.overflow = () => {
     const window_ = document.documentElement.clientWidth;
