@@ -51,8 +51,7 @@ def _stages(root: Path) -> list[Stage]:
         Stage("rendering", lambda: _python(root, "poly.press", "build", "--stored")),
     ]
     if browser.is_dir():
-        # -rs: a line for each engine that is not on this machine.
-        stages.append(Stage("browser", lambda: _python(root, "pytest", "tests/browser", "-q", "-rs")))
+        stages.append(Stage("browser", lambda: _python(root, "pytest", "tests/browser", "-q")))
     return stages
 
 
