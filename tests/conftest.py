@@ -46,3 +46,9 @@ def unchecked() -> Iterator[None]:
 def book() -> Iterator[Book]:
     with opened() as found:
         yield found
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say each reason for skipped tests once, such as a browser that is not there."""
+    for why in sorted({str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])}):
+        terminalreporter.write_line(why)

@@ -5,6 +5,7 @@ The book is the folder in POLY_HTML, or else the stored notebooks as `python -m 
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -26,17 +28,51 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass
-class Book:
-    """The rendered book on a server of its own, and the browser."""
+class Site:
+    """The rendered book on a server of its own."""
 
     html: Path
     address: str
-    browser: Browser
 
     def pages(self) -> list[str]:
         """Paths of all pages, without the theme's own fragments and the redirect at the root."""
         found = (path.relative_to(self.html).as_posix() for path in page_files(self.html))
         return [page for page in found if page != "index.html"]
+
+
+@dataclass
+class Book(Site):
+    """The rendered book, and Chromium."""
+
+    browser: Browser
+
+
+def not_here(what: str) -> NoReturn:
+    """Something that the test needs is not on this machine: it is skipped, and fails where CI is set."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(what)
+
+
+@functools.cache
+def rendered() -> Path:
+    """The folder of the book."""
+    given = os.environ.get("POLY_HTML")
+    html = Path(given) if given else ROOT / "_build" / "stored" / "html"
+    if not given:
+        command = [sys.executable, "-m", "poly.press", "build", "--stored"]
+        made = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+        assert made.returncode == 0, f"the stored book does not build:\n{made.stdout}\n{made.stderr}"
+    assert (html / "book" / "index.html").is_file(), f"there is no book in {html}"
+    return html
+
+
+@contextmanager
+def served(html: Path) -> Iterator[Site]:
+    """The book there, on a server."""
+    server = free_server(html, 8700)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield Site(html, f"http://127.0.0.1:{server.server_port}/")
+    server.shutdown()
+    server.server_close()
 
 
 @contextmanager
@@ -46,18 +82,8 @@ def opened() -> Iterator[Book]:
         try:
             path = paper.browser(play)
         except PressError as error:
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
-        given = os.environ.get("POLY_HTML")
-        html = Path(given) if given else ROOT / "_build" / "stored" / "html"
-        if not given:
-            command = [sys.executable, "-m", "poly.press", "build", "--stored"]
-            made = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
-            assert made.returncode == 0, f"the stored book does not build:\n{made.stdout}\n{made.stderr}"
-        assert (html / "book" / "index.html").is_file(), f"there is no book in {html}"
-        server = free_server(html, 8700)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        browser = play.chromium.launch(executable_path=path, args=paper.QUIET)
-        yield Book(html, f"http://127.0.0.1:{server.server_port}/", browser)
-        browser.close()
-        server.shutdown()
-        server.server_close()
+            not_here(str(error))
+        with served(rendered()) as site:
+            browser = play.chromium.launch(executable_path=path, args=paper.QUIET)
+            yield Book(site.html, site.address, browser)
+            browser.close()
