@@ -218,8 +218,10 @@ def _computed(
     over, alone, outdated = _cluster(run, executor), executor is None, False
     pool: Any = over or executor or _processes(len(todo))
     if pool is None:
-        for key, cell in todo:
-            yield key, _result(cell, functools.partial(_run_cell, run, cell, key, folder, False, parts))
+        yield from (
+            (key, _result(cell, functools.partial(_run_cell, run, cell, key, folder, False, parts)))
+            for key, cell in todo
+        )
         return
     futures: dict[Future[Any], tuple[str, _Cell]] = {}
     left = dict(todo)
