@@ -140,8 +140,13 @@ def test_a_process_looks_once_at_what_it_runs_and_again_after_a_reload(
 ) -> None:
     module = user("run_of_mine", "FACTOR = 2\n" + RUN.format("FACTOR * n"))
     parts = code_hash.code_parts(module.run)
-    looked = []
-    monkeypatch.setattr(code_hash, "code_parts", lambda *of: looked.append(of) or parts)
+    looked: list[Any] = []
+
+    def look(*of: Any) -> Any:
+        looked.append(of)
+        return parts
+
+    monkeypatch.setattr(code_hash, "code_parts", look)
     for _ in range(3):
         code_hash.check(module.run, parts)
     assert len(looked) == 1
@@ -163,7 +168,7 @@ def test_a_process_with_another_value_in_a_module_runs_nothing(user: Any, value:
 
 def test_tensors_of_every_kind_have_a_content(tmp_path: Path) -> None:
     def hashed(value: torch.Tensor) -> str:
-        return code_hash.code_hash(functools.partial(mine, n=value))
+        return code_hash.code_hash(functools.partial(mine, n=value))  # type: ignore[arg-type]
 
     dense = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     kinds = (torch.bfloat16, torch.float16, torch.complex64, torch.float8_e4m3fn, torch.int8, torch.bool)
@@ -172,7 +177,7 @@ def test_tensors_of_every_kind_have_a_content(tmp_path: Path) -> None:
     for tensor in tensors:
         assert hashed(tensor) == hashed(tensor.clone())
     with pytest.raises(ValueError, match=r"^run: is bound to a tensor of torch.float32 on meta, must be bound to one"):
-        sweep.sweep(functools.partial(mine, k=dense.to("meta")), {"n": [2]}, seeds=1, store=tmp_path)
+        sweep.sweep(functools.partial(mine, k=dense.to("meta")), {"n": [2]}, seeds=1, store=tmp_path)  # type: ignore[call-arg]
 
 
 SCRIPT = """

@@ -75,9 +75,9 @@ def test_what_a_cache_holds_lets_nothing_through() -> None:
     law.factor(8, 16, 0.01)
     law.pair_surplus(8)
     for call in (
-        lambda: law.factor(8, 16, 0.01 + 0j),
-        lambda: law.factor(8.0, 16, 0.01),
-        lambda: law.pair_surplus(8.0),
+        lambda: law.factor(8, 16, 0.01 + 0j),  # type: ignore[arg-type]
+        lambda: law.factor(8.0, 16, 0.01),  # type: ignore[arg-type]
+        lambda: law.pair_surplus(8.0),  # type: ignore[arg-type]
     ):
         with pytest.raises(ValueError, match=r"^(l1|n|m)="):
             call()  # type: ignore[no-untyped-call]

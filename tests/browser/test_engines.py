@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -121,6 +122,11 @@ def visit(reader: Reader, page: str) -> Visit:
     return Visit(title, len(lines), complaints, lost, high, wide)
 
 
+def says(engine: Engine, step: int) -> bool:
+    """Whether this step is said."""
+    return bool(engine.run(SAID) == step)
+
+
 def assert_none(found: dict[str, list[str]]) -> None:
     faults = [f"{page}: {fault}" for page, each in found.items() for fault in each]
     assert not faults, "\n" + "\n".join(faults)
@@ -162,7 +168,7 @@ def test_the_step_that_is_shown_is_the_step_that_is_said(reader: Reader, motion:
     shown[engine.run(SAID)] = engine.run(PICTURES)
     for step, pictures in shown.items():
         reader.load(f"{PLAYGROUND}?n=8&m=16&step={step}")
-        until(lambda step=step: engine.run(SAID) == step, f"the link does not lead to step {step}")
+        until(functools.partial(says, engine, step), f"the link does not lead to step {step}")
         assert engine.run(PICTURES) == pictures, f"step {step} looks otherwise"
     assert len(set(shown.values())) == 3
 
