@@ -133,9 +133,9 @@ def test_a_missing_field(ledger: Path, field: str) -> None:
 
 
 BAD_PREDICTIONS: list[tuple[Any, str]] = [
-    ({"value": True, "tolerance": 1, "says": "x"}, r"must have a number value, a number tolerance, and says$"),
-    ({"value": 1, "tolerance": 1, "says": ""}, r"must have a number value, a number tolerance, and says$"),
-    ({"value": 1, "tolerance": 1, "says": "x", "sys": "y"}, r"must have a number value, a number tolerance, and says$"),
+    ({"value": True, "tolerance": 1, "says": "x"}, r": value=True, must be a number$"),
+    ({"value": 1, "tolerance": 1, "says": ""}, r": says='', must be a few words$"),
+    ({"value": 1, "tolerance": 1, "says": "x", "sys": "y"}, r": unknown field 'sys', allowed are "),
     ({"value": 1}, r"must have a number value, a number tolerance, and says$"),
     ({"value": "one", "tolerance": 1, "says": "x"}, r": value='one', must be a number$"),
     (3, r"must have a number value, a number tolerance, and says$"),

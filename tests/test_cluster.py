@@ -78,7 +78,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     forgiving = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
     with started("scheduler", "--port", "0", "--scheduler-file", str(file), "--idle-timeout", "10m", env=forgiving):
         found = address(file)
-        typed = ("--preload", "conftest")  # calls are checked as in this process, else that is other code
+        typed = ("--preload", "typed")  # calls are checked as in this process, else that is other code
         with worker(found, folder, "--nthreads", "2", *typed), worker(found, folder, "--nthreads", "1", *typed):
             yield found
 

@@ -107,9 +107,10 @@ def test_a_build_folder_that_takes_no_files_is_named_and_the_last_book_stays(
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "copytree", failing(number, str(told / "_build/stored/stage/book")))
         line = said(told, capsys, "build", "--stored")
-    assert line == f"error: {told / '_build/stored/stage/book'}: {os.strerror(number)}"
+    assert line == f"error: {told / '_build/stored/stage/book'}: {os.strerror(number)}; the last book stays"
     monkeypatch.setattr(Path, "write_text", failing(number))  # in the middle of writing no file is named
-    assert said(told, capsys, "build", "--stored") == f"error: {told / '_build'}: {os.strerror(number)}"
+    line = said(told, capsys, "build", "--stored")
+    assert line == f"error: {told / '_build/stored'}: {os.strerror(number)}; the last book stays"
     assert contents(told / "_build/stored/html") == last
 
 
@@ -138,7 +139,7 @@ def test_a_disk_that_takes_no_more_is_one_line_and_the_last_book_stays(told: Pat
     )
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line == f"error: {told / '_build/stored/stage/book/large.bin'}: File too large"
+    assert line == f"error: {told / '_build/stored/stage/book/large.bin'}: File too large; the last book stays"
     assert contents(told / "_build/stored/html") == last
 
 

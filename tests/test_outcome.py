@@ -92,6 +92,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "VARIANTS": {},
     }.items():
         monkeypatch.setattr(adamw_runs, name, value)
+    monkeypatch.setattr(sweep, "_processes", lambda _: None)  # in this process, whose functions check types
     monkeypatch.setattr("sys.argv", ["adamw_runs", str(tmp_path / "kept"), "--store", str(tmp_path / "store")])
     return tmp_path / "kept"
 

@@ -20,8 +20,9 @@ def clone(tmp_path: Path) -> Path:
     root = tmp_path / "second clone"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(Path(own.__file__).parents[1], root / "src/poly", ignore=ignored)
-    (root / "_toc.yml").write_text("format: jb-book\nroot: index\n")
-    (root / "index.md").write_text("# Second\n")
+    (root / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
+    (root / "book").mkdir()
+    (root / "book/index.md").write_text("# Second\n")
     return root
 
 
@@ -62,7 +63,6 @@ def test_pytest_refuses_to_test_the_code_of_another(clone: Path) -> None:
     for name in ("conftest.py", "pyproject.toml"):
         shutil.copy(HERE / name, clone)
     change(clone / "src/poly/model.py")
-    (clone / "book").mkdir()
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--nbval", "book"],
         cwd=clone,

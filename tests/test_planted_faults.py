@@ -79,7 +79,11 @@ def sign_of_a_force(root: Path) -> None:
 
 
 def lambda_off_by_four(root: Path) -> None:
-    edit(root / "src/poly/sparsify.py", "tax = -1.0, step * shrink", "tax = -1.0, step * shrink / 4")
+    edit(
+        root / "src/poly/sparsify.py",
+        "0.0, False, step * shrink,",
+        "0.0, False, step * shrink / 4,",
+    )
 
 
 def threshold_moved(root: Path) -> None:
