@@ -226,6 +226,7 @@ def test_a_cell_that_raises_is_named_and_none_that_waits_is_run(client: Client, 
 
 SCRIPT = """
 import os, sys
+import typed  # as the workers
 from distributed import Client
 from functools import partial
 from poly import sweep
