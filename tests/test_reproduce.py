@@ -84,6 +84,22 @@ def test_the_small_grid_is_in_the_parameters_cell() -> None:
     assert reproduce.small(new_notebook()) == {}  # type: ignore[no-untyped-call]
 
 
+def test_on_small_grids_perturbation_tells_what_may_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text hangs on rounding, the figure's number does not."""
+    runs = {"plain": notebook(), "perturbed": notebook("13"), "oldest": notebook("14")}
+    monkeypatch.setattr(reproduce, "read_pages", lambda _: [])
+    monkeypatch.setattr(reproduce, "find_chapters", lambda *_: [Page("book/01-one", tmp_path)])
+    monkeypatch.setattr(reproduce, "run_small", lambda root, pages, variant, name, variables=None: [runs[name]])
+    moved = ["seed 7: 01-one, cell 1 says '13', and said '12'"]
+    assert reproduce.reduced(tmp_path, [7]) == reproduce.Small([], moved)
+    runs["oldest"] = notebook("14", value=1.5)
+    faults = reproduce.reduced(tmp_path, [7]).faults
+    assert [line.split("]")[0] for line in faults if "claim" not in line] == ["01-one, fig-a, series 'y'[0"]
+    assert len(faults) == 2
+    runs["perturbed"] = notebook()
+    assert len(reproduce.reduced(tmp_path, [7]).faults) == 3
+
+
 def test_variants_set_threads_instructions_and_a_fresh_hash_seed() -> None:
     found = reproduce.Variant(2, "avx2").variables()
     assert {found[name] for name in THREAD_VARIABLES} == {"2"}

@@ -65,11 +65,14 @@ def _chapters(root: Path) -> bool:
 
 def _small_grids(root: Path) -> bool:
     seed = perturbation.chosen(root)
-    print(f"perturbed with seed {seed}: again by `python -m poly.press perturb --small --seed {seed}`", flush=True)
-    faults = reproduce.reduced(root, seed)
-    for fault in faults:
+    print(f"perturbed with the seeds {seed}, of this commit, and 0: again by `make perturb`", flush=True)
+    found = reproduce.reduced(root, (seed, 0))
+    for line in found.moved:
+        print(f"moved by perturbation, {line}")
+    for fault in found.faults:
         print(fault)
-    return not faults
+    print(f"{len(found.moved)} places where perturbation moves more than the level allows; {len(found.faults)} others")
+    return not found.faults
 
 
 def stored_outputs(root: Path) -> bool:

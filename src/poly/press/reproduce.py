@@ -215,23 +215,38 @@ def run_small(
     return [read_notebook(job.target) for job in jobs]
 
 
-def reduced(root: Path, seed: int) -> list[str]:
-    """What differs between runs on small grids: from two threads with the newest instructions, as they are, to one
-    thread with the oldest, and to starts perturbed with this seed.
+class Small(NamedTuple):
+    """What differs between runs on small grids, a line each.
+
+    ``faults``: between instruction sets, where no perturbation moves anything. ``moved``: what perturbations move by
+    more than its level allows; these levels are not true yet on small grids, where few networks are behind a number.
     """
+
+    faults: list[str]
+    moved: list[str]
+
+
+def reduced(root: Path, seeds: Sequence[int]) -> Small:
+    """Execute all chapters on small grids: as they are, with the oldest instructions, and perturbed with each seed."""
     pages = find_chapters(read_pages(root), [])
-    newest = Variant(2, "native")
+    newest, oldest = Variant(2, "native"), variants()[-2]
     plain = run_small(root, pages, newest, "plain")
-    others = {
-        str(variants()[-2]): run_small(root, pages, variants()[-2], "oldest"),
-        f"perturbed with seed {seed}": run_small(root, pages, newest, "perturbed", {perturb.VARIABLE: str(seed)}),
-    }
-    return [
-        f"{page.name}, {how}: {line}"
-        for how, runs in others.items()
-        for page, one, other in zip(pages, plain, runs, strict=True)
-        for line in compare(one, other)
-    ]
+
+    def changes(runs: Sequence[NotebookNode]) -> list[str]:
+        found = zip(pages, plain, runs, strict=True)
+        return [f"{page.name}, {line}" for page, one, other in found for line in compare(one, other)]
+
+    moved: dict[str, str] = {}
+    for seed in seeds:
+        runs = run_small(root, pages, newest, "perturbed", {perturb.VARIABLE: str(seed)})
+        moved |= {_place(line): f"seed {seed}: {line}" for line in changes(runs)}
+    faults = [line for line in changes(run_small(root, pages, oldest, "oldest")) if _place(line) not in moved]
+    return Small(faults, sorted(moved.values()))
+
+
+def _place(line: str) -> str:
+    """Where a change is: the cell or the claim of a chapter, or the series of a figure."""
+    return re.split(r"(?<=')\[| says |: ", line, maxsplit=1)[0]
 
 
 def small(notebook: NotebookNode) -> dict[str, Any]:
