@@ -65,7 +65,8 @@ def _chapters(root: Path) -> bool:
 
 def _small_grids(root: Path) -> bool:
     seed = perturbation.chosen(root)
-    print(f"perturbed with the seeds {seed}, of this commit, and 0: again by `make perturb`", flush=True)
+    again = f'make perturb ARGS="--small --seed {seed}"'
+    print(f"perturbed with the seeds {seed}, of this commit, and 0: again by `{again}`", flush=True)
     found = reproduce.reduced(root, (seed, 0))
     for line in found.moved:
         print(f"moved by perturbation, {line}")
