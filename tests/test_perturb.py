@@ -74,10 +74,6 @@ def noisy() -> torch.Tensor:
 
 # Every way from a start to an end; rows that a chapter makes itself go through one of these.
 RUNS: dict[str, Any] = {
-    "init": lambda: model.init(3, 4, generator=generator()),
-    "init in float32": lambda: model.init(3, 4, generator=generator(), dtype=torch.float32),
-    "superposition.init": lambda: superposition.init(4, 2, generator=generator()).W,
-    "untied.init": lambda: untied.init(4, 2, generator=generator()).decoder,
     "flow": lambda: flow.flow(torch.eye(3, 5, dtype=torch.float64) + 0.1, 0.01, t_end=0.5).W,
     "train": trained,
     "train in float32": lambda: trained(torch.float32),
@@ -124,7 +120,7 @@ def test_neurons_are_relabeled_during_the_run_and_not_after(perturbed: pytest.Mo
 
 
 def drawn(*, m: int, generator: torch.Generator) -> float:
-    return model.init(1, m, generator=generator).sum().item()
+    return perturb.start(model.init(1, m, generator=generator)).sum().item()
 
 
 def test_stored_cells_know_the_perturbation(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

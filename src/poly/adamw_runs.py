@@ -60,16 +60,16 @@ _LISTED = ("feature", "neuron", "weight", "start", "rank")
 _TYPES = {"feature": np.uint16, "neuron": np.uint16, "weight": np.float32, "start": np.float32, "rank": np.uint16}
 
 
+def question(m: int, l1: float) -> tuple[Callable[..., Any], dict[str, Sequence[Any]], tuple[str, ...]]:
+    """The sweep of one width: its run, its grid, and what is paired."""
+    grid: dict[str, Sequence[Any]] = {"n": [N], "m": [m], "l1": [l1], "method": ["adamw"]}
+    return outcome.outcome, grid | {"keep_overlap": [m == HEAT_MAP]}, ("l1", "method", "keep_overlap")
+
+
 def compute(m: int, l1: float, *, seeds: int | Sequence[int], store: Path | None = None) -> sweep.Table:
     """The runs of one width anew: a row for each network, as ``outcome.outcome`` gives it."""
-    grid: dict[str, Sequence[Any]] = {
-        "n": [N],
-        "m": [m],
-        "l1": [l1],
-        "method": ["adamw"],
-        "keep_overlap": [m == HEAT_MAP],
-    }
-    return sweep.sweep(outcome.outcome, grid, seeds=seeds, store=store, paired=("l1", "method", "keep_overlap"))
+    run, grid, paired = question(m, l1)
+    return sweep.sweep(run, grid, seeds=seeds, store=store, paired=paired)
 
 
 def load(folder: Path | str) -> sweep.Table:

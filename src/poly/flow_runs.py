@@ -52,6 +52,16 @@ def fresh(n: int, m: int, l1s: Sequence[float], networks: int, batch: int) -> di
     return {"run": outcome.counts, "grid": grid, "seeds": networks // batch, "paired": ("l1",)}
 
 
+def sweeps() -> dict[str, dict[str, Any]]:
+    """Return every sweep that is kept, by its name: the arguments of ``kept.table`` and ``kept.keep``."""
+    found: dict[str, dict[str, Any]] = {
+        "counts": {"run": outcome.outcome, "grid": GRID, "seeds": NETWORKS, "paired": PAIRED}
+    }
+    for sizes, l1s in ((FIT, L1S_FIT), (TESTED, L1S_TESTED), (FRESH, L1S_FRESH), (PAIRS, (L1_PAIRS,))):
+        found |= {f"{n}-{m}": fresh(n, m, l1s, *how_many) for n, m, *how_many in sizes}
+    return found
+
+
 def main() -> None:
     """Compute what is not there yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -59,12 +69,7 @@ def main() -> None:
     parser.add_argument("--store", type=Path, help="where single cells are kept until a sweep is whole")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    sweeps: dict[str, dict[str, Any]] = {
-        "counts": {"run": outcome.outcome, "grid": GRID, "seeds": NETWORKS, "paired": PAIRED}
-    }
-    for sizes, l1s in ((FIT, L1S_FIT), (TESTED, L1S_TESTED), (FRESH, L1S_FRESH), (PAIRS, (L1_PAIRS,))):
-        sweeps |= {f"{n}-{m}": fresh(n, m, l1s, *how_many) for n, m, *how_many in sizes}
-    for name, asked in sweeps.items():
+    for name, asked in sweeps().items():
         kept.fill(options.folder, name, **asked, store=options.store)
 
 

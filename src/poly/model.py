@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Real, Shaped
 from torch import Tensor
 
-from poly import checks, perturb
+from poly import checks
 
 
 class Forces(NamedTuple):
@@ -65,8 +65,7 @@ def init(
     checks.floating(dtype)
     device = checks.device(device, dtype)
     W: Tensor = torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device) / m**0.5
-    started: Tensor = perturb.start(W.to(dtype=dtype, device=device))
-    return started
+    return W.to(dtype=dtype, device=device)
 
 
 def reconstruct(

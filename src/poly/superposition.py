@@ -67,7 +67,7 @@ def init(n: int, m: int, *, instances: tuple[int, ...] = (), generator: torch.Ge
     shape = tuple(checks.count("instances", size) for size in instances)
     checks.generator(generator)
     W = torch.randn(*shape, n, m, generator=generator, dtype=torch.float64, device=generator.device)
-    W = perturb.start(W * (2 / (n + m)) ** 0.5)
+    W = W * (2 / (n + m)) ** 0.5
     return Network(W, torch.zeros(*shape, n, dtype=torch.float64, device=generator.device))
 
 

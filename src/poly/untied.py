@@ -101,8 +101,7 @@ def init(
             return torch.randn(*shape, rows, columns, **options).div_(m**0.5)
         return torch.rand(*shape, rows, columns, **options).mul_(2).sub_(1).mul_((6 / (n + m)) ** 0.5)
 
-    started = perturb.start(draw(n, m)), perturb.start(draw(m, n))
-    return Network(*started, torch.zeros(*shape, n, dtype=torch.float64, device=generator.device))
+    return Network(draw(n, m), draw(m, n), torch.zeros(*shape, n, dtype=torch.float64, device=generator.device))
 
 
 def sample(n: int, active: int, *, groups: int, batch: int, generator: torch.Generator) -> Float[Tensor, "batch n"]:
