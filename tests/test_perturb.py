@@ -120,7 +120,7 @@ def test_neurons_are_relabeled_during_the_run_and_not_after(perturbed: pytest.Mo
 
 
 def drawn(*, m: int, generator: torch.Generator) -> float:
-    return perturb.start(model.init(1, m, generator=generator)).sum().item()
+    return float(perturb.start(model.init(1, m, generator=generator)).sum())
 
 
 def test_stored_cells_know_the_perturbation(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

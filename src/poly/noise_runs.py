@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 from torch import Tensor
 
-from poly import checks, expected, kurtosis, metrics, model, training
+from poly import checks, expected, kurtosis, metrics, model, perturb, training
 from poly.noise import EXCESS_KURTOSIS
 
 Array = NDArray[Any]
@@ -110,7 +110,7 @@ def descend(*, n: int, m: int, noise: Any, sigma: float, generator: torch.Genera
     Returns:
         Descent.
     """
-    start = model.init(n, m, generator=generator)[0]
+    start = perturb.start(model.init(n, m, generator=generator)[0])
 
     def both(w: Array) -> tuple[float, Array]:
         W: Tensor = torch.from_numpy(w.reshape(n, m))

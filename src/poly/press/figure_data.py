@@ -42,19 +42,26 @@ class FigureData(NamedTuple):
         return self.own.get(name, self.rule)
 
 
-def statistical(networks: ArrayLike) -> Series:
+def statistical(networks: ArrayLike, shown: ArrayLike | None = None) -> Series:
     """Declare a series that is a mean over networks, each of which rounding may send another way.
 
     Args:
         networks: the number of every network, (networks, *points), at least two; NaN where one has none.
+        shown: what is plotted in place of the mean, (*points,) or (*points, k), such as a mean with its interval. It
+            must be as before where all networks are; else it may move by twice what the mean may.
 
     Raises:
-        ValueError: fewer than two networks.
+        ValueError: fewer than two networks, or ``shown`` of another shape.
     """
     values = np.asarray(networks)
     if values.ndim == 0 or len(values) < 2:
         raise ValueError(f"networks: has shape {values.shape}, must have two or more networks on the first axis")
-    return Series(values, Rule("statistical"))
+    if shown is None:
+        return Series(values, Rule("statistical"))
+    points, there = values.shape[1:], np.shape(shown)
+    if there[: len(points)] != points or len(there) > len(points) + 1:
+        raise ValueError(f"shown: has shape {there}, must be {points}, or that and one more axis")
+    return Series(values, Rule("statistical", shown=True), shown)
 
 
 def check_name(name: Any) -> None:
@@ -69,7 +76,11 @@ def check_name(name: Any) -> None:
 
 
 def pack(
-    data: Mapping[str, ArrayLike | Series], level: str, tolerance: float = TOLERANCE, absolute: float = 0.0
+    data: Mapping[str, ArrayLike | Series],
+    level: str,
+    tolerance: float = TOLERANCE,
+    absolute: float = 0.0,
+    redrawn: float = 0.0,
 ) -> dict[str, Any]:
     """What an output's metadata keeps of plotted numbers.
 
@@ -78,7 +89,7 @@ def pack(
             outside (0, 1), an absolute one that is negative, or a figure whose level is "statistical": that is said of
             each series, with its networks.
     """
-    levels.check(Rule(level, tolerance, absolute))  # type: ignore[arg-type]
+    levels.check(Rule(level, tolerance, absolute, redrawn))  # type: ignore[arg-type]
     if level == "statistical":
         raise ValueError("level='statistical', must be said of each series: figures.statistical(networks)")
     if not isinstance(data, Mapping) or not data:
@@ -89,10 +100,12 @@ def pack(
         values = np.asarray(given.values if isinstance(given, Series) else given)
         if isinstance(given, Series):
             levels.check(given.rule)
-            own[str(name)] = {key: value for key, value in given.rule._asdict().items() if value != 0.0}
+            own[str(name)] = {key: value for key, value in given.rule._asdict().items() if value}
         if isinstance(given, Series) and given.rule.level == "statistical":
             series[f"{name}{_NETWORKS}"] = values
             series[str(name)], series[f"{name}{_ERROR}"] = levels.mean(values)
+            if given.shown is not None:
+                series[str(name)] = np.asarray(given.shown)
         else:
             series[str(name)] = values
     for name, values in series.items():
@@ -102,7 +115,7 @@ def pack(
             raise ValueError(f"data: series {name!r} holds infinity, which no plot shows; NaN leaves a gap")
     text = base64.b64encode(npz(series)).decode()
     packed = {"npz": text, "level": level, "tolerance": tolerance, "absolute": absolute}
-    return packed | ({"own": own} if own else {})
+    return packed | ({"redrawn": redrawn} if redrawn else {}) | ({"own": own} if own else {})
 
 
 def unpack(packed: Any) -> FigureData:
@@ -113,8 +126,8 @@ def unpack(packed: Any) -> FigureData:
     """
     if not isinstance(packed, dict) or not packed.get("npz"):
         raise ValueError("has no plotted numbers")
-    rule = Rule(packed.get("level"), packed.get("tolerance"), packed.get("absolute", 0.0))  # type: ignore[arg-type]
-    levels.check(rule._replace(tolerance=TOLERANCE, absolute=0.0))
+    rule = Rule(packed.get("level"), packed.get("tolerance"), packed.get("absolute", 0.0), packed.get("redrawn", 0.0))  # type: ignore[arg-type]
+    levels.check(rule._replace(tolerance=TOLERANCE, absolute=0.0, redrawn=0.0))
     try:
         levels.check(rule)
         own = {str(name): Rule(**given) for name, given in packed.get("own", {}).items()}
@@ -164,6 +177,17 @@ def moves(stored: FigureData, new: FigureData) -> dict[str, float]:
     return found
 
 
+def same_networks(stored: FigureData, new: FigureData, name: str | None = None) -> bool:
+    """Whether every network has the numbers that it had, in one statistical series or in all of a figure."""
+    for each in [name] if name else [each for each in stored.series if stored.rule_of(each).level == "statistical"]:
+        before, after = (data.series.get(f"{each}{_NETWORKS}") for data in (stored, new))
+        if before is None or after is None:
+            continue
+        if before.shape != after.shape or levels.excess(before, after, Rule("rounding")).any():
+            return False
+    return True
+
+
 def differences(stored: FigureData, new: FigureData, perturbed: Mapping[str, float] | None = None) -> list[str]:
     """What in ``new`` is not as stored, at the stored level: for each series where and by how much; empty if all is.
 
@@ -186,10 +210,12 @@ def differences(stored: FigureData, new: FigureData, perturbed: Mapping[str, flo
             was, now = f"{before.dtype.kind}{list(before.shape)}", f"{after.dtype.kind}{list(after.shape)}"
             found.append(f"series {name!r} had type and shape {was}, has {now}")
             continue
-        if stored.rule_of(name).level == "statistical":
+        rule = stored.rule_of(name)
+        if rule.level == "statistical":
             lines = _statistical(name, stored, new)
         elif _of_networks(name, stored) is None:
-            lines = _beyond(name, before, after, stored.rule_of(name))
+            redrawn = rule.redrawn > 0 and not same_networks(stored, new)
+            lines = _beyond(name, before, after, rule._replace(absolute=rule.redrawn) if redrawn else rule)
         else:
             continue
         largest = moves(stored, new)[name] if lines else 0.0
@@ -233,24 +259,32 @@ def _beyond(name: str, before: Array, after: Array, rule: Rule) -> list[str]:
 def _statistical(name: str, stored: FigureData, new: FigureData) -> list[str]:
     """What differs by more than rounding does to the networks; and means that are not those of their networks."""
     found = []
+    rule = stored.rule_of(name)
     for data, when in ((stored, "stored"), (new, "new")):
         networks = data.series[f"{name}{_NETWORKS}"]
         for part, values in zip((name, f"{name}{_ERROR}"), levels.mean(networks), strict=True):
-            if levels.excess(values, data.series[part], Rule("rounding", 1e-9)).any():
+            own = rule.shown and part == name
+            if not own and levels.excess(values, data.series[part], Rule("rounding", 1e-9)).any():
                 found.append(f"series {part!r}, {when}: is not that of its networks")
     before, after = (data.series[f"{name}{_NETWORKS}"] for data in (stored, new))
     if before.shape != after.shape:
         return found  # named by the comparison of the networks' own series
     agreed = levels.agreement(before, after)
-    excess = np.maximum(np.abs(agreed.shift) - agreed.allowed, 0.0)
-    excess = np.where(np.isnan(stored.series[name]) != np.isnan(new.series[name]), np.inf, excess)
-    excess = np.where(np.isnan(excess), 0.0, excess)
+    old, now = (np.asarray(levels.mean(networks)[0]) for networks in (before, after))
+    excess = _over(old, now, agreed.allowed)
+    if rule.shown and not excess.any():
+        if same_networks(stored, new, name):
+            return found + _beyond(name, stored.series[name], new.series[name], Rule("rounding"))
+        old, now = (np.asarray(data.series[name], float) for data in (stored, new))
+        allowed = agreed.allowed.reshape(agreed.allowed.shape + (1,) * (old.ndim - agreed.allowed.ndim))
+        agreed = agreed._replace(allowed=np.broadcast_to(2 * allowed, old.shape))
+        excess = _over(old, now, agreed.allowed)
     if excess.any():
         worst = _place(excess)
         found.append(
-            f"series {name!r}{_index(worst)}: stored {stored.series[name][worst]:.10g}, now "
-            f"{new.series[name][worst]:.10g}, allowed are ±{agreed.allowed[worst]:.2g} by what rounding does to its "
-            f"{len(before)} networks (statistical); {np.count_nonzero(excess)} of {excess.size} numbers differ"
+            f"series {name!r}{_index(worst)}: stored {old[worst]:.10g}, now {now[worst]:.10g}, allowed are "
+            f"±{agreed.allowed[worst]:.2g} by what rounding does to its {len(before)} networks (statistical); "
+            f"{np.count_nonzero(excess)} of {excess.size} numbers differ"
         )
     elif abs(agreed.pooled) > agreed.pooled_allowed:
         found.append(
@@ -258,6 +292,13 @@ def _statistical(name: str, stored: FigureData, new: FigureData) -> list[str]:
             f"±{agreed.pooled_allowed:.2g} by what rounding does to its {len(before)} networks (statistical)"
         )
     return found
+
+
+def _over(before: Array, after: Array, allowed: Array) -> Array:
+    """How far each number moved beyond what is allowed; infinitely where one of the two is no number."""
+    excess = np.maximum(np.abs(after - before) - allowed, 0.0)
+    excess = np.where(np.isnan(before) != np.isnan(after), np.inf, excess)
+    return np.where(np.isnan(excess), 0.0, excess)
 
 
 def _place(excess: Array) -> tuple[Any, ...]:

@@ -73,9 +73,18 @@ def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (7.
     return fig, fig.subplots(rows, columns, **options)
 
 
-def rounding(values: ArrayLike, tolerance: float = levels.TOLERANCE, absolute: float = 0.0) -> levels.Series:
-    """Declare a series that another run meets within a rounding error of its own: relative, and absolute besides."""
-    return levels.Series(values, levels.Rule("rounding", tolerance, absolute))
+def rounding(
+    values: ArrayLike, tolerance: float = levels.TOLERANCE, absolute: float = 0.0, redrawn: float = 0.0
+) -> levels.Series:
+    """Declare a series that another run meets within a rounding error of its own.
+
+    Args:
+        values: the series.
+        tolerance: the largest error of a number, relative to its size.
+        absolute: the largest error besides, in the units of the plot.
+        redrawn: the same, where networks of a statistical series of this figure came out otherwise.
+    """
+    return levels.Series(values, levels.Rule("rounding", tolerance, absolute, redrawn))
 
 
 def show(
@@ -88,6 +97,7 @@ def show(
     level: levels.Level,
     tolerance: float = levels.TOLERANCE,
     absolute: float = 0.0,
+    redrawn: float = 0.0,
     keep_colors: bool = False,
     explore: Explore | None = None,
 ) -> None:
@@ -103,6 +113,7 @@ def show(
         level: how well another run must meet all other series: "exact" or "rounding" (see ``levels``).
         tolerance: the largest rounding error of a number, relative to its size.
         absolute: the largest rounding error besides, in the units of the plot.
+        redrawn: the same, where networks of a statistical series of this figure came out otherwise; 0: as ever.
         keep_colors: True where the dark theme must not invert the picture, as for heat maps.
         explore: a slider over numbers, with which the page redraws the figure below the static one.
 
@@ -115,7 +126,7 @@ def show(
             raise ValueError(f"figure {name!r}: {field} is empty, every figure has one")
     try:
         slider, moved = explore.pack() if explore else (None, {})
-        packed = figure_data.pack({**data, **moved}, level, tolerance, absolute)
+        packed = figure_data.pack({**data, **moved}, level, tolerance, absolute, redrawn)
     except ValueError as error:
         raise ValueError(f"figure {name!r}: {error}") from None
     if folder := os.environ.get(FOLDER):

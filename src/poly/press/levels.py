@@ -30,11 +30,17 @@ _WHOLE = 1 / 6
 
 
 class Rule(NamedTuple):
-    """The level of a series, and for ``rounding`` how much it allows."""
+    """The level of a series, and for ``rounding`` how much it allows.
+
+    ``redrawn``: what it allows, absolutely, where networks of the same figure came out otherwise; 0 where that changes
+    nothing. ``shown``: whether a statistical series is plotted by other numbers than the mean over its networks.
+    """
 
     level: Level
     tolerance: float = TOLERANCE
     absolute: float = 0.0
+    redrawn: float = 0.0
+    shown: bool = False
 
     def __str__(self) -> str:
         besides = f" ± {self.absolute:g}" if self.absolute else ""
@@ -46,10 +52,11 @@ class Rule(NamedTuple):
 
 
 class Series(NamedTuple):
-    """A series of numbers with a rule of its own."""
+    """A series of numbers with a rule of its own; a statistical one may be plotted by other numbers than its mean."""
 
     values: ArrayLike
     rule: Rule
+    shown: ArrayLike | None = None
 
 
 def check(rule: Rule) -> None:
@@ -62,8 +69,10 @@ def check(rule: Rule) -> None:
         raise ValueError(f"level={rule.level!r}, must be one of {', '.join(get_args(Level))}")
     if not (isinstance(rule.tolerance, int | float) and 0 < rule.tolerance < 1):
         raise ValueError(f"tolerance={rule.tolerance!r}, must be a number > 0 and < 1")
-    if not (isinstance(rule.absolute, int | float) and 0 <= rule.absolute < np.inf):
-        raise ValueError(f"absolute={rule.absolute!r}, must be a finite number ≥ 0")
+    for name in ("absolute", "redrawn"):
+        value = getattr(rule, name)
+        if not (isinstance(value, int | float) and 0 <= value < np.inf):
+            raise ValueError(f"{name}={value!r}, must be a finite number ≥ 0")
 
 
 def excess(before: Array, after: Array, rule: Rule) -> Array:

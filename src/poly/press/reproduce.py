@@ -259,7 +259,7 @@ def compare(one: NotebookNode, other: NotebookNode) -> list[str]:
     """What two runs of a chapter say differently: printed and glued text, cards, and figures at their levels."""
     found = []
     for number, (a, b) in enumerate(zip(code_cells(one), code_cells(other), strict=True), 1):
-        before, after, allowed = _texts(a), _texts(b), texts.rule(a.metadata)
+        before, after, allowed = _texts(a), _texts(b), texts.rule(a.metadata, small=True)
         if len(before) != len(after) or not all(map(texts.same, before, after, repeat(allowed))):
             pairs = zip("\n".join(before).split("\n"), "\n".join(after).split("\n"), strict=False)
             was, now = next((p for p in pairs if not texts.same(*p, allowed)), ("", "more or fewer lines"))

@@ -15,8 +15,12 @@ from poly.press import levels
 _NUMBER = re.compile(r"[-−+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 
 
-def rule(metadata: Mapping[str, Any]) -> levels.Rule | None:
+def rule(metadata: Mapping[str, Any], *, small: bool = False) -> levels.Rule | None:
     """Return what a cell's metadata allows its numbers; None where its text must be the same.
+
+    Args:
+        metadata: of the cell.
+        small: whether it ran on the small grid, for which ``small`` within ``text`` may name another allowance.
 
     Raises:
         ValueError: an allowance that is none.
@@ -25,9 +29,13 @@ def rule(metadata: Mapping[str, Any]) -> levels.Rule | None:
     if given is None:
         return None
     try:
-        found = levels.Rule("rounding", **given)
+        whole = {name: value for name, value in given.items() if name != "small"}
+        allowed = given["small"] if small and "small" in given else whole
+        if not allowed:
+            return None
+        found = levels.Rule("rounding", **allowed)
         levels.check(found)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"metadata poly, text: {given!r}, must have tolerance or absolute: {error}") from None
     return found
 
