@@ -9,7 +9,7 @@ import pytest
 
 from poly.press import figure_data, figures
 from poly.press.figure_data import FigureData
-from poly.press.levels import Rule
+from poly.press.levels import Rule, Series
 
 SERIES = {"x": np.array([1.0, np.nan, -3.0]), "k": np.array([[1, 2], [3, 4]]), "one": np.array(0.1)}
 
@@ -165,7 +165,7 @@ def test_a_mean_that_appears_is_found() -> None:
 
 def test_a_difference_says_whether_perturbation_explains_it() -> None:
     stored, new = data(x=[1.0, 2.0]), data(x=[1.0, 2.5])
-    assert figure_data.moves(stored, new) == {"x": 0.5}
+    assert figure_data.moves(stored, new)["x"][0] == 0.5
     (line,) = figure_data.differences(stored, new, {"x": 0.3})
     assert line.endswith("; perturbation explains it: it moved the series by up to 0.3")
     (line,) = figure_data.differences(stored, new, {"x": 1e-9})
@@ -204,3 +204,39 @@ def test_an_absolute_error_may_be_allowed_besides() -> None:
     assert "stored 1, now 1.01, allowed are ±1e-06 of it ± 0.005 (rounding)" in line
     with pytest.raises(ValueError, match=r"^absolute=-1, must be a finite number ≥ 0$"):
         figure_data.pack({"x": [1.0]}, "rounding", absolute=-1)
+
+
+def shown(networks: Any, other: Any) -> FigureData:
+    packed = figure_data.pack({"x": figure_data.statistical(networks, other)}, "rounding")
+    return figure_data.unpack(packed)
+
+
+def test_what_is_shown_of_networks_hangs_on_nothing_else() -> None:
+    """An interval must be the same where all networks are, and may move by twice what the mean may where one moved."""
+    bounds = np.stack([NETWORKS.mean(0), NETWORKS.min(0), NETWORKS.max(0)], -1)
+    stored = shown(NETWORKS, bounds)
+    assert figure_data.differences(stored, shown(NETWORKS, bounds)) == []
+    (line,) = figure_data.differences(stored, shown(NETWORKS, 1.001 * bounds))
+    assert "allowed are ±1e-06 of it (rounding)" in line
+    moved = NETWORKS.copy()
+    moved[0, 0] += 0.1
+    assert figure_data.differences(stored, shown(moved, bounds + 0.01)) == []
+    (line,) = figure_data.differences(stored, shown(moved, bounds + 100))
+    assert "(statistical)" in line
+    with pytest.raises(ValueError, match=r"^shown: has shape \(1,\), must be \(\d+,\), or that and one more axis$"):
+        figure_data.statistical(NETWORKS, [1.0])
+
+
+def test_a_number_that_hangs_on_networks_may_move_with_them() -> None:
+    def both(networks: Any, value: float) -> FigureData:
+        series = {"x": figure_data.statistical(networks), "y": Series([value], Rule("rounding", redrawn=0.5))}
+        return figure_data.unpack(figure_data.pack(series, "rounding"))
+
+    moved = NETWORKS.copy()
+    moved[0, 0] += 0.1
+    stored = both(NETWORKS, 1.0)
+    assert figure_data.differences(stored, both(moved, 1.4)) == []
+    assert len(figure_data.differences(stored, both(moved, 1.6))) == 1
+    assert len(figure_data.differences(stored, both(NETWORKS, 1.4))) == 1
+    share = figure_data.moves(stored, both(moved, 1.4))["y"][1]
+    assert abs(share - 0.8) < 1e-4

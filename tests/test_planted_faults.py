@@ -15,7 +15,7 @@ import nbformat
 import pytest
 import yaml
 
-from poly.press import figure_data, keys, ledger, record, reproduce
+from poly.press import figure_data, keys, ledger, record, small_grids, stored
 from poly.press.chapters import Page, find_chapters, notebook_text, read_notebook, read_pages
 
 ROOT = Path(__file__).parent.parent
@@ -53,7 +53,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
     for name in CHAPTERS:
         notebook = read_notebook(root / "book" / f"{name}.ipynb")
-        values = reproduce.small(notebook)
+        values = small_grids.small(notebook)
         assert values
         (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
         for key, value in values.items():
@@ -65,7 +65,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def faults(root: Path, chapter: str) -> list[str]:
-    found: list[str] = reproduce.chapters(root, [page_of(root, chapter)], {})["faults"]
+    found: list[str] = stored.chapters(root, [page_of(root, chapter)], {})["faults"]
     return found
 
 

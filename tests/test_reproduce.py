@@ -1,144 +1,149 @@
 import json
-import platform
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from poly.press import figure_data, reproduce, verify
+from notebooks import notebook
+from poly.press import comparison, execute, provenance, reproduce, rounding_tables, verify
 from poly.press.chapters import Page, PressError, notebook_text
-from poly.press.execute import THREAD_VARIABLES
+from poly.press.keys import chapter_key
+from poly.press.variants import Variant
 
 
-def notebook(text: str = "12", value: float = 1.0, verdict: str = "confirmed") -> Any:
-    """A chapter of one cell that prints, draws and checks a claim."""
-    figure = {
-        "name": "fig-a",
-        "alt": "seen",
-        "caption": "C",
-        "data": figure_data.pack({"y": [value]}, "rounding", 1e-3),
-    }
-    claim = {
-        "id": "A",
-        "statement": "s",
-        "chapter": "01-one",
-        "predicted": 1.0,
-        "seeds": 3,
-        "blind": True,
-        "measured": value,
-        "low": 0.5,
-        "high": 2.5,
-        "verdict": verdict,
-    }
-    outputs = [
-        new_output("stream", text=f"first\n{text}\n<x at 0x7f00>"),  # type: ignore[no-untyped-call]
-        new_output("display_data", data={"text/plain": "f"}, metadata={"poly": {"figure": figure}}),  # type: ignore[no-untyped-call]
-        new_output("display_data", data={"text/plain": "c"}, metadata={"poly": {"claim": claim}}),  # type: ignore[no-untyped-call]
+def test_the_commit_chooses_the_seed(tmp_path: Path) -> None:
+    assert reproduce.chosen(tmp_path) == 0
+    (tmp_path / "src" / "poly").mkdir(parents=True)
+    for name in ("_toc.yml", "src/poly/a.py", "requirements.txt"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run(["git", "-c", "user.name=A", "-c", "user.email=a@b", *command], cwd=tmp_path, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert reproduce.chosen(tmp_path) == int(head.stdout[:8], 16)
+    assert [each.perturbed for each in reproduce.perturbations(tmp_path, 2)] == [
+        int(head.stdout[:8], 16) + k for k in (0, 1)
     ]
-    cell = new_code_cell("run()", outputs=outputs, metadata={"tags": ["parameters"], "poly": {"small": {"n": 2}}})  # type: ignore[no-untyped-call]
-    return new_notebook(cells=[cell])  # type: ignore[no-untyped-call]
 
 
-def test_two_equal_runs_differ_in_nothing_but_addresses() -> None:
-    other = notebook()
-    other.cells[0].outputs[0].text = other.cells[0].outputs[0].text.replace("7f00", "8a01")
-    assert reproduce.compare(notebook(), other) == []
-
-
-def test_lines_cards_and_figures_are_compared() -> None:
-    assert reproduce.compare(notebook(), notebook("13")) == ["cell 1 says '13', and said '12'"]
-    card, figure = reproduce.compare(notebook(), notebook(value=1.5))
-    assert card.startswith("claim A: ")
-    assert figure.startswith("fig-a, series 'y'[0]: stored 1, now 1.5, allowed are ±0.001 of it (rounding)")
-    assert reproduce.compare(notebook(), notebook(verdict="open"))[0].startswith("claim A: ")
-
-
-def test_figures_are_held_against_the_stored_ones(tmp_path: Path) -> None:
-    page = Page("book/01-one", tmp_path / "01-one.ipynb")
+@pytest.fixture
+def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A book of one chapter, and what executing it gives."""
+    page = Page("book/01-one", tmp_path / "book" / "01-one.ipynb")
+    page.path.parent.mkdir()
     page.path.write_text(notebook_text(notebook()), encoding="utf-8")
-    folder = tmp_path / "new"
-    folder.mkdir()
-    assert reproduce.figure_faults([page], folder) == (["01-one, fig-a, was not drawn"], 1)
-    for value, faults in ((1.0, 0), (1.0005, 0), (1.01, 1)):
-        packed = figure_data.pack({"y": [value]}, "rounding", 1e-3)
-        (folder / "fig-a.json").write_text(json.dumps(packed), encoding="utf-8")
-        assert len(reproduce.figure_faults([page], folder)[0]) == faults
+    (tmp_path / "requirements.txt").write_text("", encoding="utf-8")
+    found: dict[str, Any] = {"root": tmp_path, "asked": [], "gives": notebook()}
+
+    def run(root: Path, jobs: Any, variables: Any) -> None:
+        for job in jobs:
+            found["asked"].append(variables)
+            done = found["gives"]
+            done.metadata["poly"] = {"key": job.key, "python": execute.PYTHON}
+            done.metadata["papermill"] = {"duration": 60.0}
+            job.target.parent.mkdir(parents=True, exist_ok=True)
+            job.target.write_text(notebook_text(done), encoding="utf-8")
+
+    monkeypatch.setattr(reproduce, "read_pages", lambda _: [])
+    monkeypatch.setattr(reproduce, "find_chapters", lambda *_: [page])
+    monkeypatch.setattr(execute, "execute", run)
+    monkeypatch.setattr(provenance, "book", lambda _: {"commit": "abc", "requirements": "r"})
+    monkeypatch.setattr(provenance, "processor", lambda: found.get("processor", "P"))
+    return found
+
+
+ASKED = [Variant(1, "default"), Variant(2, "native", 7)]
+
+
+def test_every_chapter_runs_once_in_each_variant(book: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    reproduce.matrix(book["root"], [], ASKED)
+    assert [variables.get("POLY_PERTURB") for variables in book["asked"]] == [None, "7"]
+    assert "2 runs of chapters to do, about " in capsys.readouterr().out
+    reproduce.matrix(book["root"], [], ASKED)
+    assert len(book["asked"]) == 2
+    assert "0 runs of chapters to do" in capsys.readouterr().out
+    rows = reproduce.rows(book["root"] / reproduce.RESULT)
+    assert [(row["cells"], row["figures"], row["faults"]) for row in rows] == [([1, 1], [1, 1], [])] * 2
+
+
+def test_what_does_not_hold_is_told_and_written(book: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    book["gives"] = notebook("13", value=1.5)
+    with pytest.raises(PressError, match=r"^not every number held in every variant"):
+        reproduce.matrix(book["root"], [], ASKED)
+    assert "  01-one, cell 1 says '13', and said '12'\n" in capsys.readouterr().out
+    assert all(len(row["faults"]) == 3 for row in reproduce.rows(book["root"] / reproduce.RESULT))
+
+
+def test_other_processors_stay_as_long_as_the_chapter_is_the_same(book: dict[str, Any]) -> None:
+    reproduce.matrix(book["root"], [], ASKED)
+    book["processor"] = "Q"
+    reproduce.matrix(book["root"], [], ASKED)
+    rows = reproduce.rows(book["root"] / reproduce.RESULT)
+    assert [row["processor"] for row in rows] == ["P", "P", "Q", "Q"]
+    page = book["root"] / "book" / "01-one.ipynb"
+    changed = notebook()
+    changed.cells[0].source = "run(2)"
+    page.write_text(notebook_text(changed), encoding="utf-8")
+    book["gives"] = changed
+    reproduce.matrix(book["root"], [], ASKED)
+    assert [row["processor"] for row in reproduce.rows(book["root"] / reproduce.RESULT)] == ["Q", "Q"]
+
+
+def test_the_key_knows_the_perturbation(book: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = chapter_key(book["root"], notebook())
+    monkeypatch.setenv("POLY_PERTURB", "1")
+    assert chapter_key(book["root"], notebook()) != plain
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    found = {"processor": "P", "threads": 1, "instructions": "avx2", "perturbed": None, "chapter": "01-one", "key": "k"}
+    found |= {"commit": "abc", "seconds": 60.0, "cells": [3, 4], "claims": [1, 1], "figures": [1, 1]}
+    return found | {"faults": ["cell 2 says '1', and said '2'"]} | changes
 
 
 def test_kept_perturbations_are_read_by_figure_and_series(tmp_path: Path) -> None:
     assert reproduce.perturbed(tmp_path) == {}
-    path = tmp_path / reproduce.PERTURBED
+    path = tmp_path / reproduce.KEPT
     path.parent.mkdir(parents=True)
     runs = [
-        {"moved": {"fig-a": {"x": 0.5, "y": 0.0}}},
-        {"moved": {"fig-a": {"x": 0.25, "y": 1.0}, "fig-b": {"z": 2.0}}},
+        row(moved={"fig-a": {"x": [0.5, 0.1], "y": [0.0, 0.0]}}),
+        row(moved={"fig-a": {"x": [0.25, 0.1], "y": [1.0, 2.0]}, "fig-b": {"z": [2.0, 0.1]}}),
     ]
     path.write_text(json.dumps({"runs": runs}), encoding="utf-8")
     assert reproduce.perturbed(tmp_path) == {"fig-a": {"x": 0.5, "y": 1.0}, "fig-b": {"z": 2.0}}
 
 
-def test_the_small_grid_is_in_the_parameters_cell() -> None:
-    assert reproduce.small(notebook()) == {"n": 2}
-    assert reproduce.small(new_notebook()) == {}  # type: ignore[no-untyped-call]
-
-
-def test_on_small_grids_perturbation_tells_what_may_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The text hangs on rounding, the figure's number does not."""
-    runs = {"plain": notebook(), "perturbed": notebook("13"), "oldest": notebook("14")}
-    monkeypatch.setattr(reproduce, "read_pages", lambda _: [])
-    monkeypatch.setattr(reproduce, "find_chapters", lambda *_: [Page("book/01-one", tmp_path)])
-    monkeypatch.setattr(reproduce, "run_small", lambda root, pages, variant, name, variables=None: [runs[name]])
-    moved = ["seed 7: 01-one, cell 1 says '13', and said '12'"]
-    assert reproduce.reduced(tmp_path, [7]) == reproduce.Small([], moved)
-    runs["oldest"] = notebook("14", value=1.5)
-    faults = reproduce.reduced(tmp_path, [7]).faults
-    assert [line.split("]")[0] for line in faults if "claim" not in line] == ["01-one, fig-a, series 'y'[0"]
-    assert len(faults) == 2
-    runs["perturbed"] = notebook()
-    assert len(reproduce.reduced(tmp_path, [7]).faults) == 3
-
-
-def test_variants_set_threads_instructions_and_a_fresh_hash_seed() -> None:
-    found = reproduce.Variant(2, "avx2").variables()
-    assert {found[name] for name in THREAD_VARIABLES} == {"2"}
-    assert found["ATEN_CPU_CAPABILITY"] == "avx2"
-    seeds = {reproduce.Variant(1, "native").variables()["PYTHONHASHSEED"] for _ in range(5)}
-    assert len(seeds) > 1
-    assert str(reproduce.Variant(1, "native")) == "1 thread, native"
-    assert str(reproduce.Variant(2, "default")) == "2 threads, default"
-
-
-def test_the_matrix_is_threads_by_instruction_sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    for capability, sets in (("AVX2", 3), ("AVX512", 4)):
-        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda found=capability: found)
-        assert len(set(reproduce.variants())) == 2 * sets
-    monkeypatch.setattr(platform, "machine", lambda: "arm64")
-    assert set(reproduce.variants()) == {reproduce.Variant(1, "native"), reproduce.Variant(2, "native")}
-
-
-def test_the_page_shows_the_kept_table(tmp_path: Path) -> None:
-    assert reproduce.tables(tmp_path) == {"variants": "Not run yet.\n"}
+def test_the_page_shows_what_is_kept(tmp_path: Path) -> None:
+    empty = rounding_tables.tables(tmp_path, {})
+    assert set(empty.values()) == {"Not run yet.\n"}
 
     kept = tmp_path / reproduce.KEPT
     kept.parent.mkdir(parents=True)
-    row = {
-        "threads": 1,
-        "instructions": "avx2",
-        "cells": "3 of 4",
-        "figures": "1 of 1",
-        "faults": ["01-one, Cell 2 differs"],
-    }
-    kept.write_text(json.dumps({"book": {"commit": "abc"}, "processor": "P", "variants": [row]}), encoding="utf-8")
-    text = reproduce.tables(tmp_path)["variants"]
-    assert "Run on P at commit abc." in text
-    assert "| 1 | avx2 | 3/4 | 1/1 | 01-one, Cell 2 differs |\n" in text
+    moved = comparison.moves(notebook(), notebook(value=1.0005))
+    runs = [row(), row(perturbed=7, moved=moved, faults=[])]
+    kept.write_text(json.dumps({"runs": runs}), encoding="utf-8")
+    tables = rounding_tables.tables(tmp_path, {Page("book/01-one", tmp_path): notebook()})
+    assert "| P | 1 | avx2 | 3/4 | 1/1 | 1/1 | 1 min 00 s | 01-one, cell 2 says " in tables["variants"]
+    assert "| P | 1 | avx2, perturbed with seed 7 | 3/4 | 1/1 | 1/1 | 1 min 00 s | none |\n" in tables["perturbations"]
+    assert "| {numref}`fig-a` | y | 0.0005 | 0.5 | rounding, 0.001 |\n" in tables["moved"]
 
     kept.write_text("[]", encoding="utf-8")
-    with pytest.raises(PressError, match=r"^book/data/reproduce\.json: not a result of `make reproduce`"):
-        reproduce.tables(tmp_path)
+    with pytest.raises(PressError, match=r"reproduce\.json: not a result of `make reproduce`"):
+        rounding_tables.tables(tmp_path, {})
+
+
+def test_the_page_shows_the_winners_that_stay(tmp_path: Path) -> None:
+    path = tmp_path / "again.json"
+    point = {"sweep": "counts", "method": "flow", "n": 4, "l1": 0.1, "networks": 2, "other_count": 1}
+    points = [point | {"m": m, "share": [1.0, 0.5], "shared": [1.0, 2.0]} for m in (4, 8)]
+    points.append(
+        {"sweep": "phases", "method": "adamw", "n": 4, "m": 4, "l1": 0.1, "networks": 2, "moved": {"dead": 0.1}}
+    )
+    path.write_text(json.dumps({"points": points}), encoding="utf-8")
+    assert "| gradient flow | 4 | 4 to 8 | 0.1 | 4 | 75.00 (50.0) | 1.00, 2.00 | 2 |\n" in rounding_tables.winners(path)
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(PressError, match=r"not what perturbed_runs writes"):
+        rounding_tables.winners(path)
 
 
 # A reader's verification

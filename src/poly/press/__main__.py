@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, root: Path) -> int:
     # Each command imports what it needs: papermill alone takes a second.
-    from poly.press import build, check, reproduce, serve, verify  # noqa: PLC0415
+    from poly.press import build, check, serve, verify  # noqa: PLC0415
 
     match options.command:
         case "build" if options.stored:
@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace, root: Path) -> int:
         case "test":
             check.run(root, fast=options.fast)
         case "reproduce":
-            reproduce.matrix(root, options.chapters)
+            _reproduce(options, root)
         case "perturb":
             return _perturb(options, root)
         case "verify":
@@ -73,15 +73,29 @@ def _run(options: argparse.Namespace, root: Path) -> int:
     return 0
 
 
-def _perturb(options: argparse.Namespace, root: Path) -> int:
-    from poly.press import perturbation  # noqa: PLC0415
+def _reproduce(options: argparse.Namespace, root: Path) -> None:
+    from poly.press import reproduce  # noqa: PLC0415
 
-    first = perturbation.chosen(root) if options.seed is None else options.seed
-    seeds = range(first, first + options.times)
-    if not options.small:
-        perturbation.whole(root, options.chapters, seeds)
+    asked = [
+        variant
+        for variant in reproduce.every_variant(root)
+        if options.instructions in (None, variant.instructions) and options.threads in (None, variant.threads)
+    ]
+    reproduce.matrix(root, options.chapters, asked)
+
+
+def _perturb(options: argparse.Namespace, root: Path) -> int:
+    from poly.press import reproduce, small_grids  # noqa: PLC0415
+
+    first = reproduce.chosen(root) if options.seed is None else options.seed
+    if options.kept:
+        reproduce.kept_runs(root)
         return 0
-    faults = perturbation.small(root, options.chapters, seeds)
+    if not options.small:
+        reproduce.matrix(root, options.chapters, reproduce.perturbations(root, options.times, first))
+        return 0
+    seeds = range(first, first + options.times)
+    faults = small_grids.perturb(root, options.chapters, seeds)
     for fault in faults:
         print(fault)
     print(f"{len(seeds)} perturbations from seed {first}: {len(faults) or 'no'} numbers moved beyond their level")
@@ -113,14 +127,20 @@ def _parser() -> argparse.ArgumentParser:
     test = commands.add_parser("test", help="run every check")
     test.add_argument("--fast", action="store_true", help="only lint, format, types and unit tests")
 
-    reproduce = commands.add_parser("reproduce", help="check the stored numbers on other threads and instruction sets")
+    reproduce = commands.add_parser(
+        "reproduce", help="check the stored numbers on other threads and instruction sets, and perturbed"
+    )
     reproduce.add_argument("chapters", nargs="*", metavar="chapter", help="only these chapters")
+    reproduce.add_argument("--instructions", choices=("native", "avx512", "avx2", "default"), help="only these")
+    reproduce.add_argument("--threads", type=int, choices=(1, 2), help="only so many")
 
     perturb = commands.add_parser(
         "perturb", help="check the levels: execute with every start moved in its last digit, and compare"
     )
     perturb.add_argument("chapters", nargs="*", metavar="chapter", help="only these chapters")
-    perturb.add_argument("--small", action="store_true", help="on the chapters' small grids")
+    where = perturb.add_mutually_exclusive_group()
+    where.add_argument("--small", action="store_true", help="on the chapters' small grids")
+    where.add_argument("--kept", action="store_true", help="some networks of each kept sweep, in place of chapters")
     perturb.add_argument("--seed", type=_whole, help="of the first perturbation (default: chosen by the commit)")
     perturb.add_argument("--times", type=_positive, default=1, metavar="N", help="perturbations (default 1)")
 

@@ -231,6 +231,22 @@ def with_outputs(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
     return merged
 
 
+def emptied(folder: Path) -> Path:
+    """Remove what stands in the folder's place; a link is removed, and not followed to where it leads."""
+    discard(folder)
+    if folder.exists():
+        raise PressError(f"{folder} cannot be removed; is it open in another program?")
+    return folder
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder, a file or a link, as far as the system lets."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write `text` to `path` in one step, by way of a file beside it, which is on the same disk for certain."""
     path.parent.mkdir(parents=True, exist_ok=True)

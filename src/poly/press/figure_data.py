@@ -28,6 +28,8 @@ _NAME = re.compile(r"(?!(?:con|prn|aux|nul|com\d|lpt\d)$)[a-z][a-z0-9_-]{0,63}",
 # Zip archives hold times; the same arrays must give the same bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _NETWORKS, _ERROR = "_networks", "_se"
+# A share of what is allowed that stands for all that are larger.
+_FAR = 1e3
 
 
 class FigureData(NamedTuple):
@@ -167,13 +169,29 @@ def csv(series: Mapping[str, Array]) -> str:
     return str(table.to_csv(index=False, lineterminator="\n"))
 
 
-def moves(stored: FigureData, new: FigureData) -> dict[str, float]:
-    """By how much the number of each series that moved most did, for series of one shape; 0 where none did."""
+def moves(stored: FigureData, new: FigureData) -> dict[str, list[float]]:
+    """How far each series moved, for series of one shape: its largest move, and the largest share of what is allowed.
+
+    Beyond 1 the share is as large as may be: a whole number or an exact one may not move at all.
+    """
     found = {}
     for name in stored.series.keys() & new.series.keys():
         before, after = (np.asarray(data.series[name], float) for data in (stored, new))
-        if before.shape == after.shape:
-            found[name] = float(np.nanmax(np.abs(after - before), initial=0.0))
+        if before.shape != after.shape or _of_networks(name, stored) is not None:
+            continue
+        off, rule = np.abs(after - before), stored.rule_of(name)
+        if rule.level == "statistical":
+            sides = (data.series[f"{name}{_NETWORKS}"] for data in (stored, new))
+            agreed = levels.agreement(*sides)
+            off, allowed = np.abs(agreed.shift), agreed.allowed
+        elif rule.level == "exact" or stored.series[name].dtype.kind != "f":
+            allowed = np.zeros_like(off)
+        else:
+            redrawn = rule.redrawn > 0 and not same_networks(stored, new)
+            allowed = levels.band(before, rule._replace(absolute=rule.redrawn) if redrawn else rule)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.where(off > 0, np.minimum(off / allowed, _FAR), 0.0)
+        found[name] = [float(np.nanmax(each, initial=0.0)) for each in (off, share)]
     return found
 
 
@@ -183,7 +201,9 @@ def same_networks(stored: FigureData, new: FigureData, name: str | None = None) 
         before, after = (data.series.get(f"{each}{_NETWORKS}") for data in (stored, new))
         if before is None or after is None:
             continue
-        if before.shape != after.shape or levels.excess(before, after, Rule("rounding")).any():
+        if before.shape != after.shape:
+            return False
+        if levels.excess(before.astype(float), after.astype(float), Rule("rounding")).any():
             return False
     return True
 
@@ -218,7 +238,7 @@ def differences(stored: FigureData, new: FigureData, perturbed: Mapping[str, flo
             lines = _beyond(name, before, after, rule._replace(absolute=rule.redrawn) if redrawn else rule)
         else:
             continue
-        largest = moves(stored, new)[name] if lines else 0.0
+        largest = moves(stored, new)[name][0] if lines else 0.0
         found += [line + _explained(largest, (perturbed or {}).get(name)) for line in lines]
     return sorted(found)
 

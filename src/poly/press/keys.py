@@ -15,6 +15,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from poly import perturb
 from poly.press.chapters import PressError, read_yaml
 
 
@@ -33,6 +34,7 @@ def chapter_key(root: Path, notebook: NotebookNode, parameters: Mapping[str, Any
         "parameters": repr(sorted((parameters or {}).items())),
         "files": {path.relative_to(root).as_posix(): _file_hash(path) for path in files if path.is_file()},
         "claims": {name: entry for name, entry in read_claims(root).items() if name in literals},
+        **perturb.key(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -83,13 +83,17 @@ def excess(before: Array, after: Array, rule: Rule) -> Array:
         rule: of the run before.
     """
     gaps = np.isnan(before) & np.isnan(after)
-    band: Any = 0.0
-    if rule.level != "exact":
-        floor = rule.absolute + _FLOOR * np.nanmax(np.abs(before), initial=0.0)
-        band = np.asarray(rule.tolerance * np.abs(before) + floor)
     off = np.asarray(np.abs(after - before))
-    off[off <= band] = 0.0
+    off[off <= band(before, rule)] = 0.0
     return np.where(gaps, 0.0, np.where(np.isnan(off), np.inf, off))
+
+
+def band(before: Array, rule: Rule) -> Array:
+    """How far each number may lie from what it was by an exact or rounding rule; shapes as in ``excess``."""
+    if rule.level == "exact":
+        return np.zeros(np.shape(before))
+    floor = rule.absolute + _FLOOR * np.nanmax(np.abs(before), initial=0.0)
+    return np.asarray(rule.tolerance * np.abs(before) + floor)
 
 
 def mean(networks: Float[Array, "networks ..."]) -> tuple[Array, Array]:

@@ -29,7 +29,7 @@ from poly.press import (
     levels,
     provenance,
     record,
-    reproduce,
+    rounding_tables,
     run_time,
     sheet,
     sources,
@@ -40,6 +40,8 @@ from poly.press.chapters import (
     Page,
     PressError,
     check_outputs,
+    discard,
+    emptied,
     figures_of,
     give_ids,
     notebook_text,
@@ -97,7 +99,7 @@ def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, N
     _lay_out(root, stage, pages, notebooks, registered, url)
     tables = {
         **run_time.tables(root, notebooks),
-        **reproduce.tables(root),
+        **rounding_tables.tables(root, notebooks),
         **ledger.tables(registered, notebooks),
     }
     for page in pages:
@@ -381,27 +383,12 @@ def _gist(log: str, stage: Path) -> str:
     return "\n".join([*shown[:30], *more])
 
 
-def emptied(folder: Path) -> Path:
-    """Remove what stands in the folder's place; a link is removed, and not followed to where it leads."""
-    _discard(folder)
-    if folder.exists():
-        raise PressError(f"{folder} cannot be removed; is it open in another program?")
-    return folder
-
-
-def _discard(folder: Path) -> None:
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink()
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def repair(out: Path) -> None:
     """Finish or undo a swap that was cut off between its two renames."""
     html, old = out / "html", out / "html.old"
     if old.exists() and not html.exists():
         old.rename(html)
-    _discard(old)
+    discard(old)
 
 
 def _swap(new: Path, out: Path) -> None:
@@ -416,5 +403,5 @@ def _swap(new: Path, out: Path) -> None:
     except OSError as error:
         repair(out)
         raise PressError(f"cannot replace {html}: {error.strerror}; is it open in another program?") from None
-    _discard(old)
-    _discard(out / "render")
+    discard(old)
+    discard(out / "render")

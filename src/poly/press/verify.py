@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from poly.press import claims, execute, ledger, record, reproduce
+from poly.press import claims, comparison, execute, ledger, record
 from poly.press.chapters import PressError, find_chapters, only_one, read_notebook, read_pages
 from poly.press.keys import chapter_key
 from poly.press.progress import console
@@ -49,7 +49,7 @@ def verify(root: Path, against: Path | None = None) -> None:
     moved = [
         f"{page.name}, {line}"
         for (page, source), notebook in zip(sources.items(), executed, strict=True)
-        for line in reproduce.figure_changes(source, notebook)
+        for line in comparison.figure_changes(source, notebook)
     ]
     for line in moved:
         print(line)

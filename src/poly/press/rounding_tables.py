@@ -1,0 +1,118 @@
+"""The tables of the page on reproducibility: where the numbers were tried, and what perturbation moves."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nbformat import NotebookNode
+
+from poly.press import figure_data, markup, reproduce
+from poly.press.chapters import Page, PressError, figures_of
+from poly.press.progress import duration
+
+Row = dict[str, Any]
+# Moves below this share of a series' largest number are the last digits of double precision.
+_LAST_DIGITS = 1e-9
+_METHODS = {"flow": "gradient flow", "adamw": "AdamW"}
+_HEAD_VARIANTS = (
+    "| processor | threads | instructions | cells | claims | figures | time | failed |\n"
+    "|---|---:|---|---:|---:|---:|---:|---|\n"
+)
+
+
+def tables(root: Path, notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]:
+    """The tables by the names of their places."""
+    rows = reproduce.rows(root / reproduce.KEPT)
+    plain, perturbed = ([row for row in rows if (row["perturbed"] is not None) == moved] for moved in (False, True))
+    return {
+        "variants": variants(plain),
+        "perturbations": variants(perturbed),
+        "moved": moved(perturbed, notebooks),
+        "winners": winners(root / reproduce.AGAIN),
+    }
+
+
+def variants(rows: list[Row]) -> str:
+    """What held in each variant, a row each."""
+    if not rows:
+        return "Not run yet.\n"
+    lines = ""
+    for line in reproduce.summary(rows):
+        shown = [line.processor, line.threads, line.says, *line.held, duration(line.seconds), line.faults or "none"]
+        lines += f"| {' | '.join(markup.plain(str(text)) for text in shown)} |\n"
+    return f"{_HEAD_VARIANTS}{lines}"
+
+
+def moved(rows: list[Row], notebooks: Mapping[Page, NotebookNode]) -> str:
+    """By figure, the series that perturbations moved by more than a last digit, with their levels."""
+    stored = {
+        figure["name"]: figure_data.unpack(figure["data"])
+        for notebook in notebooks.values()
+        for figure in figures_of(notebook)
+    }
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for row in rows:
+        for figure, series in row.get("moved", {}).items():
+            for name, (size, share) in series.items():
+                found.setdefault((figure, name), []).append((size, share))
+    lines, still = "", 0
+    for (figure, name), seen in found.items():
+        if figure not in stored or name not in stored[figure].series:
+            continue
+        largest = float(np.nanmax(np.abs(np.asarray(stored[figure].series[name], float)), initial=0.0))
+        size, share = (max(each) for each in zip(*seen, strict=True))
+        if size <= _LAST_DIGITS * largest:
+            still += 1
+            continue
+        rule = stored[figure].rule_of(name)
+        level = f"rounding, {rule.tolerance:g}" if rule.level == "rounding" else rule.level
+        level += f" ± {rule.absolute:g}" if rule.absolute and rule.level == "rounding" else ""
+        shown = [f"{{numref}}`{figure}`", markup.plain(name), f"{size / (largest or 1):.1g}", f"{share:.1g}", level]
+        lines += f"| {' | '.join(shown)} |\n"
+    if not found:
+        return "Not run yet.\n"
+    head = "| figure | series | moved by, of its largest | of what is allowed | level |\n|---|---|---:|---:|---|\n"
+    return f"{head}{lines}\nThe other {still} series moved in their last digits at most.\n"
+
+
+def winners(path: Path) -> str:
+    """How many winners and counts stay where networks are run again, perturbed, by method, λ and size."""
+    if not path.is_file():
+        return "Not run yet.\n"
+    try:
+        points = json.loads(path.read_text(encoding="utf-8"))["points"]
+        groups: dict[tuple[Any, ...], list[Row]] = {}
+        for point in points:
+            if "shared" in point:
+                kind = _kind(point)
+                groups.setdefault((point["method"], kind, point["n"], point["l1"]), []).append(point)
+        lines = "".join(_winners(key, group) for key, group in groups.items())
+    except (ValueError, KeyError, TypeError) as error:
+        raise PressError(f"{path}: not what perturbed_runs writes ({error!r})") from None
+    head = (
+        "| trained by | n | m | λ | networks | winners that stay, % (least) | shared neurons, before, after "
+        "| networks with another count |\n"
+        "|---|---:|---|---:|---:|---:|---:|---:|\n"
+    )
+    return f"{head}{lines}"
+
+
+def _kind(point: Row) -> str:
+    return ("apart" if point.get("apart") else "") + (f"finer {point['finer']}" if point.get("finer", 1) > 1 else "")
+
+
+def _winners(key: tuple[Any, ...], group: list[Row]) -> str:
+    method, kind, n, l1 = key
+    shares = np.concatenate([point.get("share", []) for point in group])
+    networks = sum(point["networks"] for point in group)
+    ms = sorted({point["m"] for point in group})
+    m = f"{ms[0]:,}" if len(ms) == 1 else f"{ms[0]:,} to {ms[-1]:,}"
+    kept = f"{100 * shares.mean():.2f} ({100 * shares.min():.1f})" if len(shares) else "—"
+    before, after = (
+        np.average([p["shared"][k] for p in group], weights=[p["networks"] for p in group]) for k in (0, 1)
+    )
+    label = _METHODS[method] + (f", {kind}" if kind else "")
+    other = sum(point["other_count"] for point in group)
+    return f"| {label} | {n} | {m} | {l1:g} | {networks:,} | {kept} | {before:.2f}, {after:.2f} | {other} |\n"

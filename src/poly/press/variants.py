@@ -1,0 +1,66 @@
+"""Ways to execute a chapter: numbers of threads, instruction sets, hash seeds, and starts moved in their last digit."""
+
+import platform
+import random
+from typing import NamedTuple
+
+from poly import perturb
+from poly.press import execute
+
+# What each library is told; "native" is what it chooses on this processor. numpy is told what to leave out.
+INSTRUCTIONS: dict[str, dict[str, str]] = {
+    "native": {},
+    "avx512": {
+        "ATEN_CPU_CAPABILITY": "avx512",
+        "MKL_CBWR": "AVX512",
+        "OPENBLAS_CORETYPE": "SkylakeX",
+        "NUMBA_CPU_NAME": "skylake-avx512",
+    },
+    "avx2": {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_CBWR": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "NUMBA_CPU_NAME": "haswell",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    },
+    "default": {
+        "ATEN_CPU_CAPABILITY": "default",
+        "MKL_CBWR": "COMPATIBLE",
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "NUMBA_CPU_NAME": "nehalem",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
+    },
+}
+_X86 = ("x86_64", "AMD64")
+
+
+class Variant(NamedTuple):
+    """How a chapter is executed; ``perturbed`` is the seed with which starts are moved, if they are."""
+
+    threads: int
+    instructions: str
+    perturbed: int | None = None
+
+    def variables(self) -> dict[str, str]:
+        """The environment that makes it so, with a hash seed of its own."""
+        threads = dict.fromkeys(execute.THREAD_VARIABLES, str(self.threads))
+        moved = {} if self.perturbed is None else {perturb.VARIABLE: str(self.perturbed)}
+        return threads | INSTRUCTIONS[self.instructions] | moved | {"PYTHONHASHSEED": str(random.randrange(2**32))}
+
+    def folder(self) -> str:
+        """A name for a folder."""
+        return "-".join(str(part) for part in self if part is not None)
+
+    def __str__(self) -> str:
+        moved = "" if self.perturbed is None else f", perturbed with seed {self.perturbed}"
+        return f"{self.threads} thread{'s'[: self.threads > 1]}, {self.instructions}{moved}"
+
+
+def variants() -> list[Variant]:
+    """All that this processor has; other processors than x86 have no names for instruction sets here."""
+    import torch  # noqa: PLC0415  # slow to import, and the commands that render import this module
+
+    sets = list(INSTRUCTIONS) if platform.machine() in _X86 else ["native"]
+    if "avx512" in sets and torch.backends.cpu.get_cpu_capability() != "AVX512":
+        sets.remove("avx512")
+    return [Variant(threads, name) for name in sets for threads in (1, 2)]
