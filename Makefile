@@ -50,8 +50,8 @@ record: $(INSTALLED) ## refresh the stored outputs, showing what changes first: 
 test: $(INSTALLED) ## lint, types, unit tests, every chapter against its stored outputs, the pages in a browser
 	@$(PRESS) test $(call every,ARGS)
 
-reproduce: $(INSTALLED) ## check the stored numbers on 1 and 2 threads, on all instruction sets
-	@$(PRESS) reproduce $(call every,CHAPTERS)
+reproduce: $(INSTALLED) ## check the stored numbers on 1 and 2 threads, on all instruction sets, perturbed: ARGS="--threads 1"
+	@$(PRESS) reproduce $(call every,CHAPTERS) $(call every,ARGS)
 
 perturb: $(INSTALLED) ## check the levels: every start moved in its last digit: CHAPTERS="06 07", ARGS="--small --times 3"
 	@$(PRESS) perturb $(call every,CHAPTERS) $(call every,ARGS)

@@ -13,6 +13,8 @@ from poly.press.chapters import Page, PressError, figures_of
 from poly.press.progress import duration
 
 Row = dict[str, Any]
+# Rows of the table of winners end at these m/n.
+_RATIOS = (4, 10)
 # Moves below this share of a series' largest number are the last digits of double precision.
 _LAST_DIGITS = 1e-9
 _METHODS = {"flow": "gradient flow", "adamw": "AdamW"}
@@ -86,9 +88,8 @@ def winners(path: Path) -> str:
         groups: dict[tuple[Any, ...], list[Row]] = {}
         for point in points:
             if "shared" in point:
-                kind = _kind(point)
-                groups.setdefault((point["method"], kind, point["n"], point["l1"]), []).append(point)
-        lines = "".join(_winners(key, group) for key, group in groups.items())
+                groups.setdefault(_group(point), []).append(point)
+        lines = "".join(_winners(group) for group in groups.values())
     except (ValueError, KeyError, TypeError) as error:
         raise PressError(f"{path}: not what perturbed_runs writes ({error!r})") from None
     head = (
@@ -99,20 +100,30 @@ def winners(path: Path) -> str:
     return f"{head}{lines}"
 
 
-def _kind(point: Row) -> str:
-    return ("apart" if point.get("apart") else "") + (f"finer {point['finer']}" if point.get("finer", 1) > 1 else "")
+def _group(point: Row) -> tuple[Any, ...]:
+    """What a row of the table is about: points with winners by method, size and λ, all others by their method."""
+    if "share" not in point:
+        return (point["method"],)
+    wide = sum(point["m"] > ratio * point["n"] for ratio in _RATIOS)
+    return point["method"], point.get("apart"), point.get("finer"), point["n"], point["l1"], wide
 
 
-def _winners(key: tuple[Any, ...], group: list[Row]) -> str:
-    method, kind, n, l1 = key
+def _winners(group: list[Row]) -> str:
+    method = _METHODS[group[0]["method"]]
+    if group[0].get("apart"):
+        method += ", features apart"
+    if group[0].get("finer", 1) > 1:
+        method += f", {group[0]['finer']} times finer"
     shares = np.concatenate([point.get("share", []) for point in group])
-    networks = sum(point["networks"] for point in group)
-    ms = sorted({point["m"] for point in group})
-    m = f"{ms[0]:,}" if len(ms) == 1 else f"{ms[0]:,} to {ms[-1]:,}"
-    kept = f"{100 * shares.mean():.2f} ({100 * shares.min():.1f})" if len(shares) else "—"
-    before, after = (
-        np.average([p["shared"][k] for p in group], weights=[p["networks"] for p in group]) for k in (0, 1)
-    )
-    label = _METHODS[method] + (f", {kind}" if kind else "")
+    stay = f"{100 * shares.mean():.2f} ({100 * shares.min():.1f})" if len(shares) else "not kept"
+    weights = [point["networks"] for point in group]
+    before, after = np.average([point["shared"] for point in group], axis=0, weights=weights)
     other = sum(point["other_count"] for point in group)
-    return f"| {label} | {n} | {m} | {l1:g} | {networks:,} | {kept} | {before:.2f}, {after:.2f} | {other} |\n"
+    sizes = (_span([point[name] for point in group]) for name in ("n", "m", "l1"))
+    shown = [method, *sizes, f"{sum(weights):,}", stay, f"{before:.2f}, {after:.2f}", f"{other}"]
+    return f"| {' | '.join(shown)} |\n"
+
+
+def _span(values: list[float]) -> str:
+    ends = [f"{value:,}" for value in sorted({min(values), max(values)})]
+    return " to ".join(ends)
