@@ -105,7 +105,8 @@ def _group(point: Row) -> tuple[Any, ...]:
     if "share" not in point:
         return (point["method"],)
     wide = sum(point["m"] > ratio * point["n"] for ratio in _RATIOS)
-    return point["method"], point.get("apart"), point.get("finer"), point["n"], point["l1"], wide
+    changed = point.get("apart", False), point.get("finer", 1)
+    return point["method"], *changed, point["n"], point["l1"], wide
 
 
 def _winners(group: list[Row]) -> str:
