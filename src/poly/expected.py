@@ -150,8 +150,8 @@ def flow(
     seen: list[Tensor] = []
     for t in times:
         seen.append(checks.observation(path[t] if observe is None else observe(path[t].clone()), seen))
-    recorded = torch.tensor(times, dtype=torch.float64)
-    return Trajectory(path[end].clone(), recorded, torch.stack(seen) if seen else torch.empty(0))
+    recorded = torch.tensor(times, dtype=torch.float64, device="cpu")
+    return Trajectory(path[end].clone(), recorded, torch.stack(seen) if seen else W.new_empty(0))
 
 
 def _family(W: Tensor, family: Family, sigma: float) -> tuple[Array, Array, float]:
@@ -180,6 +180,6 @@ def _evaluate(W: Tensor, family: Family, sigma: float, l1: float) -> tuple[Tenso
     force = np.empty_like(networks)
     found = [expected_network.evaluate(w, sigma, values, chances, f) for w, f in zip(networks, force, strict=True)]
     W = W.detach()
-    losses = torch.tensor(found, dtype=torch.float64).reshape(W.shape[:-2]).to(W)
+    losses = torch.tensor(found, dtype=torch.float64, device="cpu").reshape(W.shape[:-2]).to(W)
     pushes = torch.from_numpy(force).reshape(W.shape).to(W)
     return losses + l1 * W.abs().sum((-2, -1)), pushes - l1 * W.sign()

@@ -114,9 +114,11 @@ def flow(
             seen.append(stop)
             values.append(checks.observation(copy() if observe is None else observe(copy()), values))
         advance(end, flow_sparse.NEVER if closed else flow_sparse.KNOWN)
-    recorded = torch.tensor(seen, dtype=torch.float64)
+    recorded = torch.tensor(seen, dtype=torch.float64, device="cpu")
     return Trajectory(
-        order.restore(now.reshape(W.shape)).to(W.device), recorded, torch.stack(values) if values else torch.empty(0)
+        order.restore(now.reshape(W.shape)).to(W.device),
+        recorded,
+        torch.stack(values) if values else torch.empty(0, device=W.device),
     )
 
 

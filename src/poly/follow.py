@@ -103,9 +103,9 @@ def _times(l1: float, records: int) -> list[float]:
 
 def _seen(t: Array, weights: list[Tensor], end: Tensor) -> Follow:
     n = len(end)
-    winner, every = metrics.winners(end), torch.arange(n)
+    winner, every = metrics.winners(end), torch.arange(n, device="cpu")
     slot = 2 * winner + (end[every, winner] > 0)
-    first, second = torch.triu_indices(n, n, 1)
+    first, second = torch.triu_indices(n, n, 1, device="cpu")
     alive = end[every, winner] != 0
     share = (((slot[first] ^ slot[second]) == 1) & alive[first] & alive[second]).numpy()  # one neuron, opposite signs
     favorites = [metrics.winners(W) for W in weights]
@@ -172,7 +172,7 @@ def displaced(*, n: int, m: int, l1: float, records: int, generator: torch.Gener
     records = checks.count("records", records, at_least=3)
     path = flow.flow(model.init(n, m, generator=generator), l1, at=_times(l1, records), progress=False)
     t, weights, end = path.at, path.values[:, 0], path.W[0]
-    every, favorite, winner = torch.arange(n), metrics.winners(weights[0]), metrics.winners(end)
+    every, favorite, winner = torch.arange(n, device="cpu"), metrics.winners(weights[0]), metrics.winners(end)
     size = weights.abs()
     behind = size[:, every, favorite] - size[:, every, winner]
     # The first record from which on the winner is ahead for good; it takes the lead somewhere in the interval before.
@@ -180,7 +180,7 @@ def displaced(*, n: int, m: int, l1: float, records: int, generator: torch.Gener
     lost = (favorite != winner) & (over < len(t))
     last = over.clamp(1, len(t) - 1)
     part = behind[last - 1, every] / (behind[last - 1, every] - behind[last, every])
-    sums, pushes = torch.zeros(2, n, dtype=torch.float64), torch.zeros(n, n, dtype=torch.float64)
+    sums, pushes = (torch.zeros(size, n, dtype=torch.float64, device="cpu") for size in (2, n))
     before = _rates(weights[0], favorite, winner, l1)
     for k in range(1, len(t)):
         now = _rates(weights[k], favorite, winner, l1, before)
@@ -213,7 +213,7 @@ class _Rates(NamedTuple):
 
 def _rates(W: Tensor, favorite: Tensor, winner: Tensor, l1: float, before: _Rates | None = None) -> _Rates:
     """Per unit of t; where either weight is 0 its logarithm has none, and what was ``before`` stays."""
-    every = torch.arange(len(W))
+    every = torch.arange(len(W), device=W.device)
     overlap = (W @ W.mT).relu().fill_diagonal_(0)
     to, of = W[every, winner], W[every, favorite]
     on_favorite = -4 * overlap * W[:, favorite].mT / of[:, None]

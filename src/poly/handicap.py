@@ -74,13 +74,13 @@ def measured(W: Float[Tensor, "n m"], l1: float) -> tuple[float, float, float]:
     checks.weights(W)
     if W.ndim != 2 or W.shape[1] < _LEADING:
         raise ValueError(f"W: has shape {tuple(W.shape)}, must be (n, m) with m ≥ {_LEADING}")
-    rows = torch.arange(len(W)).repeat_interleave(_LEADING)
+    rows = torch.arange(len(W), device=W.device).repeat_interleave(_LEADING)
     places = W.abs().topk(_LEADING, dim=-1).indices.flatten()
     w = W[rows, places]
     rows, places, w = rows[w != 0], places[w != 0], w[w != 0]
     push = model.forces(W, 0.0).interference[rows, places] / w / checks.positive("l1", l1)
     companions = W[:, places] / w  # (n, weights): relative, negative where the sign is the other
-    companions[rows, torch.arange(len(w))] = 0.0
+    companions[rows, torch.arange(len(w), device=w.device)] = 0.0
     partner, rival = (companions <= -0.8).any(0), (companions >= 0.8).any(0)
     groups = (~partner & ~rival, partner & ~rival, rival & ~partner)
     alone, with_partner, with_rival = (push[group].mean().item() for group in groups)

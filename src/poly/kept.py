@@ -114,6 +114,8 @@ def record(path: Path, run: Callable[..., Any], started: float) -> None:
 
 def _question(run: Callable[..., Any], grid: Grid, paired: Sequence[str]) -> Any:
     """What decides on the numbers, but for the code, as JSON gives it back."""
+    if not isinstance(grid, Mapping):
+        raise ValueError(f"grid={grid!r}: must map the arguments of run to lists of values")
     name = f"{getattr(run, '__module__', '')}.{getattr(run, '__qualname__', '')}"
     plain = {key: np.asarray(values).tolist() for key, values in grid.items()}
     return json.loads(json.dumps([name, list(plain.items()), sorted(paired)]))

@@ -73,6 +73,7 @@ def turn(W: Float[Tensor, "*instances n m"], force: Float[Tensor, "*instances n 
         ValueError: bad input, a row that is 0, or another shape.
     """
     slope = _slope(W)
+    checks.finite_tensor("force", force, 2, "that of W")
     if force.shape != W.shape:
         raise ValueError(f"force: has shape {tuple(force.shape)}, must be {tuple(W.shape)}, that of W")
     size, frame = torch.linalg.eigh(_fitting(W.mT @ W, W))

@@ -139,7 +139,10 @@ def factor(n: int, m: int, l1: float, constants: Constants = FITTED) -> float:
     Raises:
         ValueError: bad sizes, a negative λ, or constants that are not finite.
     """
-    a, b = (checks.finite(name, value) for name, value in zip(("a", "b"), constants, strict=True))
+    pair = checks.sequence("constants", constants)
+    if len(pair) != 2:
+        raise ValueError(f"constants={constants!r}: must be the pair a, b")
+    a, b = (checks.finite(name, value) for name, value in zip(("a", "b"), pair, strict=True))
     alone, first, second = _terms(n, m, l1)
     return alone * float(np.exp(a * first + b * second))
 

@@ -143,6 +143,8 @@ def stream(point: Mapping[str, Any], seed: int) -> torch.Generator:
     Raises:
         ValueError: values that are in no grid, or a seed that is no whole number ≥ 0.
     """
+    if not isinstance(point, Mapping):
+        raise ValueError(f"point={point!r}: must map the arguments of run to values")
     plain = {name: _plain(name, value) for name, value in point.items()}
     words = np.frombuffer(bytes.fromhex(_hash(plain)), dtype=np.uint32).tolist()
     sequence = np.random.SeedSequence(checks.count("seed", seed, at_least=0), spawn_key=words)

@@ -142,7 +142,9 @@ def train(
                 now = order.restore(W)
                 values.append(checks.observation(now if observe is None else observe(now.clone()), values))
     return Trajectory(
-        order.restore(W), torch.tensor(record, dtype=torch.int64), torch.stack(values) if values else torch.empty(0)
+        order.restore(W),
+        torch.tensor(record, dtype=torch.int64, device="cpu"),
+        torch.stack(values) if values else W.new_empty(0),
     )
 
 
