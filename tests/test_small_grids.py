@@ -6,7 +6,7 @@ import pytest
 from nbformat.v4 import new_notebook
 
 from notebooks import notebook
-from poly.press import provenance, small_grids
+from poly.press import small_grids
 from poly.press.chapters import Page
 from poly.press.variants import Variant
 
@@ -29,7 +29,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[Any, Any]:
     (tmp_path / "_build").mkdir()
     monkeypatch.setattr(small_grids, "read_pages", lambda _: [])
     monkeypatch.setattr(small_grids, "find_chapters", lambda *_: [Page("book/01-one", tmp_path)])
-    monkeypatch.setattr(provenance, "book", lambda _: {"package": found.get("code", "a")})
+    monkeypatch.setattr(small_grids, "_code", lambda *_: found.get("code", "a"))
     monkeypatch.setattr(small_grids, "run", run)
     return found
 
@@ -52,6 +52,10 @@ def test_perturbations_go_on_where_they_stopped(runs: dict[Any, Any], tmp_path: 
     assert small_grids.perturb(tmp_path, [], [7, 8, 9]) == [line]
     assert len(runs["asked"]) == 5
     assert set(json.loads((tmp_path / small_grids.RESULT).read_text(encoding="utf-8"))["seeds"]) == {"7", "8", "9"}
+    assert small_grids.kept(tmp_path) == []
+    (tmp_path / "book" / "data").mkdir(parents=True)
+    (tmp_path / small_grids.RESULT).rename(tmp_path / small_grids.KEPT)
+    assert [len(each["faults"]) for each in small_grids.kept(tmp_path)] == [0, 1, 0]
     runs["code"] = "b"
     small_grids.perturb(tmp_path, [], [7])
     assert len(runs["asked"]) == 7

@@ -1,6 +1,7 @@
 """The tables of the page on reproducibility: where the numbers were tried, and what perturbation moves."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import numpy as np
 from nbformat import NotebookNode
 
-from poly.press import figure_data, markup, reproduce
+from poly import inference
+from poly.press import figure_data, markup, reproduce, small_grids
 from poly.press.chapters import Page, PressError, figures_of
 from poly.press.progress import duration
 
@@ -33,6 +35,7 @@ def tables(root: Path, notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]
         "perturbations": variants(perturbed),
         "moved": moved(perturbed, notebooks),
         "winners": winners(root / reproduce.AGAIN),
+        "false-alarms": false_alarms(small_grids.kept(root)),
     }
 
 
@@ -77,6 +80,21 @@ def moved(rows: list[Row], notebooks: Mapping[Page, NotebookNode]) -> str:
         return "Not run yet.\n"
     head = "| figure | series | moved by, of its largest | of what is allowed | level |\n|---|---|---:|---:|---|\n"
     return f"{head}{lines}\nThe other {still} series moved in their last digits at most.\n"
+
+
+def false_alarms(seeds: list[small_grids.Perturbation]) -> str:
+    """How often perturbing the small grids reported anything, and how near it came."""
+    if not seeds:
+        return "Not run yet.\n"
+    alarms = sum(bool(seed["faults"]) for seed in seeds)
+    high = inference.wilson(alarms, len(seeds)).high if alarms else -math.expm1(math.log(0.05) / len(seeds))
+    shares = sorted(seed["share"] for seed in seeds)
+    return (
+        f"Of {len(seeds)} perturbations of all small grids, {alarms or 'none'} reported anything "
+        f"(95 % upper bound of the chance: {100 * high:.2g} %). The number that came nearest to its bound moved by "
+        f"{100 * shares[-1]:.0f} % of what is allowed; in half of the perturbations none moved by more than "
+        f"{100 * shares[len(shares) // 2]:.0f} %.\n"
+    )
 
 
 def winners(path: Path) -> str:
