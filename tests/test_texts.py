@@ -2,10 +2,12 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from poly.press import stored as stored_outputs
 from poly.press import texts
 from poly.press.chapters import notebook_text
 from poly.press.levels import Rule
@@ -56,5 +58,9 @@ def test_nbval_compares_by_the_level_of_the_cell(tmp_path: Path, stored: str, al
     notebook = new_notebook(cells=[cell], metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})  # type: ignore[no-untyped-call]
     (tmp_path / "a.ipynb").write_text(notebook_text(notebook), encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "poly.press.texts", "--nbval", "--nbval-current-env", "a.ipynb"]
+    command.append("--junitxml=report.xml")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == (0 if passes else 1), done.stdout
+    (case,) = ElementTree.parse(tmp_path / "report.xml").iter("testcase")
+    says = f"differs: it says 'within 23 %', and said 'within {stored} %'"
+    assert stored_outputs.fault(case) == ("" if passes else says)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from poly.press import execute, figure_data, figures, machine, reproduce, sockets
+from poly.press import execute, figure_data, figures, machine, reproduce, sockets, texts
 from poly.press.chapters import Page, PressError, emptied, figures_of, read_notebook
 from poly.press.figure_data import FigureData
 
@@ -24,10 +24,10 @@ def chapters(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) ->
     variables = {**variables, execute.STORE: str(emptied(root / SWEEPS))}
     cases = _nbval(root, pages, variables)
     # A chapter of which no cell ran had no kernel: two that start at once may have taken the same port.
-    lost = [page for page in pages if not any(held for where, _, held in cases if where == page.name)]
+    lost = [page for page in pages if not any(not fault for where, _, fault in cases if where == page.name)]
     for page in lost:
         cases = [case for case in cases if case[0] != page.name] + _nbval(root, [page], variables)
-    failed = [f"{where}, {name} differs" for where, name, held in cases if not held]
+    failed = [f"{where}, {name} {fault}" for where, name, fault in cases if fault]
     wrong, number = figure_faults(pages, root / FIGURES, reproduce.perturbed(root))
     lost_figures = len({line.split(",")[1] for line in wrong})
     return {
@@ -37,8 +37,8 @@ def chapters(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) ->
     }
 
 
-def _nbval(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> list[tuple[str, str, bool]]:
-    """For each cell its chapter, its name, and whether it held; the figures' numbers go to their folder."""
+def _nbval(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """For each cell its chapter, its name, and what does not hold, if anything; the figures' numbers go to a folder."""
     folder, report = root / FIGURES, root / FIGURES.parent / "nbval.xml"
     folder.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
@@ -62,10 +62,18 @@ def _nbval(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> l
         (
             case.get("classname", "").removeprefix("book.").removesuffix(".ipynb"),
             case.get("name", ""),
-            case.find("failure") is None and case.find("error") is None,
+            fault(case),
         )
         for case in ElementTree.parse(report).iter("testcase")
     ]
+
+
+def fault(case: ElementTree.Element) -> str:
+    """What a cell says otherwise than stored, or that it failed; empty where it holds."""
+    if case.find("failure") is None and case.find("error") is None:
+        return ""
+    found = case.find(f"properties/property[@name='{texts.DIFFERS}']")
+    return "failed: its output above says how" if found is None else f"differs: it {found.get('value', '')}"
 
 
 def figure_faults(

@@ -5,13 +5,16 @@ for a series of a figure (``levels``). As a plugin of pytest this module makes n
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from poly.press import levels
 
+# What a test of a cell that differs says of it, by this name.
+DIFFERS = "differs"
 _NUMBER = re.compile(r"[-−+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 
 
@@ -66,9 +69,28 @@ def pytest_configure() -> None:
         if allowed is not None and len(test) == len(ref):
             for new, old in zip(test, ref, strict=True):
                 _take_over(old, new, allowed)
-        return compare(cell, test, ref, skip_compare)
+        same_as_stored = compare(cell, test, ref, skip_compare)
+        if not same_as_stored:
+            cell.user_properties.append((DIFFERS, _differing(ref, test)))
+        return same_as_stored
 
     plugin.IPyNbCell.compare_outputs = compare_outputs
+
+
+def _differing(ref: Sequence[Mapping[str, Any]], test: Sequence[Mapping[str, Any]]) -> str:
+    """The first line of a cell's text that is not as stored, and how it was."""
+    before, after = ("\n".join(map(_text, outputs)).split("\n") for outputs in (ref, test))
+    for was, now in zip_longest(before, after, fillvalue=""):
+        if was != now:
+            return f"says {now!r}, and said {was!r}"
+    return "has other outputs than stored"
+
+
+def _text(output: Mapping[str, Any]) -> str:
+    data = output.get("data", {})
+    return str(
+        output.get("text") or data.get("text/plain") or next((v for k, v in data.items() if "text/plain" in k), "")
+    )
 
 
 def _take_over(old: Any, new: Any, allowed: levels.Rule) -> None:
