@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from distributed import Client, LocalCluster
 from threadpoolctl import threadpool_info
 
 import poly
+from executors import Here
 from poly import cluster, flow, metrics, model, sweep, training
 
 HERE = Path(__file__).parent
@@ -94,18 +95,6 @@ def client(there: str) -> Iterator[Client]:
 def waiting(client: Client) -> int:
     """How many cells the scheduler knows: those that wait, run, or are kept."""
     return int(client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))
-
-
-class Here(Executor):
-    """A serial run: each cell at once, in this thread."""
-
-    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(function(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 def everything(*, n: int, m: int, generator: torch.Generator) -> dict[str, Any]:

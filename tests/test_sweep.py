@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 import torch
 
+from executors import Here
 from poly import code_hash, metrics, model, sweep
 from poly.press import execute
 
@@ -43,18 +44,6 @@ def fail_at_2(*, n: int, generator: torch.Generator) -> int:
     if n == 2:
         raise ValueError("n=2: diverged")
     return n
-
-
-class Here(Executor):
-    """The smallest executor: at once, in this thread."""
-
-    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(function(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 @pytest.fixture
