@@ -187,7 +187,9 @@ def test_a_series_may_have_a_rule_of_its_own() -> None:
     stored, new = (figure_data.unpack(figure_data.pack(each, "rounding")) for each in (loose, moved))
     assert figure_data.differences(stored, new) == []
     plain = figure_data.unpack(figure_data.pack({"x": [1.0, 2.0], "y": [1.0]}, "exact"))
-    assert figure_data.differences(plain, plain._replace(own=stored.own)) == ["series 'x' was exact, is rounding"]
+    assert figure_data.differences(plain, plain._replace(own=stored.own)) == [
+        "series 'x' was declared otherwise: must be the same (exact); is: allowed are ±0.001 of it (rounding)"
+    ]
 
 
 def test_lost_and_added_series_and_another_level_are_differences() -> None:
@@ -220,9 +222,12 @@ def test_what_is_shown_of_networks_hangs_on_nothing_else() -> None:
     assert "allowed are ±1e-06 of it (rounding)" in line
     moved = NETWORKS.copy()
     moved[0, 0] += 0.1
-    assert figure_data.differences(stored, shown(moved, bounds + 0.01)) == []
-    (line,) = figure_data.differences(stored, shown(moved, bounds + 100))
+    first = np.array([[1.0], [0.0], [0.0]])  # the point at which a network moved
+    assert figure_data.differences(stored, shown(moved, bounds + 0.01 * first)) == []
+    (line,) = figure_data.differences(stored, shown(moved, bounds + 100 * first))
     assert "(statistical)" in line
+    (line,) = figure_data.differences(stored, shown(moved, bounds + 0.01))
+    assert "as its networks are as before" in line
     with pytest.raises(ValueError, match=r"^shown: has shape \(1,\), must be \(\d+,\), or that and one more axis$"):
         figure_data.statistical(NETWORKS, [1.0])
 

@@ -589,3 +589,24 @@ def test_holm_rejects_step_by_step(seed: int) -> None:
 def test_holm_rejects_what_are_no_p_values(p_values: Any) -> None:
     with pytest.raises(ValueError, match=r"^p_values: has shape .*, must be a list of numbers between 0 and 1$"):
         inference.holm(p_values)
+
+
+def test_a_ratio_of_sums_has_the_interval_of_the_bootstrap() -> None:
+    pairs = np.add(np.random.default_rng(2).integers(1, 50, (7, 2)), [0, 20])
+    slow = inference.bootstrap(
+        pairs, lambda both, axis: np.divide(*np.moveaxis(both.sum(axis), -1, 0)), generator=np.random.default_rng(5)
+    )
+    fast = inference.ratio(pairs, generator=np.random.default_rng(5))
+    np.testing.assert_allclose(fast, slow, rtol=1e-14)
+    assert inference.ratio(pairs, generator=np.random.default_rng(5), confidence=0.5).high < fast.high
+
+
+@pytest.mark.parametrize("pairs", [[[1, 2]], [1, 2], [[1, 2, 3], [1, 2, 3]], [[1, np.nan], [1, 2]]])
+def test_a_ratio_needs_pairs(pairs: Any) -> None:
+    with pytest.raises(ValueError, match=r"^pairs: has shape .*, must be \(instances, 2\), finite, of at least two"):
+        inference.ratio(pairs, generator=np.random.default_rng(0))
+
+
+def test_a_ratio_to_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"must give a finite number$"):
+        inference.ratio([[1, 0], [2, 0]], generator=np.random.default_rng(0))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 from statsmodels.stats.multitest import multipletests
@@ -71,14 +71,47 @@ def bootstrap(
     of = statistic
     if sample.ndim > 1:
         data, of = np.arange(len(sample)), lambda rows: statistic(sample[rows], axis=0)
+    return _bootstrap(data, of, _generator(generator), confidence, batch=max(1, _MOST_NUMBERS // sample.size))
+
+
+def ratio(pairs: ArrayLike, *, generator: np.random.Generator, confidence: float = 0.95) -> Estimate:
+    """A ratio of sums over independent instances, ``Σ aᵢ / Σ bᵢ``, with the interval that ``bootstrap`` gives.
+
+    Args:
+        pairs: aᵢ and bᵢ, (instances, 2), at least 2 instances.
+        generator: source of the resamples.
+        confidence: coverage of the interval, between 0 and 1.
+
+    Raises:
+        ValueError: another shape, NaN or infinity, sums of b that are 0, no generator, or a confidence outside (0, 1).
+
+    Source: as ``bootstrap``, and the same numbers; many resamples at a time, which is a hundred times faster.
+    """
+    sample = checks.array("pairs", pairs)
+    if sample.ndim != 2 or sample.shape[1] != 2 or len(sample) < 2 or not np.isfinite(sample).all():
+        raise ValueError(f"pairs: has shape {sample.shape}, must be (instances, 2), finite, of at least two instances")
+    _check_confidence(confidence)
+
+    def of(rows: Int[NDArray[Any], "*resamples instances"], axis: int = -1) -> Any:
+        top, below = np.moveaxis(sample[rows].sum(axis - 1), -1, 0)
+        with np.errstate(divide="ignore", invalid="ignore"):  # what is not finite is refused below
+            return top / below
+
+    batch = max(1, _MOST_NUMBERS // sample.size)
+    return _bootstrap(np.arange(len(sample)), of, _generator(generator), confidence, batch=batch)
+
+
+def _bootstrap(
+    data: NDArray[Any], of: Callable[..., Any], generator: np.random.Generator, confidence: float, *, batch: int
+) -> Estimate:
+    """The statistic ``of`` the data, (instances,), with its expanded percentile interval."""
     measured = np.asarray(of(data))
     if measured.ndim:
         raise ValueError(f"statistic: gives shape {measured.shape}, must give one number")
-    batch = max(1, _MOST_NUMBERS // sample.size)
-    freedom = len(sample) - 1
-    beyond = stats.norm.sf(stats.t.isf((1 - confidence) / 2, freedom) * np.sqrt(len(sample) / freedom))
+    freedom = len(data) - 1
+    beyond = stats.norm.sf(stats.t.isf((1 - confidence) / 2, freedom) * np.sqrt(len(data) / freedom))
     found = stats.bootstrap(
-        (data,), of, confidence_level=1 - 2 * float(beyond), method="percentile", rng=_generator(generator), batch=batch
+        (data,), of, confidence_level=1 - 2 * float(beyond), method="percentile", rng=generator, batch=batch
     ).confidence_interval
     estimate = Estimate(float(measured), float(found.low), float(found.high))
     if not np.isfinite(estimate).all():

@@ -267,7 +267,9 @@ def _cluster(run: Callable[..., Any], executor: Executor | None) -> Any:
 
 
 def _processes(cells: int) -> Any:
-    """A process a core; None where the system has no semaphores to share, as without a usable ``/dev/shm``."""
+    """A process a core; None for a single core, or without semaphores to share, as without a usable ``/dev/shm``."""
+    if loky.cpu_count() == 1:
+        return None
     try:
         return loky.get_reusable_executor(max_workers=min(cells, loky.cpu_count()))
     except (OSError, ImportError):

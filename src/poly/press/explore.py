@@ -67,6 +67,7 @@ class Explore:
         label: what moves, plain text, such as "λ".
         values: of it, one for each position of the slider.
         start: the position that stands there first, that of the static figure where there is one.
+        redrawn: by how much the numbers may move where networks of the figure came out otherwise; 0: as ever.
         x, y: the axes.
         series: by the name that the legend shows.
     """
@@ -77,6 +78,7 @@ class Explore:
     y: Axis
     series: Mapping[str, Series]
     start: int = 0
+    redrawn: float = 0.0
 
     def pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """What the figure's output keeps: words, and the numbers by the names of their series.

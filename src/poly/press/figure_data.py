@@ -2,7 +2,7 @@
 
 A figure declares by which rule its series must be met again (``levels``), and may name another rule for a series. A
 series ``x`` that is a mean over networks is kept with its standard error ``x_se`` and with the numbers of all networks,
-``x_networks``.
+``x_networks``. Where something else is plotted of them, such as a mean with an interval, ``x`` is that.
 """
 
 import base64
@@ -28,8 +28,10 @@ _NAME = re.compile(r"(?!(?:con|prn|aux|nul|com\d|lpt\d)$)[a-z][a-z0-9_-]{0,63}",
 # Zip archives hold times; the same arrays must give the same bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _NETWORKS, _ERROR = "_networks", "_se"
-# A share of what is allowed that stands for all that are larger.
-_FAR = 1e3
+# A share of what is allowed that stands for all that are larger, and the same of a move, which JSON can hold.
+_FAR, _MOST = 1e3, 1e300
+# Networks whose numbers differ by less, relatively, ended in the same way.
+_SAME = 1e-5
 
 
 class FigureData(NamedTuple):
@@ -82,7 +84,6 @@ def pack(
     level: str,
     tolerance: float = TOLERANCE,
     absolute: float = 0.0,
-    redrawn: float = 0.0,
 ) -> dict[str, Any]:
     """What an output's metadata keeps of plotted numbers.
 
@@ -91,7 +92,7 @@ def pack(
             outside (0, 1), an absolute one that is negative, or a figure whose level is "statistical": that is said of
             each series, with its networks.
     """
-    levels.check(Rule(level, tolerance, absolute, redrawn))  # type: ignore[arg-type]
+    levels.check(Rule(level, tolerance, absolute))  # type: ignore[arg-type]
     if level == "statistical":
         raise ValueError("level='statistical', must be said of each series: figures.statistical(networks)")
     if not isinstance(data, Mapping) or not data:
@@ -117,7 +118,7 @@ def pack(
             raise ValueError(f"data: series {name!r} holds infinity, which no plot shows; NaN leaves a gap")
     text = base64.b64encode(npz(series)).decode()
     packed = {"npz": text, "level": level, "tolerance": tolerance, "absolute": absolute}
-    return packed | ({"redrawn": redrawn} if redrawn else {}) | ({"own": own} if own else {})
+    return packed | ({"own": own} if own else {})
 
 
 def unpack(packed: Any) -> FigureData:
@@ -128,15 +129,19 @@ def unpack(packed: Any) -> FigureData:
     """
     if not isinstance(packed, dict) or not packed.get("npz"):
         raise ValueError("has no plotted numbers")
-    rule = Rule(packed.get("level"), packed.get("tolerance"), packed.get("absolute", 0.0), packed.get("redrawn", 0.0))  # type: ignore[arg-type]
-    levels.check(rule._replace(tolerance=TOLERANCE, absolute=0.0, redrawn=0.0))
+    rule = Rule(packed.get("level"), packed.get("tolerance"), packed.get("absolute", 0.0))  # type: ignore[arg-type]
+    levels.check(rule._replace(tolerance=TOLERANCE, absolute=0.0))
     try:
         levels.check(rule)
         own = {str(name): Rule(**given) for name, given in packed.get("own", {}).items()}
         for each in own.values():
             levels.check(each)
         with np.load(io.BytesIO(base64.b64decode(packed["npz"], validate=True)), allow_pickle=False) as archive:
-            return FigureData(dict(archive.items()), rule, own)
+            series = dict(archive.items())
+        for name, each in own.items():
+            if each.level == "statistical" and not {name, f"{name}{_NETWORKS}", f"{name}{_ERROR}"} <= series.keys():
+                raise ValueError(f"series {name!r} lacks its networks")
+        return FigureData(series, rule, own)
     except (KeyError, TypeError, AttributeError, ValueError, OSError, EOFError, binascii.Error, *_DAMAGE) as error:
         raise ValueError(f"its plotted numbers are damaged: {error}") from None
 
@@ -170,40 +175,69 @@ def csv(series: Mapping[str, Array]) -> str:
 
 
 def moves(stored: FigureData, new: FigureData) -> dict[str, list[float]]:
-    """How far each series moved, for series of one shape: its largest move, and the largest share of what is allowed.
+    """How far each plotted series moved: its largest move, and the largest share of what its level allows.
 
-    Beyond 1 the share is as large as may be: a whole number or an exact one may not move at all.
+    A number that is exact and moved, or that is none on one side, counts as a thousand times what is allowed. Series
+    that are not comparable, by their shapes or their networks, are left out.
     """
     found = {}
     for name in stored.series.keys() & new.series.keys():
-        before, after = (np.asarray(data.series[name], float) for data in (stored, new))
-        if before.shape != after.shape or _of_networks(name, stored) is not None:
+        if _of_networks(name, stored) is not None or not _comparable(name, stored, new):
             continue
-        off, rule = np.abs(after - before), stored.rule_of(name)
-        if rule.level == "statistical":
-            sides = (data.series[f"{name}{_NETWORKS}"] for data in (stored, new))
-            agreed = levels.agreement(*sides)
-            off, allowed = np.abs(agreed.shift), agreed.allowed
-        elif rule.level == "exact" or stored.series[name].dtype.kind != "f":
-            allowed = np.zeros_like(off)
-        else:
-            redrawn = rule.redrawn > 0 and not same_networks(stored, new)
-            allowed = levels.band(before, rule._replace(absolute=rule.redrawn) if redrawn else rule)
+        off, allowed = _off(stored.series[name], new.series[name]), _allowed(name, stored, new)
         with np.errstate(invalid="ignore", divide="ignore"):
             share = np.where(off > 0, np.minimum(off / allowed, _FAR), 0.0)
-        found[name] = [float(np.nanmax(each, initial=0.0)) for each in (off, share)]
+        share[np.isinf(off)] = _FAR
+        found[name] = [float(np.max(np.minimum(each, _MOST), initial=0.0)) for each in (off, share)]
     return found
 
 
-def same_networks(stored: FigureData, new: FigureData, name: str | None = None) -> bool:
-    """Whether every network has the numbers that it had, in one statistical series or in all of a figure."""
-    for each in [name] if name else [each for each in stored.series if stored.rule_of(each).level == "statistical"]:
-        before, after = (data.series.get(f"{each}{_NETWORKS}") for data in (stored, new))
-        if before is None or after is None:
-            continue
-        if before.shape != after.shape:
-            return False
-        if levels.excess(before.astype(float), after.astype(float), Rule("rounding")).any():
+def _comparable(name: str, stored: FigureData, new: FigureData) -> bool:
+    """Whether a series, and its networks if it is statistical, have the same shapes on both sides."""
+    names = [name, f"{name}{_NETWORKS}"] if stored.rule_of(name).level == "statistical" else [name]
+    one, other = stored.series, new.series
+    return all(each in one and each in other and one[each].shape == other[each].shape for each in names)
+
+
+def _off(before: Array, after: Array) -> Array:
+    """By how much each number moved; infinitely where it is none on one side alone."""
+    if before.dtype.kind != "f" and after.dtype.kind != "f":  # whole numbers may be larger than those of a float
+        return np.where(before == after, 0.0, np.fmax(np.abs(after.astype(float) - before.astype(float)), 1.0))
+    before, after = before.astype(float), after.astype(float)
+    off = np.where(np.isnan(before) != np.isnan(after), np.inf, np.abs(after - before))
+    return np.where(np.isnan(off), 0.0, off)
+
+
+def _allowed(name: str, stored: FigureData, new: FigureData) -> Array:
+    """By how much each plotted number of a comparable series may move."""
+    before, rule = stored.series[name], stored.rule_of(name)
+    if rule.level != "statistical":
+        if rule.level == "exact" or before.dtype.kind != "f":
+            return np.zeros(before.shape)
+        if rule.redrawn and not same_networks(stored, new):
+            rule = rule._replace(absolute=max(rule.absolute, rule.redrawn))
+        return levels.band(before, rule)
+    networks = [data.series[f"{name}{_NETWORKS}"] for data in (stored, new)]
+    allowed = levels.agreement(*networks).allowed
+    if not rule.shown:
+        return allowed
+    # Where the networks of a point are as before, so is what is shown of them.
+    more = (1,) * (before.ndim - allowed.ndim)
+    same = ~_networks_moved(*networks).any(0)
+    band = levels.band(before.astype(float), Rule("rounding"))
+    return np.where(same.reshape(same.shape + more), band, 2 * allowed.reshape(allowed.shape + more))
+
+
+def _networks_moved(before: Array, after: Array) -> Array:
+    """Which numbers of which networks are others, by more than rounding leaves where no winner changes."""
+    return levels.excess(before.astype(float), after.astype(float), Rule("rounding", _SAME)) > 0
+
+
+def same_networks(stored: FigureData, new: FigureData) -> bool:
+    """Whether every network of every statistical series of a figure has the numbers that it had."""
+    for name in [each for each in stored.series if stored.rule_of(each).level == "statistical"]:
+        before, after = (data.series.get(f"{name}{_NETWORKS}") for data in (stored, new))
+        if before is None or after is None or before.shape != after.shape or _networks_moved(before, after).any():
             return False
     return True
 
@@ -223,23 +257,18 @@ def differences(stored: FigureData, new: FigureData, perturbed: Mapping[str, flo
             found.append(f"{field} was {getattr(stored.rule, field)}, is {getattr(new.rule, field)}")
     for name in stored.own.keys() | new.own.keys():
         if stored.rule_of(name) != new.rule_of(name):
-            found.append(f"series {name!r} was {stored.rule_of(name).level}, is {new.rule_of(name).level}")
+            found.append(f"series {name!r} was declared otherwise: {stored.rule_of(name)}; is: {new.rule_of(name)}")
+    moved = moves(stored, new)
     for name in stored.series.keys() & new.series.keys():
         before, after = stored.series[name], new.series[name]
         if before.shape != after.shape or before.dtype.kind != after.dtype.kind:
             was, now = f"{before.dtype.kind}{list(before.shape)}", f"{after.dtype.kind}{list(after.shape)}"
             found.append(f"series {name!r} had type and shape {was}, has {now}")
-            continue
-        rule = stored.rule_of(name)
-        if rule.level == "statistical":
-            lines = _statistical(name, stored, new)
-        elif _of_networks(name, stored) is None:
-            redrawn = rule.redrawn > 0 and not same_networks(stored, new)
-            lines = _beyond(name, before, after, rule._replace(absolute=rule.redrawn) if redrawn else rule)
-        else:
-            continue
-        largest = moves(stored, new)[name][0] if lines else 0.0
-        found += [line + _explained(largest, (perturbed or {}).get(name)) for line in lines]
+        elif name in moved:
+            lines = _beyond(name, stored, new)
+            if stored.rule_of(name).level == "statistical":
+                lines = _of_their_networks(name, stored, new) + (lines or _pooled(name, stored, new))
+            found += [line + _explained(moved[name][0], (perturbed or {}).get(name)) for line in lines]
     return sorted(found)
 
 
@@ -260,65 +289,67 @@ def _of_networks(name: str, data: FigureData) -> str | None:
     return None
 
 
-def _beyond(name: str, before: Array, after: Array, rule: Rule) -> list[str]:
-    if before.dtype.kind != "f":
-        off = np.abs(before.astype(float) - after.astype(float))
-        excess = np.where(before == after, 0.0, np.maximum(off, 1.0))
-        says = "must be the same (whole number)"
-    else:
-        excess, says = levels.excess(before, after, rule), str(rule)
+def _beyond(name: str, stored: FigureData, new: FigureData) -> list[str]:
+    """Where the plotted numbers of a series moved by more than they may: one line on the worst of them."""
+    before, after, rule = stored.series[name], new.series[name], stored.rule_of(name)
+    allowed = _allowed(name, stored, new)
+    off = _off(before, after)
+    excess = np.where(off > allowed, off, 0.0)
+    excess[np.isinf(off)] = np.inf
     if not excess.any():
         return []
     worst = _place(excess)
+    says = str(rule)
+    if rule.level == "statistical":
+        networks = len(stored.series[f"{name}{_NETWORKS}"])
+        says = f"allowed are ±{allowed[worst]:.2g} by what rounding does to its {networks} networks (statistical)"
+        if rule.shown and allowed[worst] <= levels.band(before.astype(float), Rule("rounding"))[worst]:
+            says = f"{Rule('rounding')}, as its networks are as before"
+    elif before.dtype.kind != "f":
+        says = "must be the same (whole number)"
     return [
         f"series {name!r}{_index(worst)}: stored {before[worst]:.10g}, now {after[worst]:.10g}, {says}; "
         f"{np.count_nonzero(excess)} of {excess.size} numbers differ"
     ]
 
 
-def _statistical(name: str, stored: FigureData, new: FigureData) -> list[str]:
-    """What differs by more than rounding does to the networks; and means that are not those of their networks."""
+def _of_their_networks(name: str, stored: FigureData, new: FigureData) -> list[str]:
+    """Means and standard errors that are not those of their networks."""
     found = []
-    rule = stored.rule_of(name)
     for data, when in ((stored, "stored"), (new, "new")):
-        networks = data.series[f"{name}{_NETWORKS}"]
-        for part, values in zip((name, f"{name}{_ERROR}"), levels.mean(networks), strict=True):
-            own = rule.shown and part == name
-            if not own and levels.excess(values, data.series[part], Rule("rounding", 1e-9)).any():
+        for part, values in zip((name, f"{name}{_ERROR}"), levels.mean(data.series[f"{name}{_NETWORKS}"]), strict=True):
+            shown = part == name and stored.rule_of(name).shown
+            if not shown and (part not in data.series or (_off(values, data.series[part]) > _own_band(values)).any()):
                 found.append(f"series {part!r}, {when}: is not that of its networks")
-    before, after = (data.series[f"{name}{_NETWORKS}"] for data in (stored, new))
-    if before.shape != after.shape:
-        return found  # named by the comparison of the networks' own series
-    agreed = levels.agreement(before, after)
-    old, now = (np.asarray(levels.mean(networks)[0]) for networks in (before, after))
-    excess = _over(old, now, agreed.allowed)
-    if rule.shown and not excess.any():
-        if same_networks(stored, new, name):
-            return found + _beyond(name, stored.series[name], new.series[name], Rule("rounding"))
-        old, now = (np.asarray(data.series[name], float) for data in (stored, new))
-        allowed = agreed.allowed.reshape(agreed.allowed.shape + (1,) * (old.ndim - agreed.allowed.ndim))
-        agreed = agreed._replace(allowed=np.broadcast_to(2 * allowed, old.shape))
-        excess = _over(old, now, agreed.allowed)
-    if excess.any():
-        worst = _place(excess)
-        found.append(
-            f"series {name!r}{_index(worst)}: stored {old[worst]:.10g}, now {now[worst]:.10g}, allowed are "
-            f"±{agreed.allowed[worst]:.2g} by what rounding does to its {len(before)} networks (statistical); "
-            f"{np.count_nonzero(excess)} of {excess.size} numbers differ"
-        )
-    elif abs(agreed.pooled) > agreed.pooled_allowed:
-        found.append(
-            f"series {name!r}: on average its numbers moved by {agreed.pooled:+.2g} standard errors, allowed are "
-            f"±{agreed.pooled_allowed:.2g} by what rounding does to its {len(before)} networks (statistical)"
-        )
     return found
 
 
-def _over(before: Array, after: Array, allowed: Array) -> Array:
-    """How far each number moved beyond what is allowed; infinitely where one of the two is no number."""
-    excess = np.maximum(np.abs(after - before) - allowed, 0.0)
-    excess = np.where(np.isnan(before) != np.isnan(after), np.inf, excess)
-    return np.where(np.isnan(excess), 0.0, excess)
+def _own_band(values: Array) -> Array:
+    return levels.band(values, Rule("rounding", 1e-9))
+
+
+def _pooled(name: str, stored: FigureData, new: FigureData) -> list[str]:
+    """Whether the numbers of a statistical series moved together, by more than they may on average."""
+    before, after = (data.series[f"{name}{_NETWORKS}"] for data in (stored, new))
+    agreed = levels.agreement(before, after)
+    pooled, allowed = agreed.pooled, agreed.pooled_allowed
+    if stored.rule_of(name).shown and abs(pooled) <= allowed:
+        pooled, allowed = _pooled_shown(name, stored, new), 2 * allowed
+    if abs(pooled) <= allowed:
+        return []
+    return [
+        f"series {name!r}: on average its numbers moved by {pooled:+.2g} standard errors, allowed are "
+        f"±{allowed:.2g} by what rounding does to its {len(before)} networks (statistical)"
+    ]
+
+
+def _pooled_shown(name: str, stored: FigureData, new: FigureData) -> float:
+    """The mean move of what is shown, in standard errors of the means; 0 where no point has such an error."""
+    error = stored.series[f"{name}{_ERROR}"]
+    off = new.series[name].astype(float) - stored.series[name].astype(float)
+    scale = np.broadcast_to(error.reshape(error.shape + (1,) * (off.ndim - error.ndim)), off.shape)
+    there = np.isfinite(off) & (scale > 0)
+    return float(np.mean(off[there] / scale[there])) if there.any() else 0.0
 
 
 def _place(excess: Array) -> tuple[Any, ...]:

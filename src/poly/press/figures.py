@@ -97,7 +97,6 @@ def show(
     level: levels.Level,
     tolerance: float = levels.TOLERANCE,
     absolute: float = 0.0,
-    redrawn: float = 0.0,
     keep_colors: bool = False,
     explore: Explore | None = None,
 ) -> None:
@@ -113,7 +112,6 @@ def show(
         level: how well another run must meet all other series: "exact" or "rounding" (see ``levels``).
         tolerance: the largest rounding error of a number, relative to its size.
         absolute: the largest rounding error besides, in the units of the plot.
-        redrawn: the same, where networks of a statistical series of this figure came out otherwise; 0: as ever.
         keep_colors: True where the dark theme must not invert the picture, as for heat maps.
         explore: a slider over numbers, with which the page redraws the figure below the static one.
 
@@ -126,7 +124,9 @@ def show(
             raise ValueError(f"figure {name!r}: {field} is empty, every figure has one")
     try:
         slider, moved = explore.pack() if explore else (None, {})
-        packed = figure_data.pack({**data, **moved}, level, tolerance, absolute, redrawn)
+        redrawn = explore.redrawn if explore else 0.0
+        of_slider = {each: rounding(values, tolerance, absolute, redrawn) for each, values in moved.items()}
+        packed = figure_data.pack({**data, **of_slider}, level, tolerance, absolute)
     except ValueError as error:
         raise ValueError(f"figure {name!r}: {error}") from None
     if folder := os.environ.get(FOLDER):

@@ -21,6 +21,8 @@ Level = Literal["exact", "rounding", "statistical"]
 TOLERANCE = 1e-6
 # The chance that one number, or one series, is reported where rounding alone is behind its shift.
 FALSE_ALARM = 1e-6
+# In standard errors, the most that fewer than so many networks explain.
+_MOST, _FEW = 15.0, 8
 # Smaller shifts, in standard errors, are never reported: of a single number, and of the mean over a series.
 SINGLE, POOLED = 5.0, 2.0
 # Of a series' largest number: what rounding leaves where terms cancel.
@@ -69,6 +71,8 @@ def check(rule: Rule) -> None:
         raise ValueError(f"level={rule.level!r}, must be one of {', '.join(get_args(Level))}")
     if not (isinstance(rule.tolerance, int | float) and 0 < rule.tolerance < 1):
         raise ValueError(f"tolerance={rule.tolerance!r}, must be a number > 0 and < 1")
+    if not isinstance(rule.shown, bool):
+        raise ValueError(f"shown={rule.shown!r}, must be true or false")
     for name in ("absolute", "redrawn"):
         value = getattr(rule, name)
         if not (isinstance(value, int | float) and 0 <= value < np.inf):
@@ -124,7 +128,8 @@ def agreement(before: Float[Array, "networks ..."], after: Float[Array, "network
     With differences ``d_ik`` of network i at point k over N networks, mean ``d_k`` and standard error ``s_k``, and the
     standard error ``e_k`` of the mean before: a number is as before if ``|d_k| ≤ max(5 e_k, t s_k)``, a series if the
     mean over k of ``d_k / e_k`` is at most 2, or at most t times its own standard error over the networks. Student's t
-    has N − 1 degrees of freedom, and is exceeded with a chance of 1e-6.
+    has N − 1 degrees of freedom, and is exceeded with a chance of 1e-6; of few networks it allows at most 15 standard
+    errors, each as large as the series has them on average.
 
     Args:
         before, after: (networks, *points); NaN where a network has no number.
@@ -143,7 +148,11 @@ def agreement(before: Float[Array, "networks ..."], after: Float[Array, "network
         error = np.sqrt(error**2 + whole / both)
         own = np.sqrt(mean(old)[1] ** 2 + whole / 2 / np.isfinite(old).sum(0))
     floor = _FLOOR * np.nanmax(np.abs(old), initial=0.0) + TOLERANCE * np.abs(mean(old)[0])
-    allowed = np.where(both > 1, np.fmax(SINGLE * own, _quantile(both) * error) + floor, np.inf)
+    # Student's t of few networks excludes nothing. Where the series has a scale, a few times that is enough.
+    scale = np.sqrt(np.nanmean(own**2)) if np.isfinite(own).any() else 0.0
+    few = len(old) < _FEW and scale > np.max(floor, initial=0.0)
+    own, most = (np.fmax(own, scale), _MOST) if few else (own, np.inf)
+    allowed = np.where(both > 1, np.fmax(SINGLE * own, np.minimum(_quantile(both) * error, most * own)) + floor, np.inf)
     # Points at which no network differs from another, before or after, have no scale of their own.
     scaled = (own > floor) & (both > 1)
     pooled, pooled_allowed = 0.0, POOLED
@@ -151,7 +160,7 @@ def agreement(before: Float[Array, "networks ..."], after: Float[Array, "network
         each = np.nanmean(off[:, scaled] / own[scaled], axis=1, where=np.isfinite(off[:, scaled]))
         center, width = mean(each[:, None])
         pooled = float(center[0])
-        pooled_allowed = max(POOLED, float(_quantile(np.isfinite(each).sum()) * width[0]))
+        pooled_allowed = max(POOLED, min(float(_quantile(np.isfinite(each).sum()) * width[0]), most))
     points = before.shape[1:]
     return Agreement(shift.reshape(points), allowed.reshape(points), pooled, pooled_allowed)
 

@@ -33,8 +33,9 @@ def run(root: Path, pages: Sequence[Page], variant: Variant) -> list[NotebookNod
     for page in pages:
         source = read_notebook(page.path)
         jobs.append(execute.Job(page, source, folder / f"{page.name}.ipynb", "small", small(source)))
-    # Libraries are not in the keys of what is stored.
-    execute.execute(root, jobs, variables={**variant.variables(), execute.STORE: str(emptied(folder / "sweeps"))})
+    # Libraries are not in the keys of what is stored. Small cells take less time than starting a process for them.
+    own = {execute.STORE: str(emptied(folder / "sweeps")), "LOKY_MAX_CPU_COUNT": "1"}
+    execute.execute(root, jobs, variables=variant.variables() | own)
     return [read_notebook(job.target) for job in jobs]
 
 
