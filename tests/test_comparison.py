@@ -39,3 +39,25 @@ def test_moves_are_told_with_their_share_of_what_is_allowed() -> None:
     (size, share) = moves(notebook(), notebook(value=1.0005))["fig-a"]["y"]
     assert abs(size - 5e-4) < 1e-12
     assert abs(share - 0.5) < 1e-6
+
+
+def test_a_claim_or_figure_that_is_gone_is_told() -> None:
+    one, other = notebook(), notebook()
+    other.cells[0].outputs = other.cells[0].outputs[:1]
+    assert compare(one, other).faults == [
+        "cell 1 no longer says 'f'",
+        "claim A: is not checked",
+        "fig-a, was not drawn",
+    ]
+    assert moves(one, other) == {}
+
+
+def test_only_the_numbers_of_a_card_may_differ() -> None:
+    """The rest of a card holds digits, too: of its id, and of what binds its entry."""
+    one, other = notebook(), notebook(verdict="confirmed")
+    for made, entry, measured in ((one, "64f446e553", 1.0), (other, "64f446e553", 1.1)):
+        made.cells[0].metadata["poly"]["text"] = {"absolute": 0.5}
+        made.cells[0].outputs[2].metadata["poly"]["claim"] |= {"entry": entry, "measured": measured}
+    assert compare(one, other).faults == []
+    other.cells[0].outputs[2].metadata["poly"]["claim"]["seeds"] = 4
+    assert len(compare(one, other).faults) == 1

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from notebooks import notebook
-from poly.press import comparison, execute, provenance, reproduce, rounding_tables, verify
+from poly.press import comparison, execute, provenance, record, reproduce, rounding_tables, small_grids, verify
 from poly.press.chapters import Page, PressError, notebook_text
 from poly.press.keys import chapter_key
 from poly.press.variants import Variant
@@ -33,20 +33,23 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     page.path.parent.mkdir()
     page.path.write_text(notebook_text(notebook()), encoding="utf-8")
     (tmp_path / "requirements.txt").write_text("", encoding="utf-8")
-    found: dict[str, Any] = {"root": tmp_path, "asked": [], "gives": notebook()}
+    found: dict[str, Any] = {"root": tmp_path, "asked": [], "gives": notebook(), "fails": False}
 
     def run(root: Path, jobs: Any, variables: Any) -> None:
         for job in jobs:
             found["asked"].append(variables)
+            if found["fails"]:
+                raise PressError("01-one failed in code cell 1 of 1:\n\n    run()\n\nValueError: no")
             done = found["gives"]
-            done.metadata["poly"] = {"key": job.key, "python": execute.PYTHON}
-            done.metadata["papermill"] = {"duration": 60.0}
+            stamp = {"processor": provenance.processor(), "commit": "abc", "seconds": 60.0}
+            done.metadata["poly"] = {"key": job.key, "python": execute.PYTHON, "provenance": stamp}
             job.target.parent.mkdir(parents=True, exist_ok=True)
             job.target.write_text(notebook_text(done), encoding="utf-8")
 
     monkeypatch.setattr(reproduce, "read_pages", lambda _: [])
     monkeypatch.setattr(reproduce, "find_chapters", lambda *_: [page])
     monkeypatch.setattr(execute, "execute", run)
+    monkeypatch.setattr(record, "faults", lambda *_: found.get("stale", []))
     monkeypatch.setattr(provenance, "book", lambda _: {"commit": "abc", "requirements": "r"})
     monkeypatch.setattr(provenance, "processor", lambda: found.get("processor", "P"))
     return found
@@ -80,6 +83,7 @@ def test_other_processors_stay_as_long_as_the_chapter_is_the_same(book: dict[str
     reproduce.matrix(book["root"], [], ASKED)
     rows = reproduce.rows(book["root"] / reproduce.RESULT)
     assert [row["processor"] for row in rows] == ["P", "P", "Q", "Q"]
+    assert len(book["asked"]) == 4  # what one processor has run is not taken for another's
     page = book["root"] / "book" / "01-one.ipynb"
     changed = notebook()
     changed.cells[0].source = "run(2)"
@@ -87,6 +91,33 @@ def test_other_processors_stay_as_long_as_the_chapter_is_the_same(book: dict[str
     book["gives"] = changed
     reproduce.matrix(book["root"], [], ASKED)
     assert [row["processor"] for row in reproduce.rows(book["root"] / reproduce.RESULT)] == ["Q", "Q"]
+
+
+def test_a_chapter_that_fails_is_told_and_the_next_variant_runs(book: dict[str, Any]) -> None:
+    book["fails"] = True
+    with pytest.raises(PressError, match=r"^not every number held"):
+        reproduce.matrix(book["root"], [], ASKED)
+    rows = reproduce.rows(book["root"] / reproduce.RESULT)
+    assert [(row["cells"], row["faults"]) for row in rows] == [([0, 1], ["01-one failed in code cell 1 of 1:"])] * 2
+    book["fails"] = False
+    reproduce.matrix(book["root"], [], ASKED)
+    assert not any(row["faults"] for row in reproduce.rows(book["root"] / reproduce.RESULT))
+
+
+def test_without_variants_or_stored_outputs_nothing_runs(book: dict[str, Any]) -> None:
+    with pytest.raises(PressError, match=r"^no such variant here; there are 1 thread, native, 2 threads, native"):
+        reproduce.matrix(book["root"], [], [])
+    book["stale"] = ["01-one is stale"]
+    with pytest.raises(PressError, match=r"^01-one is stale: there is nothing to hold the variants against"):
+        reproduce.matrix(book["root"], [], ASKED)
+    assert book["asked"] == []
+
+
+def test_the_kept_results_can_be_read() -> None:
+    root = Path(__file__).parents[1]
+    assert isinstance(reproduce.rows(root / reproduce.KEPT), list)
+    assert isinstance(small_grids.kept(root), list)
+    assert "| gradient flow | 256 |" in rounding_tables.winners(root / reproduce.KEPT_RUNS)
 
 
 def test_the_key_knows_the_perturbation(book: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,8 +137,9 @@ def test_kept_perturbations_are_read_by_figure_and_series(tmp_path: Path) -> Non
     path = tmp_path / reproduce.KEPT
     path.parent.mkdir(parents=True)
     runs = [
-        row(moved={"fig-a": {"x": [0.5, 0.1], "y": [0.0, 0.0]}}),
-        row(moved={"fig-a": {"x": [0.25, 0.1], "y": [1.0, 2.0]}, "fig-b": {"z": [2.0, 0.1]}}),
+        row(faults=[], moved={"fig-a": {"x": [0.5, 0.1], "y": [0.0, 0.0]}}),
+        row(faults=[], moved={"fig-a": {"x": [0.25, 0.1], "y": [1.0, 2.0]}, "fig-b": {"z": [2.0, 0.1]}}),
+        row(moved={"fig-a": {"x": [9.0, 9.0]}}),  # what a fault moved explains nothing
     ]
     path.write_text(json.dumps({"runs": runs}), encoding="utf-8")
     assert reproduce.perturbed(tmp_path) == {"fig-a": {"x": 0.5, "y": 1.0}, "fig-b": {"z": 2.0}}
@@ -123,8 +155,10 @@ def test_the_page_shows_what_is_kept(tmp_path: Path) -> None:
     runs = [row(), row(perturbed=7, moved=moved, faults=[])]
     kept.write_text(json.dumps({"runs": runs}), encoding="utf-8")
     tables = rounding_tables.tables(tmp_path, {Page("book/01-one", tmp_path): notebook()})
-    assert "| P | 1 | avx2 | 3/4 | 1/1 | 1/1 | 1 min 00 s | 01-one, cell 2 says " in tables["variants"]
-    assert "| P | 1 | avx2, perturbed with seed 7 | 3/4 | 1/1 | 1/1 | 1 min 00 s | none |\n" in tables["perturbations"]
+    assert "| P | 1 | avx2 | 1 | 3/4 | 1/1 | 1/1 | 1 min 00 s | 01-one, cell 2 says " in tables["variants"]
+    assert (
+        "| P | 1 | avx2, perturbed with seed 7 | 1 | 3/4 | 1/1 | 1/1 | 1 min 00 s | none |\n" in tables["perturbations"]
+    )
     assert "| {numref}`fig-a` | y | 0.0005 | 0.5 | rounding, 0.001 |\n" in tables["moved"]
 
     kept.write_text("[]", encoding="utf-8")

@@ -5,10 +5,8 @@ the seed of such a change, made on one machine: every nonzero weight of a start 
 type in which it is trained, and neurons are relabeled during the run. Unset, nothing is changed. A leaf module.
 """
 
-import contextlib
 import os
 import zlib
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,24 +26,6 @@ def seed() -> int | None:
     if text and not (text.isascii() and text.isdecimal()):
         raise ValueError(f"{VARIABLE}={text!r}: must be a whole number ≥ 0, or unset")
     return int(text) if text else None
-
-
-@contextlib.contextmanager
-def changing(changed: int) -> Iterator[None]:
-    """Run what is inside with this seed; where all is perturbed already, with another one than outside.
-
-    Args:
-        changed: the seed, ≥ 0.
-    """
-    outside = seed()
-    os.environ[VARIABLE] = str(changed if outside is None else outside + 1 + changed)
-    try:
-        yield
-    finally:
-        if outside is None:
-            del os.environ[VARIABLE]
-        else:
-            os.environ[VARIABLE] = str(outside)
 
 
 def key() -> dict[str, int]:

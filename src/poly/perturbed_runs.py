@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 import torch
@@ -137,7 +138,12 @@ def main() -> None:
         "capability": torch.backends.cpu.get_cpu_capability(),
         "points": rows,
     }
-    (options.folder / NAME).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    draft = options.folder / f"{NAME}.{uuid4().hex}.tmp"
+    try:
+        draft.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        draft.replace(options.folder / NAME)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def _perturb(options: argparse.Namespace, root: Path) -> int:
 
     first = reproduce.chosen(root) if options.seed is None else options.seed
     if options.kept:
-        reproduce.kept_runs(root)
+        reproduce.kept_runs(root, first)
         return 0
     if not options.small:
         reproduce.matrix(root, options.chapters, reproduce.perturbations(root, options.times, first))

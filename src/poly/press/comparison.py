@@ -1,19 +1,17 @@
-"""Compare two runs of a chapter by all that a reader sees: printed and glued text, cards of claims, figures."""
+"""Compare two runs of a chapter: printed and glued text, cards of claims, and the numbers of its figures."""
 
-import json
-import re
 from collections.abc import Mapping
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nbformat import NotebookNode
 
-from poly.press import figure_data, ledger, texts
+from poly.press import figure_data, ledger, levels, texts
 from poly.press.chapters import code_cells, figures_of
 
 Moved = Mapping[str, Mapping[str, float]]
-# How `glue` keeps a text.
-_GLUED = "application/papermill.record/text/plain"
+Card = Mapping[str, Any]
+_MEASURED = ("measured", "low", "high")
 
 
 class Comparison(NamedTuple):
@@ -39,14 +37,10 @@ def compare(
     cells = list(zip(code_cells(one), code_cells(other), strict=True))
     for number, (a, b) in enumerate(cells, 1):
         allowed = texts.rule(a.metadata, small=small)
-        before, after = _texts(a), _texts(b)
+        before, after = texts.texts_of(a.outputs), texts.texts_of(b.outputs)
         if len(before) != len(after) or not all(map(texts.same, before, after, repeat(allowed))):
-            pairs = zip("\n".join(before).split("\n"), "\n".join(after).split("\n"), strict=False)
-            was, now = next((p for p in pairs if not texts.same(*p, allowed)), ("", "more or fewer lines"))
-            texts_off.append(f"cell {number} says {now!r}, and said {was!r}")
-        for card, again in zip(_cards(a), _cards(b), strict=True):
-            if card["verdict"] != again["verdict"] or not texts.same(json.dumps(card), json.dumps(again), allowed):
-                cards_off.append(f"claim {card['id']}: was {_measured(card)}, is {_measured(again)}")
+            texts_off.append(f"cell {number} {texts.differing(before, after, allowed)}")
+        cards_off += _cards_off(_cards(a), _cards(b), allowed)
     lines = figure_changes(one, other, perturbed)
     drawn = len(figures_of(one))
     return Comparison(
@@ -59,9 +53,14 @@ def compare(
 
 def figure_changes(one: NotebookNode, other: NotebookNode, perturbed: Moved | None = None) -> list[str]:
     """Where the figures of two runs do not plot the same numbers, at the level of the first."""
-    found = []
-    for figure, drawn in zip(figures_of(one), figures_of(other), strict=True):
+    drawn_again = {figure["name"]: figure for figure in figures_of(other)}
+    found = [f"{name}, is new" for name in drawn_again.keys() - {figure["name"] for figure in figures_of(one)}]
+    for figure in figures_of(one):
         name = figure["name"]
+        if name not in drawn_again:
+            found.append(f"{name}, was not drawn")
+            continue
+        drawn = drawn_again[name]
         before, after = (figure_data.unpack(each["data"]) for each in (figure, drawn))
         found += [f"{name}, {line}" for line in figure_data.differences(before, after, (perturbed or {}).get(name))]
     return found
@@ -69,24 +68,34 @@ def figure_changes(one: NotebookNode, other: NotebookNode, perturbed: Moved | No
 
 def moves(one: NotebookNode, other: NotebookNode) -> dict[str, dict[str, list[float]]]:
     """By figure and series how far its numbers moved: the largest move, and the largest share of what is allowed."""
+    again = {figure["name"]: figure for figure in figures_of(other)}
     return {
-        figure["name"]: figure_data.moves(*(figure_data.unpack(each["data"]) for each in (figure, drawn)))
-        for figure, drawn in zip(figures_of(one), figures_of(other), strict=True)
+        figure["name"]: figure_data.moves(
+            *(figure_data.unpack(each["data"]) for each in (figure, again[figure["name"]]))
+        )
+        for figure in figures_of(one)
+        if figure["name"] in again
     }
 
 
-def _cards(cell: NotebookNode) -> list[Mapping[str, object]]:
+def _cards(cell: NotebookNode) -> dict[str, Card]:
     found = [output.get("metadata", {}).get("poly", {}).get("claim") for output in cell.outputs]
-    return [card for card in found if card]
+    return {card["id"]: card for card in found if card}
 
 
-def _measured(card: Mapping[str, object]) -> str:
+def _cards_off(before: Mapping[str, Card], after: Mapping[str, Card], allowed: levels.Rule | None) -> list[str]:
+    """The claims whose cards differ: by their numbers at this level, by all else exactly."""
+    found = []
+    for name, card in before.items():
+        again = after.get(name)
+        if again is None:
+            found.append(f"claim {name}: is not checked")
+            continue
+        fixed = all(card.get(key) == again.get(key) for key in (card.keys() | again.keys()) - set(_MEASURED))
+        if not fixed or not all(texts.same(str(card[key]), str(again[key]), allowed) for key in _MEASURED):
+            found.append(f"claim {name}: was {_measured(card)}, is {_measured(again)}")
+    return found
+
+
+def _measured(card: Card) -> str:
     return f"{card['measured']} ({card['low']} to {card['high']}), {card['verdict']}"
-
-
-def _texts(cell: NotebookNode) -> list[str]:
-    shown = []
-    for output in cell.outputs:
-        data = output.get("data", {})
-        shown.append(output.get("text") or data.get("text/plain") or data.get(_GLUED, ""))
-    return [re.sub(r"0x[0-9a-f]+", "0x…", text) for text in shown]

@@ -1,15 +1,14 @@
 """The tables of the page on reproducibility: where the numbers were tried, and what perturbation moves."""
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from nbformat import NotebookNode
+from scipy import stats
 
-from poly import inference
 from poly.press import figure_data, markup, reproduce, small_grids
 from poly.press.chapters import Page, PressError, figures_of
 from poly.press.progress import duration
@@ -21,8 +20,8 @@ _RATIOS = (4, 10)
 _LAST_DIGITS = 1e-9
 _METHODS = {"flow": "gradient flow", "adamw": "AdamW"}
 _HEAD_VARIANTS = (
-    "| processor | threads | instructions | cells | claims | figures | time | failed |\n"
-    "|---|---:|---|---:|---:|---:|---:|---|\n"
+    "| processor | threads | instructions | chapters | cells | claims | figures | time | failed |\n"
+    "|---|---:|---|---:|---:|---:|---:|---:|---|\n"
 )
 
 
@@ -34,7 +33,7 @@ def tables(root: Path, notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]
         "variants": variants(plain),
         "perturbations": variants(perturbed),
         "moved": moved(perturbed, notebooks),
-        "winners": winners(root / reproduce.AGAIN),
+        "winners": winners(root / reproduce.KEPT_RUNS),
         "false-alarms": false_alarms(small_grids.kept(root)),
     }
 
@@ -45,7 +44,15 @@ def variants(rows: list[Row]) -> str:
         return "Not run yet.\n"
     lines = ""
     for line in reproduce.summary(rows):
-        shown = [line.processor, line.threads, line.says, *line.held, duration(line.seconds), line.faults or "none"]
+        shown = [
+            line.processor,
+            line.threads,
+            line.says,
+            line.chapters,
+            *line.held,
+            duration(line.seconds),
+            line.faults or "none",
+        ]
         lines += f"| {' | '.join(markup.plain(str(text)) for text in shown)} |\n"
     return f"{_HEAD_VARIANTS}{lines}"
 
@@ -74,6 +81,7 @@ def moved(rows: list[Row], notebooks: Mapping[Page, NotebookNode]) -> str:
         rule = stored[figure].rule_of(name)
         level = f"rounding, {rule.tolerance:g}" if rule.level == "rounding" else rule.level
         level += f" ± {rule.absolute:g}" if rule.absolute and rule.level == "rounding" else ""
+        level += f", ± {rule.redrawn:g} where networks moved" if rule.redrawn else ""
         shown = [f"{{numref}}`{figure}`", markup.plain(name), f"{size / (largest or 1):.1g}", f"{share:.1g}", level]
         lines += f"| {' | '.join(shown)} |\n"
     if not found:
@@ -87,11 +95,12 @@ def false_alarms(seeds: list[small_grids.Perturbation]) -> str:
     if not seeds:
         return "Not run yet.\n"
     alarms = sum(bool(seed["faults"]) for seed in seeds)
-    high = inference.wilson(alarms, len(seeds)).high if alarms else -math.expm1(math.log(0.05) / len(seeds))
+    high = stats.beta.ppf(0.95, alarms + 1, len(seeds) - alarms) if alarms < len(seeds) else 1.0
     shares = sorted(seed["share"] for seed in seeds)
     return (
         f"Of {len(seeds)} perturbations of all small grids, {alarms or 'none'} reported anything "
-        f"(95 % upper bound of the chance: {100 * high:.2g} %). The number that came nearest to its bound moved by "
+        f"(exact 95 % upper bound of the chance: {100 * high:.2g} %). "
+        "The number that came nearest to its bound moved by "
         f"{100 * shares[-1]:.0f} % of what is allowed; in half of the perturbations none moved by more than "
         f"{100 * shares[len(shares) // 2]:.0f} %.\n"
     )

@@ -3,15 +3,25 @@
 The grids are in the metadata of the parameters cells. Two runs are compared as ``comparison`` does.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
 from nbformat import NotebookNode
 
-from poly.press import comparison, execute
-from poly.press.chapters import Page, PressError, emptied, find_chapters, read_notebook, read_pages, write_whole
+from poly.press import comparison, execute, provenance, texts
+from poly.press.chapters import (
+    Page,
+    PressError,
+    emptied,
+    find_chapters,
+    only_one,
+    read_notebook,
+    read_pages,
+    write_whole,
+)
 from poly.press.keys import chapter_key
 from poly.press.variants import Variant, variants
 
@@ -48,9 +58,11 @@ def changes(pages: Sequence[Page], one: Sequence[NotebookNode], other: Sequence[
 def check(root: Path, seed: int) -> list[str]:
     """What differs by more than its level on the oldest instructions, and perturbed, from the chapters as they are."""
     pages = find_chapters(read_pages(root), [])
-    plain = run(root, pages, Variant(2, "native"))
-    found = [f"oldest instructions: {line}" for line in changes(pages, plain, run(root, pages, variants()[-2]))]
-    moved = run(root, pages, Variant(2, "native", seed))
+    oldest = next(each for each in reversed(variants()) if each.threads == 1)
+    with only_one(root / FOLDER):
+        plain = run(root, pages, Variant(2, "native"))
+        found = [f"{oldest}: {line}" for line in changes(pages, plain, run(root, pages, oldest))]
+        moved = run(root, pages, Variant(2, "native", seed))
     return found + [f"perturbed with seed {seed}: {line}" for line in changes(pages, plain, moved)]
 
 
@@ -61,65 +73,94 @@ class Perturbation(TypedDict):
     share: float
 
 
+# By chapter: a key of all that its comparison hangs on, and what each seed did.
+Known = dict[str, tuple[str, dict[str, Perturbation]]]
+
+
 def perturb(root: Path, wanted: Sequence[str], seeds: Sequence[int]) -> list[str]:
     """Perturb chapters with many seeds; what moves by more than its level, each line with its seed.
 
-    A seed that these chapters have been run with is not run again. ``RESULT`` holds what each of them did.
+    A seed with which a chapter has been run is not run again. ``RESULT`` holds what each of them did.
     """
     pages = find_chapters(read_pages(root), wanted)
-    code = {page.name: _code(root, page) for page in pages}
-    known = _known(root, code)
-    plain: list[NotebookNode] | None = None
-    for number, seed in enumerate(seeds, 1):
-        if str(seed) in known:
-            continue
-        print(f"── perturbation {number} of {len(seeds)}, seed {seed}", flush=True)
-        plain = plain or run(root, pages, Variant(2, "native"))
-        moved = run(root, pages, Variant(2, "native", seed))
-        shares = [
-            share
-            for one, other in zip(plain, moved, strict=True)
-            for series in comparison.moves(one, other).values()
-            for _, share in series.values()
+    with only_one(root / FOLDER):
+        known: Known = {name: (code, {}) for name, code in ((page.name, _code(root, page)) for page in pages)}
+        for name, (code, found) in _read(root / RESULT).items():
+            if name not in known or known[name][0] == code:
+                known[name] = code, found
+        plain: dict[Page, NotebookNode] = {}
+        for number, seed in enumerate(map(str, seeds), 1):
+            todo = [page for page in pages if seed not in known[page.name][1]]
+            if not todo:
+                continue
+            print(f"── perturbation {number} of {len(seeds)}, seed {seed}", flush=True)
+            if new := [page for page in todo if page not in plain]:
+                plain |= dict(zip(new, run(root, new, Variant(2, "native")), strict=True))
+            moved = run(root, todo, Variant(2, "native", int(seed)))
+            for page, other in zip(todo, moved, strict=True):
+                code, found = known[page.name]
+                if _code(root, page) != code:
+                    raise PressError(f"{page.name} changed while it ran: run this again")
+                found[seed] = _did(page, plain[page], other)
+                for line in found[seed]["faults"]:
+                    print(f"  {line}", flush=True)
+            written = {name: {"code": code, "seeds": found} for name, (code, found) in known.items()}
+            write_whole(root / RESULT, json.dumps(written, indent=1, ensure_ascii=False) + "\n")
+        return [
+            f"seed {seed}: {line}"
+            for seed in seeds
+            for page in pages
+            for line in known[page.name][1][str(seed)]["faults"]
         ]
-        known[str(seed)] = {"faults": changes(pages, plain, moved), "share": max(shares, default=0.0)}
-        for line in known[str(seed)]["faults"]:
-            print(f"  {line}", flush=True)
-        text = json.dumps({"code": code, "seeds": known}, indent=1, ensure_ascii=False)
-        write_whole(root / RESULT, f"{text}\n")
-    return [f"seed {seed}: {line}" for seed in seeds for line in known[str(seed)]["faults"]]
+
+
+def _did(page: Page, one: NotebookNode, other: NotebookNode) -> Perturbation:
+    shares = [share for series in comparison.moves(one, other).values() for _, share in series.values()]
+    return {"faults": changes([page], [one], [other]), "share": max(shares, default=0.0)}
 
 
 def kept(root: Path) -> list[Perturbation]:
-    """What the kept perturbations did; none where there is no file.
+    """What the kept perturbations did that all chapters have run with; none where there is no file.
 
     Raises:
         PressError: another file.
     """
-    path = root / KEPT
-    if not path.is_file():
+    chapters = _read(root / KEPT)
+    pages = find_chapters(read_pages(root), []) if chapters else []
+    if not chapters or any(page.name not in chapters for page in pages):
         return []
-    try:
-        return [{"faults": list(one["faults"]), "share": float(one["share"])} for one in _read(path)["seeds"].values()]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PressError(f'{path}: not a result of `make perturb ARGS="--small"` ({error!r})') from None
+    seeds = set.intersection(*(set(chapters[page.name][1]) for page in pages))
+    each = [[chapters[page.name][1][seed] for page in pages] for seed in sorted(seeds, key=int)]
+    return [
+        {"faults": [line for one in every for line in one["faults"]], "share": max(one["share"] for one in every)}
+        for every in each
+    ]
 
 
 def _code(root: Path, page: Page) -> str:
-    """A key of the chapter and its small grid."""
+    """A hash of all that the comparison of two runs hangs on: the chapter, its grid, its levels, and who compares."""
     source = read_notebook(page.path)
-    return chapter_key(root, source, small(source))
+    allowed = [cell.metadata.get("poly", {}).get("text") for cell in source.cells]
+    modules = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in (comparison, texts)]
+    parts = [chapter_key(root, source, small(source)), allowed, modules, provenance.processor()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _known(root: Path, code: Mapping[str, str]) -> dict[str, Perturbation]:
-    """What earlier runs of the same chapters did, by seed."""
-    try:
-        found = _read(root / RESULT)
-        return dict(found["seeds"]) if found["code"] == code else {}
-    except (OSError, ValueError, KeyError, TypeError):
+def _read(path: Path) -> Known:
+    """What is written in a file; nothing where there is none."""
+    if not path.is_file():
         return {}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            str(name): (
+                str(one["code"]),
+                {
+                    str(int(seed)): {"faults": list(did["faults"]), "share": float(did["share"])}
+                    for seed, did in one["seeds"].items()
+                },
+            )
+            for name, one in found.items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PressError(f'{path}: not a result of `make perturb ARGS="--small"` ({error!r})') from None

@@ -15,7 +15,9 @@ from poly.press import levels
 
 # What a test of a cell that differs says of it, by this name.
 DIFFERS = "differs"
-_NUMBER = re.compile(r"[-−+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+# How `glue` keeps a text.
+_GLUED = "application/papermill.record/text/plain"
+_NUMBER = re.compile(r"[-−+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d{1,3}\b)?")
 
 
 def rule(metadata: Mapping[str, Any], *, small: bool = False) -> levels.Rule | None:
@@ -32,14 +34,23 @@ def rule(metadata: Mapping[str, Any], *, small: bool = False) -> levels.Rule | N
     if given is None:
         return None
     try:
-        whole = {name: value for name, value in given.items() if name != "small"}
-        allowed = given["small"] if small and "small" in given else whole
-        if not allowed:
-            return None
-        found = levels.Rule("rounding", **allowed)
-        levels.check(found)
+        found = _allowance({name: value for name, value in given.items() if name != "small"})
+        on_small = _allowance(given["small"]) if "small" in given else found
+        if found is None and on_small is None:
+            raise ValueError("it allows nothing")
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"metadata poly, text: {given!r}, must have tolerance or absolute: {error}") from None
+    return on_small if small else found
+
+
+def _allowance(given: Mapping[str, Any]) -> levels.Rule | None:
+    """The rule that an allowance makes; None where it is empty."""
+    if unknown := sorted(given.keys() - {"tolerance", "absolute"}):
+        raise ValueError(f"unknown {', '.join(unknown)}")
+    if not given:
+        return None
+    found = levels.Rule("rounding", **given)
+    levels.check(found)
     return found
 
 
@@ -71,26 +82,32 @@ def pytest_configure() -> None:
                 _take_over(old, new, allowed)
         same_as_stored = compare(cell, test, ref, skip_compare)
         if not same_as_stored:
-            cell.user_properties.append((DIFFERS, _differing(ref, test)))
+            cell.user_properties.append((DIFFERS, differing(texts_of(ref), texts_of(test), allowed)))
         return same_as_stored
 
     plugin.IPyNbCell.compare_outputs = compare_outputs
 
 
-def _differing(ref: Sequence[Mapping[str, Any]], test: Sequence[Mapping[str, Any]]) -> str:
-    """The first line of a cell's text that is not as stored, and how it was."""
-    before, after = ("\n".join(map(_text, outputs)).split("\n") for outputs in (ref, test))
-    for was, now in zip_longest(before, after, fillvalue=""):
-        if was != now:
+def texts_of(outputs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The text of each output of a cell: printed, shown or glued; addresses of objects are taken out."""
+    found = []
+    for output in outputs:
+        data = output.get("data", {})
+        found.append(str(output.get("text") or data.get("text/plain") or data.get(_GLUED, "")))
+    return [re.sub(r"0x[0-9a-f]+", "0x…", text) for text in found]
+
+
+def differing(before: Sequence[str], after: Sequence[str], allowed: levels.Rule | None) -> str:
+    """The first line that is not as before at this level, and how it was."""
+    old, new = ("\n".join(each).split("\n") for each in (before, after))
+    for was, now in zip_longest(old, new):
+        if was is None:
+            return f"says {now!r} besides"
+        if now is None:
+            return f"no longer says {was!r}"
+        if not same(was, now, allowed):
             return f"says {now!r}, and said {was!r}"
-    return "has other outputs than stored"
-
-
-def _text(output: Mapping[str, Any]) -> str:
-    data = output.get("data", {})
-    return str(
-        output.get("text") or data.get("text/plain") or next((v for k, v in data.items() if "text/plain" in k), "")
-    )
+    return "has other outputs than it had"
 
 
 def _take_over(old: Any, new: Any, allowed: levels.Rule) -> None:
