@@ -10,6 +10,7 @@ from poly.press import comparison, execute, provenance, record, reproduce, round
 from poly.press.chapters import Page, PressError, notebook_text
 from poly.press.keys import chapter_key
 from poly.press.variants import Variant
+from test_form import RUN
 
 
 def test_the_commit_chooses_the_seed(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             if found["fails"]:
                 raise PressError("01-one failed in code cell 1 of 1:\n\n    run()\n\nValueError: no")
             done = found["gives"]
-            stamp = {"processor": provenance.processor(), "commit": "abc", "seconds": 60.0}
+            stamp = RUN | {"processor": provenance.processor(), "seconds": 60.0}
             done.metadata["poly"] = {"key": job.key, "python": execute.PYTHON, "provenance": stamp}
             job.target.parent.mkdir(parents=True, exist_ok=True)
             job.target.write_text(notebook_text(done), encoding="utf-8")
@@ -183,24 +184,24 @@ def test_the_page_shows_the_winners_that_stay(tmp_path: Path) -> None:
 # A reader's verification
 
 
-def record(**changes: Any) -> dict[str, Any]:
+def measured(**changes: Any) -> dict[str, Any]:
     return {"id": "A", "measured": 1.0, "low": 0.5, "high": 2.5, "verdict": "confirmed"} | changes
 
 
 @pytest.mark.parametrize(
     ("now", "says"),
     [
-        (record(), "held"),
-        (record(measured=1.1), "moved by +0.1, 5% of its interval"),
-        (record(low=0.4), "moved by +0, 0% of its interval"),
-        (record(verdict="open"), "fell: confirmed is now open"),
+        (measured(), "held"),
+        (measured(measured=1.1), "moved by +0.1, 5% of its interval"),
+        (measured(low=0.4), "moved by +0, 0% of its interval"),
+        (measured(verdict="open"), "fell: confirmed is now open"),
         (None, "fell: not measured"),
     ],
 )
 def test_a_claim_holds_moves_or_falls(now: dict[str, Any] | None, says: str) -> None:
-    assert verify.compare(record(), now)[3] == says
+    assert verify.compare(measured(), now)[3] == says
 
 
 def test_a_claim_without_an_interval_moves_by_so_much() -> None:
     exact = {"low": 1.0, "high": 1.0}
-    assert verify.compare(record(**exact), record(measured=1.5, low=1.5, high=1.5))[3] == "moved by +0.5"
+    assert verify.compare(measured(**exact), measured(measured=1.5, low=1.5, high=1.5))[3] == "moved by +0.5"

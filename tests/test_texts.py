@@ -27,6 +27,9 @@ LOOSE = Rule("rounding", 0.1)
         ("−0.12 (−0.20 to 1,000)", "−0.13 (−0.19 to 1,050)", LOOSE, True),
         ("−0.12", "0.12", LOOSE, False),
         ("1, 1000", "2, 1000", LOOSE, False),
+        ("[1,2,30]", "[1,2,31]", LOOSE, True),
+        ("(1,2)", "(12)", LOOSE, False),
+        ("64f446e553", "64f446e554", LOOSE, False),
         ("30, 31", "30, 30", Rule("rounding", absolute=1.0), True),
         ("1e-07", "2e-07", LOOSE, False),
     ],
@@ -38,7 +41,11 @@ def test_numbers_are_compared_as_numbers(before: str, after: str, allowed: Rule 
 def test_a_cell_says_what_it_allows() -> None:
     assert texts.rule({}) is None
     assert texts.rule({"poly": {"text": {"absolute": 2.0}}}) == Rule("rounding", absolute=2.0)
-    for given in ({"tolerance": 2}, {"wide": 1}, 5):
+    small = {"poly": {"text": {"small": {"absolute": 1}}}}
+    assert texts.rule(small) is None
+    assert texts.rule(small, small=True) == Rule("rounding", absolute=1)
+    refused = [{"tolerance": 2}, {"wide": 1}, 5, {}, {"redrawn": 1}, {"small": 5}]
+    for given in (*refused, {"absolute": 1, "small": {"absolute": -1}}):
         with pytest.raises(ValueError, match=r"^metadata poly, text: .*, must have tolerance or absolute: "):
             texts.rule({"poly": {"text": given}})
 
