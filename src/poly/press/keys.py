@@ -1,7 +1,7 @@
 """The key of a chapter: one hash over all that its outputs depend on.
 
-Equal keys mean that nothing has to run again. The Python version is not in it, because stored outputs hold on every
-Python that the book supports; the build's cache asks for the same minor version besides.
+Equal keys mean that nothing has to run again. The Python version is not in it, as no number hangs on it; the build's
+cache asks for the same minor version besides.
 """
 
 import ast

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -293,20 +293,32 @@ def _mark_figure(cell: NotebookNode, name: str) -> None:
 def _downloads(figure: dict[str, Any]) -> str:
     """Links to the figure's numbers, for the end of its caption."""
     data = figure_data.unpack(figure["data"])
-    parts = [_reproducible(data.rule), *(f"{name}: {_reproducible(rule)}" for name, rule in data.own.items())]
+    alike: dict[str, list[str]] = {}
+    for name, rule in data.own.items():
+        alike.setdefault(_reproducible(rule), []).append(name)
+    parts = [f"{_named(names)}: {level}" for level, names in alike.items()]
+    networks = {f"{name}{ending}" for name in data.own for ending in ("_networks", "_se")}
+    if data.series.keys() - data.own.keys() - networks:
+        parts.insert(0, _reproducible(data.rule))
     says = "; ".join(parts)
     links = ", ".join(f"{{download}}`{kind} <{NUMBERS}/{figure['name']}.{kind}>`" for kind in ("csv", "npz"))
     return f"[Numbers: {links}; reproducible: {says}.]{{.numbers}}"
 
 
+def _named(series: Sequence[str]) -> str:
+    """A few names, or how many there are of them."""
+    return ", ".join(series) if len(series) <= 2 else f"{len(series)} series"
+
+
 def _reproducible(rule: levels.Rule) -> str:
     """The rule of a series in words, with TeX."""
     if rule.level != "rounding":
-        return "statistical, over its networks" if rule.level == "statistical" else rule.level
+        return "statistical, over networks" if rule.level == "statistical" else rule.level
     size = rule.absolute or rule.tolerance
     exponent = math.log10(size)
     within = f"$10^{{{exponent:.0f}}}$" if size < 1e-3 and exponent == round(exponent) else f"{size:g}"
-    return f"up to rounding, within {within}{'' if rule.absolute else ' of each'}"
+    redrawn = f", or {rule.redrawn:g} where its networks end otherwise" if rule.redrawn else ""
+    return f"up to rounding, within {within}{'' if rule.absolute else ' of each'}{redrawn}"
 
 
 def _alt(cell: NotebookNode) -> object:
