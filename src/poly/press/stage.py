@@ -296,10 +296,9 @@ def _downloads(figure: dict[str, Any]) -> str:
     alike: dict[str, list[str]] = {}
     for name, rule in data.own.items():
         alike.setdefault(_reproducible(rule), []).append(name)
-    parts = [f"{_named(names)}: {level}" for level, names in alike.items()]
     networks = {f"{name}{ending}" for name in data.own for ending in ("_networks", "_se")}
-    if data.series.keys() - data.own.keys() - networks:
-        parts.insert(0, _reproducible(data.rule))
+    rest = bool(data.series.keys() - data.own.keys() - networks) | bool(alike.pop(_reproducible(data.rule), []))
+    parts = [_reproducible(data.rule)] * rest + [f"{_named(names)}: {level}" for level, names in alike.items()]
     says = "; ".join(parts)
     links = ", ".join(f"{{download}}`{kind} <{NUMBERS}/{figure['name']}.{kind}>`" for kind in ("csv", "npz"))
     return f"[Numbers: {links}; reproducible: {says}.]{{.numbers}}"
@@ -317,7 +316,7 @@ def _reproducible(rule: levels.Rule) -> str:
     size = rule.absolute or rule.tolerance
     exponent = math.log10(size)
     within = f"$10^{{{exponent:.0f}}}$" if size < 1e-3 and exponent == round(exponent) else f"{size:g}"
-    redrawn = f", or {rule.redrawn:g} where its networks end otherwise" if rule.redrawn else ""
+    redrawn = f", or {rule.redrawn:g} where a network ends otherwise" if rule.redrawn else ""
     return f"up to rounding, within {within}{'' if rule.absolute else ' of each'}{redrawn}"
 
 
