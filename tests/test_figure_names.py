@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from poly.press import build, chapters, figure_data, figures, stage
+from poly.press import stored as against
 from poly.press.chapters import PressError
 from test_press import chapter, contents, make_book, outputs_of, write
 
@@ -66,9 +67,9 @@ def test_a_stored_name_that_leads_elsewhere_stops_every_command(book: Path, name
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("01-one")
     with pytest.raises(PressError, match=line):
-        stored.figure_faults(pages, target)
+        against.figure_faults(pages, target)
     with pytest.raises(PressError, match=line):
-        stored.chapters(book, pages, {})
+        against.chapters(book, pages, {})
     with pytest.raises(PressError, match=f"^01-one: {line}"):
         stage.render(book, book / "_build", pages, {pages[0]: notebook})
     assert contents(book.parents[2]) == before

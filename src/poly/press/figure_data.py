@@ -265,9 +265,11 @@ def differences(stored: FigureData, new: FigureData, perturbed: Mapping[str, flo
             was, now = f"{before.dtype.kind}{list(before.shape)}", f"{after.dtype.kind}{list(after.shape)}"
             found.append(f"series {name!r} had type and shape {was}, has {now}")
         elif name in moved:
-            lines = _beyond(name, stored, new)
             if stored.rule_of(name).level == "statistical":
-                lines = _of_their_networks(name, stored, new) + (lines or _pooled(name, stored, new))
+                lines = _of_their_networks(name, stored, new) or _beyond(name, stored, new)
+                lines = lines or _pooled(name, stored, new)
+            else:
+                lines = _beyond(name, stored, new)
             found += [line + _explained(moved[name][0], (perturbed or {}).get(name)) for line in lines]
     return sorted(found)
 

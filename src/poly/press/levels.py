@@ -148,21 +148,33 @@ def agreement(before: Float[Array, "networks ..."], after: Float[Array, "network
         error = np.sqrt(error**2 + whole / both)
         own = np.sqrt(mean(old)[1] ** 2 + whole / 2 / np.isfinite(old).sum(0))
     floor = _FLOOR * np.nanmax(np.abs(old), initial=0.0) + TOLERANCE * np.abs(mean(old)[0])
+    allowed = np.fmax(SINGLE * own, _quantile(both) * error)
+    pooled, pooled_allowed = _pooled(off, own, floor)
     # Student's t of few networks excludes nothing. Where the series has a scale, a few times that is enough.
     scale = np.sqrt(np.nanmean(own**2)) if np.isfinite(own).any() else 0.0
-    few = len(old) < _FEW and scale > np.max(floor, initial=0.0)
-    own, most = (np.fmax(own, scale), _MOST) if few else (own, np.inf)
-    allowed = np.where(both > 1, np.fmax(SINGLE * own, np.minimum(_quantile(both) * error, most * own)) + floor, np.inf)
-    # Points at which no network differs from another, before or after, have no scale of their own.
-    scaled = (own > floor) & (both > 1)
-    pooled, pooled_allowed = 0.0, POOLED
-    if scaled.any():
-        each = np.nanmean(off[:, scaled] / own[scaled], axis=1, where=np.isfinite(off[:, scaled]))
-        center, width = mean(each[:, None])
-        pooled = float(center[0])
-        pooled_allowed = max(POOLED, min(float(_quantile(np.isfinite(each).sum()) * width[0]), most))
+    if len(old) < _FEW and scale > np.max(floor, initial=0.0):
+        wide = np.fmax(own, scale)
+        allowed = np.fmin(allowed, np.fmax(SINGLE * wide, np.fmin(_quantile(both) * error, _MOST * wide)))
+        other, other_allowed = _pooled(off, wide, floor)
+        other_allowed = min(other_allowed, _MOST)
+        if abs(pooled) <= pooled_allowed and abs(other) > other_allowed:
+            pooled, pooled_allowed = other, other_allowed
+    allowed = np.where(both > 1, allowed + floor, np.inf)
     points = before.shape[1:]
     return Agreement(shift.reshape(points), allowed.reshape(points), pooled, pooled_allowed)
+
+
+def _pooled(off: Float[Array, "networks points"], own: Array, floor: Array) -> tuple[float, float]:
+    """The mean move of a series in standard errors, and the largest that rounding explains.
+
+    Points at which no network differs from another, before or after, have no scale of their own.
+    """
+    scaled = (own > floor) & (np.isfinite(off).sum(0) > 1)
+    if not scaled.any():
+        return 0.0, POOLED
+    each = np.nanmean(off[:, scaled] / own[scaled], axis=1, where=np.isfinite(off[:, scaled]))
+    center, width = mean(each[:, None])
+    return float(center[0]), max(POOLED, float(_quantile(np.isfinite(each).sum()) * width[0]))
 
 
 def _quantile(networks: Array) -> Array:
