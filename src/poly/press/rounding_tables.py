@@ -54,7 +54,8 @@ def variants(rows: list[Row]) -> str:
             line.faults or "none",
         ]
         lines += f"| {' | '.join(markup.plain(str(text)) for text in shown)} |\n"
-    return f"{_HEAD_VARIANTS}{lines}"
+    commits = ", ".join(sorted({str(row["commit"]) for row in rows}))
+    return f"{_HEAD_VARIANTS}{lines}\nAt commit {markup.plain(commits)}.\n"
 
 
 def moved(rows: list[Row], notebooks: Mapping[Page, NotebookNode]) -> str:
