@@ -148,7 +148,7 @@ def test_kept_perturbations_are_read_by_figure_and_series(tmp_path: Path) -> Non
 
 def test_the_page_shows_what_is_kept(tmp_path: Path) -> None:
     empty = rounding_tables.tables(tmp_path, {})
-    assert set(empty.values()) == {"Not run yet.\n"}
+    assert set(empty.values()) == {"No run of this version of the book is kept yet.\n"}
 
     kept = tmp_path / reproduce.KEPT
     kept.parent.mkdir(parents=True)

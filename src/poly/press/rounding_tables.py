@@ -41,7 +41,7 @@ def tables(root: Path, notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]
 def variants(rows: list[Row]) -> str:
     """What held in each variant, a row each."""
     if not rows:
-        return "Not run yet.\n"
+        return "No run of this version of the book is kept yet.\n"
     lines = ""
     for line in reproduce.summary(rows):
         shown = [
@@ -86,7 +86,7 @@ def moved(rows: list[Row], notebooks: Mapping[Page, NotebookNode]) -> str:
         shown = [f"{{numref}}`{figure}`", markup.plain(name), f"{size / (largest or 1):.1g}", f"{share:.1g}", level]
         lines += f"| {' | '.join(shown)} |\n"
     if not found:
-        return "Not run yet.\n"
+        return "No run of this version of the book is kept yet.\n"
     head = "| figure | series | moved by, of its largest | of what is allowed | level |\n|---|---|---:|---:|---|\n"
     return f"{head}{lines}\nThe other {still} series moved in their last digits at most.\n"
 
@@ -94,7 +94,7 @@ def moved(rows: list[Row], notebooks: Mapping[Page, NotebookNode]) -> str:
 def false_alarms(seeds: list[small_grids.Perturbation]) -> str:
     """How often perturbing the small grids reported anything, and how near it came."""
     if not seeds:
-        return "Not run yet.\n"
+        return "No run of this version of the book is kept yet.\n"
     alarms = sum(bool(seed["faults"]) for seed in seeds)
     high = stats.beta.ppf(0.95, alarms + 1, len(seeds) - alarms) if alarms < len(seeds) else 1.0
     shares = sorted(seed["share"] for seed in seeds)
@@ -110,7 +110,7 @@ def false_alarms(seeds: list[small_grids.Perturbation]) -> str:
 def winners(path: Path) -> str:
     """How many winners and counts stay where networks are run again, perturbed, by method, λ and size."""
     if not path.is_file():
-        return "Not run yet.\n"
+        return "No run of this version of the book is kept yet.\n"
     try:
         points = json.loads(path.read_text(encoding="utf-8"))["points"]
         groups: dict[tuple[Any, ...], list[Row]] = {}
