@@ -51,9 +51,9 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
     for name, asked in flow_runs.sweeps().items():
         rows = kept.table(folder / FLOW, **(asked | {"seeds": cells}))
         yield Asked(name, "flow", asked["run"], asked["grid"], asked["paired"], rows)
-    for name, (run, grid, _, paired) in adamw_runs.VARIANTS.items():
-        seeds = min(cells, adamw_runs.VARIANTS[name][2])
-        yield Asked(name, "adamw", run, grid, paired, kept.table(folder / ADAMW, run, grid, seeds=seeds, paired=paired))
+    for name, (run, grid, networks, paired) in adamw_runs.VARIANTS.items():
+        rows = kept.table(folder / ADAMW, run, grid, seeds=min(cells, networks), paired=paired)
+        yield Asked(name, "adamw", run, grid, paired, rows)
     known = adamw_runs.load(folder / ADAMW)
     for m, l1 in adamw_runs.SETTINGS:
         rows = known[(known.m == m) & (known.l1 == l1) & (known.seed < cells)].reset_index(drop=True)
