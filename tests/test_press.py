@@ -35,6 +35,7 @@ from poly.press import (
     progress,
     record,
     serve,
+    sockets,
     stage,
     verify,
 )
@@ -331,7 +332,22 @@ def test_an_interrupted_build_leaves_no_kernel_and_the_next_one_resumes(book: Pa
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sockets with names")
-def test_kernels_listen_where_no_other_process_can_take_their_place(book: Path) -> None:
+def test_kernels_listen_where_no_other_process_can_take_their_place(
+    book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, asked = sockets.holds_sockets, threading.Lock()
+
+    def holds_sockets(folder: str) -> bool:
+        """As two processes or threads would find it that ask at once."""
+        if not asked.acquire(blocking=False):
+            return False
+        try:
+            time.sleep(0.2)
+            return alone(folder)
+        finally:
+            asked.release()
+
+    monkeypatch.setattr(sockets, "holds_sockets", holds_sockets)
     where = """
         import json
         from ipykernel import get_connection_file

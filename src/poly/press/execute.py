@@ -79,6 +79,7 @@ class _Run(NamedTuple):
     stop: threading.Event
     kernels: list[AsyncKernelManager]
     sockets: str  # the folder of the kernels' sockets and connection files
+    named: bool  # whether it can hold sockets: found once, as two threads that try at once hinder each other
 
 
 class _StoppedError(Exception):
@@ -146,7 +147,7 @@ def _kernel(run: _Run) -> AsyncKernelManager:
     kernel = AsyncKernelManager(
         kernel_name="python3", kernel_spec_manager=specs, connection_file=f"{name}.json", shutdown_wait_time=2.0
     )
-    if sockets.holds_sockets(run.sockets):
+    if run.named:
         # A port is found free before the kernel binds it: of two kernels that start at once, one may lose its own.
         # A socket with a name of its own is nobody else's.
         kernel.transport, kernel.ip = "ipc", name
@@ -228,7 +229,7 @@ def execute(
     cells = [len(code_cells(job.notebook)) + bool(job.parameters) for job in jobs]
     watches = [progress.Watch(job.page.name, count) for job, count in zip(jobs, cells, strict=True)]
     with sockets.folder(root) as private, ThreadPoolExecutor(workers) as pool, progress.display(watches) as tick:
-        run = _Run(root, given, threading.Event(), [], private)
+        run = _Run(root, given, threading.Event(), [], private, sockets.holds_sockets(private))
         running: set[Future[None]] = {
             pool.submit(_one, job, watch, run) for job, watch in zip(jobs, watches, strict=True)
         }
