@@ -1,4 +1,7 @@
+import pytest
+
 from notebooks import notebook
+from poly.press.chapters import PressError
 from poly.press.comparison import compare, moves
 
 
@@ -27,6 +30,17 @@ def test_text_may_have_another_level_on_small_grids() -> None:
     one.cells[0].metadata["poly"]["text"] = {"absolute": 0.5, "small": {"absolute": 2}}
     assert compare(one, other, small=True).faults == []
     assert compare(one, other).faults == ["cell 1 says '13', and said '12'"]
+
+
+def test_a_figure_may_have_another_level_on_small_grids() -> None:
+    one, other = notebook(), notebook(value=1.5)
+    one.cells[0].metadata["poly"]["figure"] = {"small": {"absolute": 0.6}}
+    assert not [line for line in compare(one, other, small=True).faults if line.startswith("fig-a")]
+    assert [line for line in compare(one, other).faults if line.startswith("fig-a")]
+    for wrong in ({"small": {}}, {"absolute": 1}, {"small": {"absolute": -1}}, 5):
+        one.cells[0].metadata["poly"]["figure"] = wrong
+        with pytest.raises(PressError, match="must name tolerance or absolute for small grids"):
+            compare(one, other, small=True)
 
 
 def test_a_verdict_must_be_the_same_at_any_level() -> None:

@@ -147,6 +147,8 @@ def test_shifts_are_found_singly_and_pooled() -> None:
     assert single.endswith("(statistical); 1 of 3 numbers differ")
     (pooled,) = figure_data.differences(over(NETWORKS), over(NETWORKS + 3 * error))
     assert pooled.startswith("series 'x': on average its numbers moved by +3 standard errors")
+    (scattered,) = figure_data.differences(over(NETWORKS), over(NETWORKS + [3, -3, 3] * error))
+    assert scattered.startswith("series 'x': the root mean square of its moves is +3 standard errors")
 
 
 def test_a_mean_that_is_not_that_of_its_networks_is_found() -> None:
@@ -228,6 +230,10 @@ def test_what_is_shown_of_networks_hangs_on_nothing_else() -> None:
     assert "(statistical)" in line
     (line,) = figure_data.differences(stored, shown(moved, bounds + 0.01))
     assert "as its networks are as before" in line
+    # What rounding leaves where no network came out otherwise, it may leave in what is shown of them.
+    rounded = NETWORKS * (1 + 5e-6)
+    assert figure_data.differences(stored, shown(rounded, bounds * (1 + 8e-6))) == []
+    assert len(figure_data.differences(stored, shown(rounded, bounds * (1 + 1e-3)))) == 1
     with pytest.raises(ValueError, match=r"^shown: has shape \(1,\), must be \(\d+,\), or that and one more axis$"):
         figure_data.statistical(NETWORKS, [1.0])
 

@@ -26,6 +26,20 @@ def test_what_rounding_does_is_not_reported(chaotic: float, networks: int, whole
         found = levels.agreement(before, after)
         assert (np.abs(found.shift) <= found.allowed).all()
         assert abs(found.pooled) <= found.pooled_allowed
+        assert found.scatter <= found.scatter_allowed
+
+
+def test_moves_of_either_sign_are_found() -> None:
+    """Three standard errors up and down by turns: their mean is none."""
+    rng = np.random.default_rng(0)
+    signs = np.where(np.arange(24) % 2, 3.0, -3.0)
+    found = 0
+    for _ in range(100):
+        before, after = redrawn(rng, 32, 24, 0.1)
+        agreed = levels.agreement(before, after + signs * levels.mean(before)[1])
+        assert abs(agreed.pooled) <= agreed.pooled_allowed
+        found += agreed.scatter > agreed.scatter_allowed
+    assert found >= 99
 
 
 @pytest.mark.parametrize("chaotic", [0.1, 1.0])

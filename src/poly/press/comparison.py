@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from nbformat import NotebookNode
 
 from poly.press import figure_data, ledger, levels, texts
-from poly.press.chapters import code_cells, figures_of
+from poly.press.chapters import PressError, code_cells, figures_of, outputs_of, said
 
 Moved = Mapping[str, Mapping[str, float]]
 Card = Mapping[str, Any]
@@ -30,7 +30,7 @@ def compare(
 
     Args:
         one, other: the same chapter, executed twice.
-        small: whether on its small grid, where text may have another level.
+        small: whether on its small grid, where text and figures may have another level.
         perturbed: by figure and series, by how much perturbations moved it, as far as known.
     """
     texts_off, cards_off = [], []
@@ -41,7 +41,7 @@ def compare(
         if len(before) != len(after) or not all(map(texts.same, before, after, repeat(allowed))):
             texts_off.append(f"cell {number} {texts.differing(before, after, allowed)}")
         cards_off += _cards_off(_cards(a), _cards(b), allowed)
-    lines = figure_changes(one, other, perturbed)
+    lines = figure_changes(one, other, perturbed, small=small)
     drawn = len(figures_of(one))
     return Comparison(
         [*texts_off, *cards_off, *lines],
@@ -51,8 +51,11 @@ def compare(
     )
 
 
-def figure_changes(one: NotebookNode, other: NotebookNode, perturbed: Moved | None = None) -> list[str]:
-    """Where the figures of two runs do not plot the same numbers, at the level of the first."""
+def figure_changes(
+    one: NotebookNode, other: NotebookNode, perturbed: Moved | None = None, *, small: bool = False
+) -> list[str]:
+    """Where the figures of two runs do not plot the same numbers, at the level of the first; as ``compare``."""
+    on_small = _on_small(one) if small else {}
     drawn_again = {figure["name"]: figure for figure in figures_of(other)}
     found = [f"{name}, is new" for name in drawn_again.keys() - {figure["name"] for figure in figures_of(one)}]
     for figure in figures_of(one):
@@ -62,7 +65,31 @@ def figure_changes(one: NotebookNode, other: NotebookNode, perturbed: Moved | No
             continue
         drawn = drawn_again[name]
         before, after = (figure_data.unpack(each["data"]) for each in (figure, drawn))
+        if name in on_small:
+            before, after = (each._replace(rule=on_small[name]) for each in (before, after))
         found += [f"{name}, {line}" for line in figure_data.differences(before, after, (perturbed or {}).get(name))]
+    return found
+
+
+def _on_small(notebook: NotebookNode) -> dict[str, levels.Rule]:
+    """The rules that the metadata of figures' cells name for small grids: ``{"poly": {"figure": {"small": …}}}``.
+
+    Raises:
+        PressError: a rule that is none.
+    """
+    found = {}
+    for cell, output in outputs_of(notebook):
+        given = cell.metadata.get("poly", {}).get("figure")
+        if given is None or "figure" not in said(output):
+            continue
+        try:
+            rule = texts.allowance(given["small"])
+            if given.keys() != {"small"} or rule is None:
+                raise ValueError("must have small alone")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            message = f"metadata poly, figure: {given!r}, must name tolerance or absolute for small grids: {error}"
+            raise PressError(message) from None
+        found[said(output)["figure"]["name"]] = rule
     return found
 
 

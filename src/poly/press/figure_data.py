@@ -184,12 +184,32 @@ def moves(stored: FigureData, new: FigureData) -> dict[str, list[float]]:
     for name in stored.series.keys() & new.series.keys():
         if _of_networks(name, stored) is not None or not _comparable(name, stored, new):
             continue
-        off, allowed = _off(stored.series[name], new.series[name]), _allowed(name, stored, new)
+        off, allowed, _ = _compared(name, stored, new)
         with np.errstate(invalid="ignore", divide="ignore"):
             share = np.where(off > 0, np.minimum(off / allowed, _FAR), 0.0)
         share[np.isinf(off)] = _FAR
         found[name] = [float(np.max(np.minimum(each, _MOST), initial=0.0)) for each in (off, share)]
     return found
+
+
+class _Compared(NamedTuple):
+    """By how much each plotted number moved, by how much it may, and how its networks agree, where it has some."""
+
+    off: Array
+    allowed: Array
+    agreed: levels.Agreement | None
+
+
+def _compared(name: str, stored: FigureData, new: FigureData) -> _Compared:
+    """Compare a series that is comparable."""
+    before, rule = stored.series[name], stored.rule_of(name)
+    off = _off(before, new.series[name])
+    if rule.level != "statistical":
+        return _Compared(off, _band(before, rule, stored, new), None)
+    networks = [data.series[f"{name}{_NETWORKS}"] for data in (stored, new)]
+    agreed = levels.agreement(*networks)
+    allowed = _of_shown(before, agreed.allowed, *networks) if rule.shown else agreed.allowed
+    return _Compared(off, allowed, agreed)
 
 
 def _comparable(name: str, stored: FigureData, new: FigureData) -> bool:
@@ -208,24 +228,29 @@ def _off(before: Array, after: Array) -> Array:
     return np.where(np.isnan(off), 0.0, off)
 
 
-def _allowed(name: str, stored: FigureData, new: FigureData) -> Array:
-    """By how much each plotted number of a comparable series may move."""
-    before, rule = stored.series[name], stored.rule_of(name)
-    if rule.level != "statistical":
-        if rule.level == "exact" or before.dtype.kind != "f":
-            return np.zeros(before.shape)
-        if rule.redrawn and not same_networks(stored, new):
-            rule = rule._replace(absolute=max(rule.absolute, rule.redrawn))
-        return levels.band(before, rule)
-    networks = [data.series[f"{name}{_NETWORKS}"] for data in (stored, new)]
-    allowed = levels.agreement(*networks).allowed
-    if not rule.shown:
-        return allowed
-    # Where the networks of a point are as before, so is what is shown of them.
-    more = (1,) * (before.ndim - allowed.ndim)
-    same = ~_networks_moved(*networks).any(0)
-    band = levels.band(before.astype(float), Rule("rounding"))
-    return np.where(same.reshape(same.shape + more), band, 2 * allowed.reshape(allowed.shape + more))
+def _band(before: Array, rule: Rule, stored: FigureData, new: FigureData) -> Array:
+    """By how much each number of an exact or rounding series may move."""
+    if rule.level == "exact" or before.dtype.kind != "f":
+        return np.zeros(before.shape)
+    if rule.redrawn and not same_networks(stored, new):
+        rule = rule._replace(absolute=max(rule.absolute, rule.redrawn))
+    return levels.band(before, rule)
+
+
+def _of_shown(shown: Array, allowed: Array, before: Array, after: Array) -> Array:
+    """By how much each number that is shown of networks may move: twice what it may where a network came out otherwise.
+
+    Elsewhere twice as far as rounding moved a network of its point, absolutely or relatively.
+    """
+    here = shown.astype(float).reshape(*allowed.shape, -1)
+    same = ~_networks_moved(before, after).any(0)
+    moved = np.max(_off(before, after), axis=0, initial=0.0)
+    size = np.max(np.abs(before.astype(float)), axis=0, initial=0.0, where=np.isfinite(before))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = np.where(moved > 0, moved / size, 0.0) * np.nanmax(np.abs(here), axis=-1, initial=0.0)
+        moved = np.where(moved > 0, 2 * np.fmax(moved, relative), 0.0)
+    band = levels.band(here, Rule("rounding")) + moved[..., None]
+    return np.where(same[..., None], band, 2 * allowed[..., None]).reshape(shown.shape)
 
 
 def _networks_moved(before: Array, after: Array) -> Array:
@@ -258,19 +283,17 @@ def differences(stored: FigureData, new: FigureData, perturbed: Mapping[str, flo
     for name in stored.own.keys() | new.own.keys():
         if stored.rule_of(name) != new.rule_of(name):
             found.append(f"series {name!r} was declared otherwise: {stored.rule_of(name)}; is: {new.rule_of(name)}")
-    moved = moves(stored, new)
     for name in stored.series.keys() & new.series.keys():
         before, after = stored.series[name], new.series[name]
         if before.shape != after.shape or before.dtype.kind != after.dtype.kind:
             was, now = f"{before.dtype.kind}{list(before.shape)}", f"{after.dtype.kind}{list(after.shape)}"
             found.append(f"series {name!r} had type and shape {was}, has {now}")
-        elif name in moved:
-            if stored.rule_of(name).level == "statistical":
-                lines = _of_their_networks(name, stored, new) or _beyond(name, stored, new)
-                lines = lines or _pooled(name, stored, new)
-            else:
-                lines = _beyond(name, stored, new)
-            found += [line + _explained(moved[name][0], (perturbed or {}).get(name)) for line in lines]
+        elif _of_networks(name, stored) is None and _comparable(name, stored, new):
+            compared = _compared(name, stored, new)
+            lines = _of_their_networks(name, stored, new) if compared.agreed else []
+            lines = lines or _beyond(name, stored, new, compared) or _pooled(name, stored, new, compared)
+            moved = float(np.max(compared.off, initial=0.0))
+            found += [line + _explained(moved, (perturbed or {}).get(name)) for line in lines]
     return sorted(found)
 
 
@@ -291,11 +314,10 @@ def _of_networks(name: str, data: FigureData) -> str | None:
     return None
 
 
-def _beyond(name: str, stored: FigureData, new: FigureData) -> list[str]:
+def _beyond(name: str, stored: FigureData, new: FigureData, compared: _Compared) -> list[str]:
     """Where the plotted numbers of a series moved by more than they may: one line on the worst of them."""
     before, after, rule = stored.series[name], new.series[name], stored.rule_of(name)
-    allowed = _allowed(name, stored, new)
-    off = _off(before, after)
+    off, allowed, _ = compared
     excess = np.where(off > allowed, off, 0.0)
     excess[np.isinf(off)] = np.inf
     if not excess.any():
@@ -305,7 +327,7 @@ def _beyond(name: str, stored: FigureData, new: FigureData) -> list[str]:
     if rule.level == "statistical":
         networks = len(stored.series[f"{name}{_NETWORKS}"])
         says = f"allowed are ±{allowed[worst]:.2g} by what rounding does to its {networks} networks (statistical)"
-        if rule.shown and allowed[worst] <= levels.band(before.astype(float), Rule("rounding"))[worst]:
+        if rule.shown and compared.agreed and not compared.agreed.shift[worst[: compared.agreed.shift.ndim]]:
             says = f"{Rule('rounding')}, as its networks are as before"
     elif before.dtype.kind != "f":
         says = "must be the same (whole number)"
@@ -330,18 +352,24 @@ def _own_band(values: Array) -> Array:
     return levels.band(values, Rule("rounding", 1e-9))
 
 
-def _pooled(name: str, stored: FigureData, new: FigureData) -> list[str]:
-    """Whether the numbers of a statistical series moved together, by more than they may on average."""
-    before, after = (data.series[f"{name}{_NETWORKS}"] for data in (stored, new))
-    agreed = levels.agreement(before, after)
+def _pooled(name: str, stored: FigureData, new: FigureData, compared: _Compared) -> list[str]:
+    """Whether the numbers of a statistical series moved together, or all of them, by more than they may on average."""
+    agreed = compared.agreed
+    if agreed is None:
+        return []
     pooled, allowed = agreed.pooled, agreed.pooled_allowed
+    how = "on average its numbers moved by"
     if stored.rule_of(name).shown and abs(pooled) <= allowed:
         pooled, allowed = _pooled_shown(name, stored, new), 2 * allowed
     if abs(pooled) <= allowed:
+        pooled, allowed = agreed.scatter, agreed.scatter_allowed
+        how = "the root mean square of its moves is"
+    if abs(pooled) <= allowed:
         return []
+    networks = len(stored.series[f"{name}{_NETWORKS}"])
     return [
-        f"series {name!r}: on average its numbers moved by {pooled:+.2g} standard errors, allowed are "
-        f"±{allowed:.2g} by what rounding does to its {len(before)} networks (statistical)"
+        f"series {name!r}: {how} {pooled:+.2g} standard errors, allowed are "
+        f"±{allowed:.2g} by what rounding does to its {networks} networks (statistical)"
     ]
 
 

@@ -6,7 +6,8 @@ way. Whole numbers and truth values are always exact.
 
 Both runs of a statistical series have the same networks, so their differences network by network are known. Where
 rounding alone is behind them, they are as often positive as negative. Student's t over the networks tells whether they
-are not: of one number, and of all numbers of a series together, each measured in standard errors.
+are not: of one number, and of all numbers of a series, each measured in standard errors: of their mean, which finds a
+common shift, and of their root mean square, which finds shifts of either sign.
 """
 
 from typing import Any, Literal, NamedTuple, get_args
@@ -23,7 +24,7 @@ TOLERANCE = 1e-6
 FALSE_ALARM = 1e-6
 # In standard errors, the most that fewer than so many networks explain.
 _MOST, _FEW = 15.0, 8
-# Smaller shifts, in standard errors, are never reported: of a single number, and of the mean over a series.
+# Smaller shifts, in standard errors, are never reported: of a single number, and over a series.
 SINGLE, POOLED = 5.0, 2.0
 # Of a series' largest number: what rounding leaves where terms cancel.
 _FLOOR = 1e-12
@@ -87,7 +88,8 @@ def excess(before: Array, after: Array, rule: Rule) -> Array:
         rule: of the run before.
     """
     gaps = np.isnan(before) & np.isnan(after)
-    off = np.asarray(np.abs(after - before))
+    with np.errstate(invalid="ignore"):  # two infinities are not the same number
+        off = np.asarray(np.abs(after - before))
     off[off <= band(before, rule)] = 0.0
     return np.where(gaps, 0.0, np.where(np.isnan(off), np.inf, off))
 
@@ -113,13 +115,16 @@ class Agreement(NamedTuple):
     """What two runs of the same networks have to do with each other.
 
     ``shift`` and ``allowed``, (*points,): the change of each mean, and the largest that rounding explains. ``pooled``
-    and ``pooled_allowed``: the same of the mean over all numbers of the series, in standard errors.
+    and ``pooled_allowed``: the same of the mean over all numbers of the series, in standard errors; ``scatter`` and
+    ``scatter_allowed``: of the root mean square.
     """
 
     shift: Array
     allowed: Array
     pooled: float
     pooled_allowed: float
+    scatter: float
+    scatter_allowed: float
 
 
 def agreement(before: Float[Array, "networks ..."], after: Float[Array, "networks ..."]) -> Agreement:
@@ -127,9 +132,10 @@ def agreement(before: Float[Array, "networks ..."], after: Float[Array, "network
 
     With differences ``d_ik`` of network i at point k over N networks, mean ``d_k`` and standard error ``s_k``, and the
     standard error ``e_k`` of the mean before: a number is as before if ``|d_k| ≤ max(5 e_k, t s_k)``, a series if the
-    mean over k of ``d_k / e_k`` is at most 2, or at most t times its own standard error over the networks. Student's t
-    has N − 1 degrees of freedom, and is exceeded with a chance of 1e-6; of few networks it allows at most 15 standard
-    errors, each as large as the series has them on average.
+    mean over k of ``d_k / e_k`` is at most 2, or at most t times its own standard error over the networks, and if their
+    root mean square is at most 2, or at most t times that of ``s_k / e_k``. Student's t has N − 1 degrees of freedom,
+    and is exceeded with a chance of 1e-6; of few networks it allows at most 15 standard errors, each as large as the
+    series has them on average.
 
     Args:
         before, after: (networks, *points); NaN where a network has no number.
@@ -149,32 +155,40 @@ def agreement(before: Float[Array, "networks ..."], after: Float[Array, "network
         own = np.sqrt(mean(old)[1] ** 2 + whole / 2 / np.isfinite(old).sum(0))
     floor = _FLOOR * np.nanmax(np.abs(old), initial=0.0) + TOLERANCE * np.abs(mean(old)[0])
     allowed = np.fmax(SINGLE * own, _quantile(both) * error)
-    pooled, pooled_allowed = _pooled(off, own, floor)
+    over_all = _pooled(off, own, error, floor)
     # Student's t of few networks excludes nothing. Where the series has a scale, a few times that is enough.
     scale = np.sqrt(np.nanmean(own**2)) if np.isfinite(own).any() else 0.0
     if len(old) < _FEW and scale > np.max(floor, initial=0.0):
         wide = np.fmax(own, scale)
         allowed = np.fmin(allowed, np.fmax(SINGLE * wide, np.fmin(_quantile(both) * error, _MOST * wide)))
-        other, other_allowed = _pooled(off, wide, floor)
-        other_allowed = min(other_allowed, _MOST)
-        if abs(pooled) <= pooled_allowed and abs(other) > other_allowed:
-            pooled, pooled_allowed = other, other_allowed
+        others = [(moved, min(most, _MOST)) for moved, most in _pooled(off, wide, error, floor)]
+        over_all = [
+            other if abs(one[0]) <= one[1] and abs(other[0]) > other[1] else one
+            for one, other in zip(over_all, others, strict=True)
+        ]
     allowed = np.where(both > 1, allowed + floor, np.inf)
     points = before.shape[1:]
-    return Agreement(shift.reshape(points), allowed.reshape(points), pooled, pooled_allowed)
+    return Agreement(shift.reshape(points), allowed.reshape(points), *over_all[0], *over_all[1])
 
 
-def _pooled(off: Float[Array, "networks points"], own: Array, floor: Array) -> tuple[float, float]:
-    """The mean move of a series in standard errors, and the largest that rounding explains.
+def _pooled(off: Float[Array, "networks points"], own: Array, error: Array, floor: Array) -> list[tuple[float, float]]:
+    """The mean and the root mean square of a series' moves in standard errors, each with what rounding explains of it.
 
     Points at which no network differs from another, before or after, have no scale of their own.
     """
     scaled = (own > floor) & (np.isfinite(off).sum(0) > 1)
     if not scaled.any():
-        return 0.0, POOLED
-    each = np.nanmean(off[:, scaled] / own[scaled], axis=1, where=np.isfinite(off[:, scaled]))
+        return [(0.0, POOLED)] * 2
+    moves = off[:, scaled] / own[scaled]
+    each = np.nanmean(moves, axis=1, where=np.isfinite(moves))
     center, width = mean(each[:, None])
-    return float(center[0]), max(POOLED, float(_quantile(np.isfinite(each).sum()) * width[0]))
+    most = _quantile(np.isfinite(each).sum())
+    scatter = np.sqrt(np.mean(mean(moves)[0] ** 2))
+    by_rounding = most * np.sqrt(np.mean((error[scaled] / own[scaled]) ** 2))
+    return [
+        (float(center[0]), max(POOLED, float(most * width[0]))),
+        (float(scatter), max(POOLED, float(by_rounding))),
+    ]
 
 
 def _quantile(networks: Array) -> Array:

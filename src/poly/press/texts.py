@@ -34,8 +34,8 @@ def rule(metadata: Mapping[str, Any], *, small: bool = False) -> levels.Rule | N
     if given is None:
         return None
     try:
-        found = _allowance({name: value for name, value in given.items() if name != "small"})
-        on_small = _allowance(given["small"]) if "small" in given else found
+        found = allowance({name: value for name, value in given.items() if name != "small"})
+        on_small = allowance(given["small"]) if "small" in given else found
         if found is None and on_small is None:
             raise ValueError("it allows nothing")
     except (TypeError, ValueError, AttributeError) as error:
@@ -43,8 +43,12 @@ def rule(metadata: Mapping[str, Any], *, small: bool = False) -> levels.Rule | N
     return on_small if small else found
 
 
-def _allowance(given: Mapping[str, Any]) -> levels.Rule | None:
-    """The rule that an allowance makes; None where it is empty."""
+def allowance(given: Mapping[str, Any]) -> levels.Rule | None:
+    """The rule that an allowance of a cell's metadata makes; None where it is empty.
+
+    Raises:
+        ValueError, TypeError, AttributeError: an allowance that is none.
+    """
     if unknown := sorted(given.keys() - {"tolerance", "absolute"}):
         raise ValueError(f"unknown {', '.join(unknown)}")
     if not given:
