@@ -142,7 +142,8 @@ def kept(root: Path) -> list[Perturbation]:
 def _code(root: Path, page: Page) -> str:
     """A hash of all that the comparison of two runs hangs on: the chapter, its grid, its levels, and who compares."""
     source = read_notebook(page.path)
-    allowed = [cell.metadata.get("poly", {}).get("text") for cell in source.cells]
+    poly = [cell.metadata.get("poly", {}) for cell in source.cells]
+    allowed = [(told.get("text"), told.get("figure")) for told in poly]
     modules = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in (comparison, texts)]
     parts = [chapter_key(root, source, small(source)), allowed, modules, provenance.processor()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
