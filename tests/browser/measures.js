@@ -32,6 +32,13 @@
     return found;
   };
 
+  // Of primes: their width, in the size of what they mark.
+  window.primes = () =>
+    [...article().querySelectorAll("mo.tml-prime")].filter(seen).map((prime) => {
+      const size = Number.parseFloat(getComputedStyle(prime.closest("msup, msubsup").firstElementChild).fontSize);
+      return { width: prime.getBoundingClientRect().width / size, what: prime.closest("math").textContent.slice(0, 40) };
+    });
+
   // Of fractions in a line: the size of their parts, in that of the equation.
   window.fractions = () => {
     const size = (node) => Number.parseFloat(getComputedStyle(node).fontSize);

@@ -37,6 +37,8 @@ FACTS = """() => {
   return [document.title, equations.length, lost.map(node => node.outerHTML.slice(0, 100))];
 }"""
 BASELINES = f"() => {{ {MEASURES} return document.querySelector('.bd-article') ? baselines() : []; }}"
+PRIMES = f"() => {{ {MEASURES} return primes(); }}"
+NARROWEST = 0.35  # of a prime, in the size of what it marks: at half of that m′ looks like m
 # Boxes learn of a new width in the frame that follows.
 OVERFLOW = f"""async () => {{
   {MEASURES}
@@ -144,6 +146,20 @@ def test_equations_and_images_are_drawn(visits: dict[str, Visit]) -> None:
 def test_equations_stand_on_their_line(visits: dict[str, Visit]) -> None:
     assert_none({page: seen.high for page, seen in visits.items()})
     assert visits[CHAPTER].equations > 20
+
+
+def test_primes_can_be_seen(reader: Reader) -> None:
+    reader.load(CHAPTER)
+    primes = reader.engine.run(PRIMES)
+    assert primes
+    assert not [prime for prime in primes if prime["width"] < NARROWEST]
+
+
+def test_text_has_a_serif_of_every_system(reader: Reader) -> None:
+    reader.load(CHAPTER)
+    family = reader.engine.run("() => getComputedStyle(document.querySelector('.bd-article section > p')).fontFamily")
+    for name in ("Charter", "Sitka Text", "Noto Serif", "Source Serif", "Georgia"):  # Apple, Windows, Linux, any
+        assert name in family
 
 
 def test_nothing_is_wider_than_the_window(visits: dict[str, Visit]) -> None:
