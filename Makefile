@@ -104,8 +104,8 @@ $(INSTALLED):
 	@echo $$PPID > $(VENV)/.installing
 	@export PYTHONUNBUFFERED=1 PIP_USER=0 PIP_DRY_RUN=0; \
 	unset PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONPATH PYTHONHOME FORCE_COLOR PYTHONWARNINGS; \
-	{ $(BIN)/python -m pip install --disable-pip-version-check --requirement requirements.txt \
-	  && $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable . \
+	{ $(BIN)/python -m pip install --target "" --disable-pip-version-check --requirement requirements.txt \
+	  && $(BIN)/python -m pip install --target "" --disable-pip-version-check --no-deps --no-build-isolation --editable . \
 	  && rm $(VENV)/.installing; } 2>&1 | tee $(VENV)/install.log \
 	  | while read -r line; do case "$$line" in \
 	      Collecting*) n=$$((n + 1)); [ $$((n % 20)) -ne 0 ] || echo "  $$n packages found" ;; \

@@ -51,6 +51,8 @@ def test_packages_go_into_the_environment_whatever_the_reader_set_for_pip(copy: 
     seen = dict(line.split("=", 1) for line in (copy / "pip.env").read_text().splitlines() if "=" in line)
     assert not {*where, "PYTHONWARNINGS", "FORCE_COLOR"} & set(seen)
     assert (seen["PIP_USER"], seen["PIP_DRY_RUN"]) == ("0", "0")
+    # A file of settings is overruled by what the command line says, empty though it is.
+    assert all("--target  --" in line for line in (copy / "pip.calls").read_text().splitlines())
     assert seen["PIP_INDEX_URL"] == "https://example.org"  # where they come from is the reader's choice
 
 

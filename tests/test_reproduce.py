@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 
 from notebooks import notebook
-from poly.press import comparison, execute, provenance, record, reproduce, rounding_tables, small_grids, verify
+from poly.press import (
+    __main__,
+    comparison,
+    execute,
+    provenance,
+    record,
+    reproduce,
+    rounding_tables,
+    small_grids,
+    verify,
+)
 from poly.press.chapters import Page, PressError, notebook_text
 from poly.press.keys import chapter_key
 from poly.press.variants import Variant
@@ -205,3 +215,9 @@ def test_a_claim_holds_moves_or_falls(now: dict[str, Any] | None, says: str) -> 
 def test_a_claim_without_an_interval_moves_by_so_much() -> None:
     exact = {"low": 1.0, "high": 1.0}
     assert verify.compare(measured(**exact), measured(measured=1.5, low=1.5, high=1.5))[3] == "moved by +0.5"
+
+
+@pytest.mark.parametrize("words", [["06"], ["--times", "3"]])
+def test_kept_networks_have_no_chapters(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["perturb", "--kept", *words]) == 1
+    assert capsys.readouterr().err.startswith("error: perturb --kept: is of networks, not of chapters")

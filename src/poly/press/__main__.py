@@ -86,9 +86,12 @@ def _reproduce(options: argparse.Namespace, root: Path) -> None:
 
 def _perturb(options: argparse.Namespace, root: Path) -> int:
     from poly.press import reproduce, small_grids  # noqa: PLC0415
+    from poly.press.chapters import PressError  # noqa: PLC0415
 
     first = reproduce.chosen(root) if options.seed is None else options.seed
     if options.kept:
+        if options.chapters or options.times != 1:
+            raise PressError("perturb --kept: is of networks, not of chapters, and runs once: give neither")
         reproduce.kept_runs(root, first)
         return 0
     if not options.small:
