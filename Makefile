@@ -30,7 +30,7 @@ endif
 ifneq ($(strip $(shell cat $(INSTALLED) 2>/dev/null)),$(strip $(WANTED)))
 .PHONY: $(INSTALLED)
 endif
-.PHONY: help book stored chapter record test reproduce perturb verify serve pdf zip notebook bench install clean
+.PHONY: help book stored chapter record test reproduce perturb audit verify serve pdf zip notebook bench install clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,9 @@ reproduce: $(INSTALLED) ## check the stored numbers on 1 and 2 threads, on all i
 
 perturb: $(INSTALLED) ## check the levels: every start moved in its last digit: CHAPTERS="06 07", ARGS="--small --times 3"
 	@$(PRESS) perturb $(call every,CHAPTERS) $(call every,ARGS)
+
+audit: $(INSTALLED) ## kept runs that other code made: compute some cells of each again, and note what came of it
+	@$(BIN)/python -m poly.audit $(call every,ARGS) book/data/flow-runs book/data/adamw-runs
 
 verify: $(INSTALLED) ## execute everything anew; compare the claims with the published ones: ARGS="--against claims.json"
 	@$(PRESS) verify $(call every,ARGS)

@@ -1,5 +1,6 @@
 """Sweeps on Dask clusters that are started as users start them, by its stock commands, on loopback."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -121,6 +122,13 @@ def everything(*, n: int, m: int, generator: torch.Generator) -> dict[str, Any]:
 def bits(table: pd.DataFrame) -> list[Any]:
     cells = [np.asarray(value) for row in table.itertuples(index=False) for value in row]
     return [(cell.dtype.str, cell.shape, cell.tobytes()) for cell in cells]
+
+
+def test_all_modules_of_the_package_must_be_the_same() -> None:
+    """In packages within it, too."""
+    modules = sorted(Path(poly.__file__).parent.rglob("*.py"))
+    whole = hashlib.sha256("".join(path.read_text(encoding="utf-8") for path in modules).encode()).hexdigest()
+    assert cluster.HERE["poly with the source hash"] == whole[:12]
 
 
 def test_results_are_those_of_a_serial_run_bit_for_bit(client: Client, tmp_path: Path) -> None:

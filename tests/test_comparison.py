@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from notebooks import notebook
@@ -37,6 +39,7 @@ def test_a_figure_may_have_another_level_on_small_grids() -> None:
     one.cells[0].metadata["poly"]["figure"] = {"small": {"absolute": 0.6}}
     assert not [line for line in compare(one, other, small=True).faults if line.startswith("fig-a")]
     assert [line for line in compare(one, other).faults if line.startswith("fig-a")]
+    wrong: Any
     for wrong in ({"small": {}}, {"absolute": 1}, {"small": {"absolute": -1}}, 5):
         one.cells[0].metadata["poly"]["figure"] = wrong
         with pytest.raises(PressError, match="must name tolerance or absolute for small grids"):

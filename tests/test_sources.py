@@ -280,3 +280,17 @@ def test_what_stands_in_the_place_of_the_last_book_is_replaced_and_no_link_is_fo
     assert not (out / "html").is_symlink()
     assert not any(os.path.lexists(out / each) for each in ("html.old", "render"))
     assert contents(notes) == before
+
+
+def test_the_page_knows_of_a_change_in_a_package_within_the_press(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "PRESS", tmp_path / "press")
+    module = tmp_path / "press" / "render" / "page.py"
+    module.parent.mkdir(parents=True)
+    (tmp_path / "stage").mkdir()
+    stamps = set()
+    for source in ("one = 1", "one = 2"):
+        module.write_text(source)
+        stamps.add(stage._stamp(tmp_path, tmp_path / "stage", strict=True))
+    assert len(stamps) == 2

@@ -56,6 +56,7 @@ VARIANTS: dict[str, tuple[Callable[..., Any], dict[str, Sequence[Any]], int, tup
         ("l1", "method", "records"),
     ),
 }
+RUN = kept.full_name(outcome.outcome)  # of a width
 _LISTED = ("feature", "neuron", "weight", "start", "rank")
 _TYPES = {"feature": np.uint16, "neuron": np.uint16, "weight": np.float32, "start": np.float32, "rank": np.uint16}
 
@@ -81,7 +82,7 @@ def load(folder: Path | str) -> sweep.Table:
     files = sorted(Path(folder).glob("m*.npz"))
     if not files:
         raise ValueError(f"{folder}: holds no runs; `python -m poly.adamw_runs {folder}` makes them")
-    return pd.concat([_read(path) for path in files], ignore_index=True)
+    return pd.concat([read(path) for path in files], ignore_index=True)
 
 
 def heat_map(folder: Path | str) -> np.ndarray:
@@ -102,7 +103,12 @@ def _path(folder: Path, m: int, l1: float) -> Path:
     return folder / f"m{m:04d}-l1-{l1:g}.npz"
 
 
-def _read(path: Path) -> sweep.Table:
+def read(path: Path) -> sweep.Table:
+    """The runs of one width: a row for each network, as ``compute`` gives it, but for the overlaps.
+
+    Raises:
+        ValueError: a file that is none of them.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             ends = np.cumsum(file["networks"])[:-1]

@@ -31,7 +31,7 @@ PATIENCE = 60.0  # seconds, for which a cluster may leave all cells alone
 # Dask's own setting for that, which its scheduler knows, too.
 TIMEOUT = "distributed.scheduler.no-workers-timeout"
 _TICK, _BRIEF = 2.0, 0.05
-_SOURCES = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
+_SOURCES = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.rglob("*.py"))]
 # What must be the same in all processes. Releases of one minor version of Python run the same bytecode.
 HERE = {
     "Python": f"{sys.version_info.major}.{sys.version_info.minor}",

@@ -7,6 +7,7 @@ run. So a reader who changes a parameter gets new numbers, and who changes nothi
 import itertools
 import json
 import os
+import pkgutil
 import platform
 import time
 import zipfile
@@ -26,6 +27,8 @@ from poly.code_hash import code_hash
 Grid = Mapping[str, Sequence[Any]]
 # Folders, by name, whose files are not asked: who checks a book wants their sweeps run.
 ANEW = "POLY_ANEW"
+# Beside the files: where each is from.
+PROVENANCE = "provenance.json"
 DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -47,31 +50,108 @@ def table(
     asked = _question(run, grid, paired)
     checks.count("seeds", seeds)
     anew = Path(folder).name in os.environ.get(ANEW, "").split(",")
+    unknown = None
     for path in [] if anew else sorted(Path(folder).glob("kept-*.npz")):
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                known = json.loads(str(file["question"]))
-                if _holds(known["sweep"], asked) and seeds <= known["seeds"]:
-                    found = pd.DataFrame({name: _column(file, name) for name in known["columns"]})
-                    return _chosen(found, asked, seeds)
-        except DAMAGE as error:
-            raise ValueError(f"{path}: no file of a kept sweep ({error})") from None
+        known = question(path)
+        if _holds(known["sweep"], asked) and seeds <= known["seeds"]:
+            now = {old: name for name, old in sweep.stream_names(run).items()}
+            return _chosen(read(path), asked, seeds).rename(columns=now)
+        if unknown is None and function(known["sweep"][0]) is None:
+            unknown = f"{path}: was made by {known['sweep'][0]}, which does not exist"
+    if unknown is not None:  # what is asked for may be there, under the name that its function had
+        raise ValueError(
+            f"{unknown}; where it was renamed, `python -m poly.audit --rename OLD NEW` writes its new name"
+        )
     return sweep.sweep(run, grid, seeds=seeds, paired=paired)
+
+
+def question(path: Path) -> dict[str, Any]:
+    """Read which sweep a file holds: ``sweep``, (function, grid, paired); ``seeds``, how many; ``columns``.
+
+    Raises:
+        ValueError: a file that ``keep`` has not written.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            known: dict[str, Any] = json.loads(str(file["question"]))
+            _ = len(known["sweep"]), known["seeds"], known["columns"]
+            return known
+    except (*DAMAGE, TypeError) as error:
+        raise ValueError(f"{path}: no file of a kept sweep ({error})") from None
+
+
+def read(path: Path) -> sweep.Table:
+    """Read all rows of a file, with the names of the arguments as they were when it was written.
+
+    Raises:
+        ValueError: a file that ``keep`` has not written.
+    """
+    columns = question(path)["columns"]
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return pd.DataFrame({name: _column(file, name) for name in columns})
+    except DAMAGE as error:
+        raise ValueError(f"{path}: no file of a kept sweep ({error})") from None
+
+
+def function(name: str) -> Callable[..., Any] | None:
+    """Find a function by its full name; None where there is none.
+
+    One that was defined at a prompt or within another function is taken as it is: it cannot be found from elsewhere.
+    """
+    if name.startswith("__main__.") or "<" in name:
+        return lambda: None
+    try:
+        found = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    return found if callable(found) else None
+
+
+def rename(folder: Path, old: str, new: str) -> list[Path]:
+    """Write the new name of a function into the files that it made; the numbers stay.
+
+    Args:
+        folder: of files by ``keep``.
+        old, new: full names, such as ``poly.outcome.outcome``.
+
+    Returns:
+        The files that had the old name.
+
+    Raises:
+        ValueError: a damaged file, or a new name that no function has.
+    """
+    if function(new) is None:
+        raise ValueError(f"new={new!r}: no such function, must be one that can be imported")
+    changed = []
+    for path in sorted(folder.glob("kept-*.npz")):
+        known = question(path)
+        if known["sweep"][0] != old:
+            continue
+        known["sweep"][0] = new
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files if name != "question"}
+        _write(path, known, arrays)
+        changed.append(path)
+    return changed
 
 
 def keep(path: Path, run: Callable[..., Any], grid: Grid, *, seeds: int, paired: Sequence[str], store: Any) -> None:
     """Run a sweep and write it to ``path``, named kept-….npz, whole or not at all."""
-    found = sweep.sweep(run, grid, seeds=seeds, paired=paired, store=store)
+    found = sweep.sweep(run, grid, seeds=seeds, paired=paired, store=store).rename(columns=sweep.stream_names(run))
     arrays: dict[str, Any] = {}
     for name in found:
         values = [np.asarray(value) for value in found[name]]
         arrays[f"{name}.values"] = np.concatenate([value.ravel() for value in values])
         arrays[f"{name}.shapes"] = np.array([value.shape for value in values], dtype=np.int64)
-    question = {"sweep": _question(run, grid, paired), "seeds": seeds, "columns": list(found)}
+    _write(path, {"sweep": _question(run, grid, paired), "seeds": seeds, "columns": list(found)}, arrays)
+
+
+def _write(path: Path, asked: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
     draft = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
     try:
         with draft.open("wb") as file:
-            np.savez_compressed(file, question=json.dumps(question), **arrays)
+            np.savez_compressed(file, question=json.dumps(asked), **arrays)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -99,26 +179,48 @@ def record(path: Path, run: Callable[..., Any], started: float) -> None:
         started: as ``time.perf_counter`` had it. The seconds since then are what this run took, less than the whole
             where a store held part of it.
     """
-    known_at = path.with_name("provenance.json")
+    known_at = path.with_name(PROVENANCE)
     known = json.loads(known_at.read_text(encoding="utf-8")) if known_at.exists() else {}
     known[path.name] = {
         "code": code_hash(run),
         "seconds": round(time.perf_counter() - started, 1),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        **machine(),
+    }
+    write_json(known_at, known)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value to a file, whole or not at all."""
+    draft = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
+    try:
+        draft.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def machine() -> dict[str, Any]:
+    """Say by which libraries and instructions this process computes."""
+    return {
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "machine": platform.machine(),
         "capability": torch.backends.cpu.get_cpu_capability(),
     }
-    known_at.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+
+
+def full_name(run: Callable[..., Any]) -> str:
+    """Return the name by which a function is imported."""
+    return f"{getattr(run, '__module__', '')}.{getattr(run, '__qualname__', '')}"
 
 
 def _question(run: Callable[..., Any], grid: Grid, paired: Sequence[str]) -> Any:
-    """What decides on the numbers, but for the code, as JSON gives it back."""
+    """What decides on the numbers, but for the code, as JSON gives it back; arguments by their names in the stream."""
     if not isinstance(grid, Mapping):
         raise ValueError(f"grid={grid!r}: must map the arguments of run to lists of values")
-    name = f"{getattr(run, '__module__', '')}.{getattr(run, '__qualname__', '')}"
-    plain = {key: np.asarray(values).tolist() for key, values in grid.items()}
-    return json.loads(json.dumps([name, list(plain.items()), sorted(paired)]))
+    names = sweep.stream_names(run)
+    plain = {names.get(key, key): np.asarray(values).tolist() for key, values in grid.items()}
+    return json.loads(json.dumps([full_name(run), list(plain.items()), sorted(names.get(key, key) for key in paired)]))
 
 
 def _holds(known: Any, asked: Any) -> bool:

@@ -6,14 +6,12 @@ the same store.
 """
 
 import argparse
-import json
 import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import numpy as np
 import torch
@@ -138,12 +136,7 @@ def main() -> None:
         "capability": torch.backends.cpu.get_cpu_capability(),
         "points": rows,
     }
-    draft = options.folder / f"{NAME}.{uuid4().hex}.tmp"
-    try:
-        draft.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        draft.replace(options.folder / NAME)
-    finally:
-        draft.unlink(missing_ok=True)
+    kept.write_json(options.folder / NAME, result)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 from uuid import uuid4
 
 import loky
@@ -30,12 +30,13 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from poly import checks, perturb
+from poly import checks, code_objects, perturb
 from poly.code_hash import OtherCodeError, Parts, check, code_parts, trust, whole
 
 Table: TypeAlias = pd.DataFrame
 Point = dict[str, Any]
 Result = dict[str, NDArray[Any]]
+Run = TypeVar("Run", bound=Callable[..., Any])
 _FORGOTTEN = 3600.0  # seconds
 # Names a folder for those who name no store.
 STORE = "POLY_STORE"
@@ -117,7 +118,8 @@ def sweep(
         parts, folder = {}, None  # nobody asked for a store
     code = whole(parts) if folder is not None else ""
     trust(run, parts)
-    keys = [_hash(cell._asdict() | {"code": code} | perturb.key()) for cell in cells]
+    other_names = {"drawn as": names} if (names := stream_names(run)) else {}
+    keys = [_hash(cell._asdict() | {"code": code} | other_names | perturb.key()) for cell in cells]
     done = {key: found for key in keys if folder is not None and (found := _load(folder, key)) is not None}
     todo = [(key, cell) for key, cell in zip(keys, cells, strict=True) if key not in done]
     with tqdm(total=len(cells), initial=len(done), disable=None if progress is None else not progress) as bar:
@@ -133,19 +135,47 @@ def sweep(
     return pd.DataFrame(rows)
 
 
-def stream(point: Mapping[str, Any], seed: int) -> torch.Generator:
-    """The generator that ``run`` gets in the cell of this point and seed, to draw again what it drew.
+def drawn_as(**names: str) -> Callable[[Run], Run]:
+    """Keep the draws of a function whose arguments were renamed.
+
+    The random stream of a cell is made from the names and values of the arguments, so a new name would change every
+    draw. ``@sweep.drawn_as(steps="finer")`` gives the argument ``steps`` the name ``finer`` in the stream.
+
+    Raises:
+        ValueError: a name that stands for two arguments.
+    """
+    if len(set(names.values())) < len(names):
+        raise ValueError(f"drawn_as: {names}, must have another name for each argument")
+
+    def named(run: Run) -> Run:
+        run.drawn_as = names  # type: ignore[attr-defined]
+        return run
+
+    return named
+
+
+def stream_names(run: Callable[..., Any]) -> dict[str, str]:
+    """Return the arguments of a function that have another name in the stream, each with that name."""
+    return dict(getattr(code_objects.function_of(run), "drawn_as", {}))
+
+
+def stream(point: Mapping[str, Any], seed: int, run: Callable[..., Any] | None = None) -> torch.Generator:
+    """Make the generator that ``run`` gets in the cell of this point and seed, to draw again what it drew.
 
     Args:
-        point: the arguments of ``run`` that the stream hangs on: all of the grid's that are not ``paired``.
+        point: the arguments of ``run`` that the stream depends on: all of the grid's that are not ``paired``.
         seed: that of the cell.
+        run: the function, where arguments have other names in its stream (``drawn_as``).
 
     Raises:
         ValueError: values that are in no grid, or a seed that is no whole number ≥ 0.
     """
     if not isinstance(point, Mapping):
         raise ValueError(f"point={point!r}: must map the arguments of run to values")
-    plain = {name: _plain(name, value) for name, value in point.items()}
+    names = {} if run is None else stream_names(run)
+    plain = {names.get(name, name): _plain(name, value) for name, value in point.items()}
+    if len(plain) < len(point):
+        raise ValueError(f"point={point!r}: has two arguments of one name in the stream, which is {names}")
     words = np.frombuffer(bytes.fromhex(_hash(plain)), dtype=np.uint32).tolist()
     sequence = np.random.SeedSequence(checks.count("seed", seed, at_least=0), spawn_key=words)
     return torch.Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0]))
@@ -314,7 +344,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 def _run(run: Callable[..., Any], cell: _Cell, alone: bool) -> Result:
     own = {name: value for name, value in cell.point.items() if name not in cell.paired}
-    generator = stream(own, cell.seed)
+    generator = stream(own, cell.seed, run)
     if alone:  # the processes share the cores
         torch.set_num_threads(1)
     with threadpool_limits(1 if alone else None):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from rich.table import Table
 
+from poly import audit, kept
 from poly.press import machine, record, reproduce, small_grids, stored
 from poly.press.chapters import PressError, find_chapters, read_pages
 from poly.press.progress import console, duration
@@ -76,11 +77,18 @@ def _small_grids(root: Path) -> bool:
 
 
 def stored_outputs(root: Path) -> bool:
-    """Whether every chapter has complete and fresh stored outputs; each fault is one line."""
+    """Whether every chapter has complete and fresh stored outputs, and every kept run; each fault is one line."""
     faults = record.faults(root, find_chapters(read_pages(root), []))
     for fault in faults:
         print(f"{fault} — `make record` refreshes it")
-    return not faults
+    folders = sorted(path.parent.relative_to(root) for path in (root / "book" / "data").rglob(kept.PROVENANCE))
+    try:
+        old = [line for folder in folders for line in audit.stale(root / folder)]
+    except ValueError as error:
+        raise PressError(str(error)) from None
+    for line in old:
+        print(f"{line.replace(f'{root}/', '')} — `make audit` computes some of it again")
+    return not faults + old
 
 
 def _python(root: Path, module: str, *arguments: str) -> bool:

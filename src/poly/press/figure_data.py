@@ -243,7 +243,7 @@ def _of_shown(shown: Array, allowed: Array, before: Array, after: Array) -> Arra
     Elsewhere twice as far as rounding moved a network of its point, absolutely or relatively.
     """
     here = shown.astype(float).reshape(*allowed.shape, -1)
-    same = ~_networks_moved(before, after).any(0)
+    same = np.asarray(~_networks_moved(before, after).any(0))
     moved = np.max(_off(before, after), axis=0, initial=0.0)
     size = np.max(np.abs(before.astype(float)), axis=0, initial=0.0, where=np.isfinite(before))
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -54,6 +54,7 @@ from poly.press.chapters import (
 
 NUMBERS = "numbers"  # the folder of the figures' downloads, beside the staged chapters
 WIDGET = "application/vnd.jupyter.widget-view+json"
+PRESS = Path(__file__).parent
 STRICT = ("-W", "-n", "--keep-going")
 # What jupyter-book says where the disk is full, or does not take its files.
 DISK = (errno.EACCES, errno.EFBIG, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO)
@@ -327,7 +328,7 @@ def _alt(cell: NotebookNode) -> object:
 def _stamp(root: Path, stage: Path, strict: bool) -> str:
     """A hash over all that the rendered book depends on: what is staged, the tools and the press."""
     staged = [path for path in sorted(stage.rglob("*")) if path.is_file()]
-    press = [*sorted(Path(__file__).parent.glob("*.py")), *sorted(sheet.TYPESET.iterdir())]
+    press = [*sorted(PRESS.rglob("*.py")), *sorted(sheet.TYPESET.iterdir())]
     requirements = [root / "requirements.txt"] if (root / "requirements.txt").is_file() else []
     whole = hashlib.sha256(f"{sys.version_info[:2]} {strict}".encode())
     for path in [*staged, *press, *requirements]:
