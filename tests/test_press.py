@@ -467,7 +467,6 @@ def key_of(root: Path, name: str = "02-two") -> str:
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("book/02-two.ipynb", "# Two", "# Second"),
         ("book/02-two.ipynb", '"parameters"', '"hide-input"'),
         ("src/poly/far.py", "- n", "- 1 * n"),
         ("src/poly/near.py", "3 * n", "4 * n"),  # imported by far, inside a function
@@ -489,6 +488,11 @@ def test_the_key_changes_with(book: Path, file: str, old: str, new: str) -> None
         ("book/02-two.ipynb", '"execution_count": null', '"execution_count": 1'),
         ("book/02-two.ipynb", '"id": "cell-0"', '"id": "other"'),
         ("book/01-one.ipynb", "# One", "# First"),
+        ("book/02-two.ipynb", "# Two", "# Second"),
+        ("book/02-two.ipynb", "from poly import far", "# far from it\\nfrom poly import far  # a module"),
+        ("src/poly/far.py", "def double(n):", 'def double(n):\n    """Twice."""'),
+        ("src/poly/near.py", "3 * n", "3*n  # three times"),
+        ("src/poly/__init__.py", "", '"""What it is."""\n'),
         ("src/poly/unused.py", "", "x = 1"),
         ("book/data/other.csv", "3", "4"),
         ("book/claims.yml", "first", "1st"),
@@ -499,6 +503,30 @@ def test_the_key_does_not_change_with(book: Path, file: str, old: str, new: str)
     before = key_of(book)
     edit(book / file, old, new)
     assert key_of(book) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        ("book/02-two.ipynb", "far.double(n)", "far.double(n + 0)", "code cell 2 changed"),
+        ("src/poly/near.py", "3 * n", "4 * n", "src/poly/near.py changed"),
+        ("book/data/points.csv", "1", "2", "book/data/points.csv changed"),
+        ("book/claims.yml", "second", "2nd", "claim C2 changed"),
+        ("src/poly/far.py", "from . import near", "near = None", "src/poly/far.py, src/poly/near.py changed"),
+    ],
+)
+def test_stale_outputs_say_which_input_changed(book: Path, file: str, old: str, new: str, says: str) -> None:
+    path = book / "book/02-two.ipynb"
+    notebook = chapters.read_notebook(path)
+    for number, cell in enumerate(chapters.code_cells(notebook), 1):
+        cell.execution_count = number
+    now = keys.inputs(book, notebook)
+    notebook.metadata["poly"] = {"key": keys.key_of(now), "inputs": now}
+    write(path, notebook)
+    edit(book / file, old, new)
+    pages = chapters.find_chapters(chapters.read_pages(book), ["02"])
+    stale = [line for line in record.faults(book, pages) if "stale" in line]
+    assert stale == [f"02-two: its stored outputs are stale: {says}"]
 
 
 def test_the_key_depends_on_parameters_and_sees_imports_beside_magics(book: Path) -> None:

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
-from poly.press import figure_data, form, markup, own, safe_yaml, sources
+from poly.press import figure_data, form, markup, own, safe_yaml, sources, syntax
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -220,14 +220,14 @@ def figures_of(notebook: NotebookNode) -> list[dict[str, Any]]:
 
 
 def with_outputs(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
-    """`source` with the outputs and execution counts of `executed`, cell by cell; the rest is as in `source`."""
-    if [cell.source for cell in source.cells] != [cell.source for cell in executed.cells]:
-        raise PressError("the executed copy has other cells than the chapter: run the build again")
+    """Return `source` with the outputs and execution counts of `executed`, code cell by code cell."""
     merged = copy.deepcopy(source)
-    for cell, done in zip(merged.cells, executed.cells, strict=True):
-        if cell.cell_type == "code":
-            cell.outputs = done.outputs
-            cell.execution_count = done.execution_count
+    cells, done = code_cells(merged), code_cells(executed)
+    if [syntax.executed(cell.source) for cell in cells] != [syntax.executed(cell.source) for cell in done]:
+        raise PressError("the executed copy has other cells than the chapter: run the build again")
+    for cell, other in zip(cells, done, strict=True):
+        cell.outputs = other.outputs
+        cell.execution_count = other.execution_count
     return merged
 
 

@@ -39,7 +39,7 @@ from poly.press.chapters import (
     with_outputs,
     write_whole,
 )
-from poly.press.keys import chapter_key
+from poly.press.keys import chapter_key, inputs, key_of
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 # Where sweeps keep what they have run: of poly.sweep, which takes long to import.
@@ -184,7 +184,8 @@ def executed_path(root: Path, page: Page) -> Path:
 def up_to_date(root: Path, pages: Sequence[Page], workers: int | None = None) -> list[Result]:
     """Every chapter with its outputs, executing those whose key changed."""
     sources = {page: read_notebook(page.path) for page in pages}
-    keys = {page: chapter_key(root, source) for page, source in sources.items()}
+    found = {page: inputs(root, source) for page, source in sources.items()}
+    keys = {page: key_of(found[page]) for page in pages}
     targets = {page: executed_path(root, page) for page in pages}
     jobs = [
         Job(page, sources[page], targets[page], keys[page])
@@ -199,7 +200,8 @@ def up_to_date(root: Path, pages: Sequence[Page], workers: int | None = None) ->
         seconds = float(done.metadata.get("papermill", {}).get("duration") or 0.0)
         stamp = done.metadata.get("poly", {}).get("provenance", {})
         merged = with_outputs(sources[page], done)
-        merged.metadata["poly"] = {**merged.metadata.get("poly", {}), "key": keys[page], "provenance": stamp}
+        of_run = {"key": keys[page], "inputs": found[page], "provenance": stamp}
+        merged.metadata["poly"] = {**merged.metadata.get("poly", {}), **of_run}
         results.append(Result(page, merged, keys[page], seconds, page not in todo))
     return results
 

@@ -68,7 +68,7 @@ def _whole(metadata: Mapping[str, Any]) -> None:
     _fields(metadata, {}, dict.fromkeys(("poly", "papermill"), _MAPPING), "metadata")
     _fields(metadata.get("papermill", {}), {}, {"duration": _SECONDS}, "metadata, papermill")
     stamp = metadata.get("poly", {})
-    _fields(stamp, {}, {"key": _TEXT, "python": _TEXT, "provenance": _MAPPING}, "metadata, poly")
+    _fields(stamp, {}, {"key": _TEXT, "inputs": _MAPPING, "python": _TEXT, "provenance": _MAPPING}, "metadata, poly")
     if stamp.get("provenance"):
         _fields(stamp["provenance"], _RUN, {}, "metadata, poly, provenance")
 

@@ -1,7 +1,7 @@
 """The key of a chapter: one hash over all that its outputs depend on.
 
-Equal keys mean that nothing has to run again. The Python version is not in it, as no number hangs on it; the build's
-cache asks for the same minor version besides.
+Equal keys mean that nothing has to run again. Prose, comments and docstrings are not in it: they change no output. The
+Python version is not in it either, as no number depends on it; the build's cache asks for the same minor version.
 """
 
 import ast
@@ -16,12 +16,30 @@ from typing import Any
 from nbformat import NotebookNode
 
 from poly import perturb
-from poly.press.chapters import PressError, read_yaml
+from poly.press import syntax
+from poly.press.chapters import PressError, code_cells, read_yaml
+
+PROVENANCE = "provenance.json"  # of poly.kept, which takes long to import
+_SHOWN = 3  # inputs that a message names
 
 
 def chapter_key(root: Path, notebook: NotebookNode, parameters: Mapping[str, Any] | None = None) -> str:
-    """SHA-256 over source, parameters, reached `poly` modules, data files, named claims and requirements.txt."""
-    trees = _parsed(notebook)
+    """Hash all inputs of a chapter: SHA-256."""
+    return key_of(inputs(root, notebook, parameters))
+
+
+def key_of(found: Mapping[str, str]) -> str:
+    """Hash inputs."""
+    return _hash(json.dumps(found, sort_keys=True))
+
+
+def inputs(root: Path, notebook: NotebookNode, parameters: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Return a digest of everything that the outputs of a chapter depend on, by its name.
+
+    These are its code cells, given parameters, reached `poly` modules, data files, named claims, and requirements.txt.
+    """
+    cells = code_cells(notebook)
+    trees = [tree for cell in cells if (tree := syntax.parsed(cell.source)) is not None]
     literals = {
         node.value
         for tree in trees
@@ -29,37 +47,26 @@ def chapter_key(root: Path, notebook: NotebookNode, parameters: Mapping[str, Any
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     files = [*reached_modules(root / "src", trees), *data_files(root / "book", literals), root / "requirements.txt"]
-    parts = {
-        "cells": [[c.cell_type, c.source, c.metadata.get("tags", [])] for c in notebook.cells],
-        "parameters": repr(sorted((parameters or {}).items())),
-        "files": {path.relative_to(root).as_posix(): _file_hash(path) for path in files if path.is_file()},
-        "claims": {name: entry for name, entry in read_claims(root).items() if name in literals},
-        **perturb.key(),
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    found = {f"code cell {number}": _cell_hash(cell) for number, cell in enumerate(cells, 1)}
+    found |= {path.relative_to(root).as_posix(): _file_hash(path) for path in files if path.is_file()}
+    for name, entry in read_claims(root).items():
+        if name in literals:
+            found[f"claim {name}"] = _hash(json.dumps(entry, sort_keys=True, default=str))
+    given = {"parameters": sorted((parameters or {}).items()), **perturb.key()}
+    return found | {name: _hash(repr(value)) for name, value in given.items() if value}
 
 
-def _parsed(notebook: NotebookNode) -> list[ast.Module]:
-    """The syntax trees of the code cells; a cell that does not parse is left for the kernel to complain about."""
-    trees = []
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        try:
-            trees.append(ast.parse(cell.source))
-        except (SyntaxError, ValueError):  # the latter where it holds a null character
-            try:
-                trees.append(ast.parse(without_magics(cell.source)))
-            except (SyntaxError, ValueError):
-                continue
-    return trees
+def changed(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """Say which inputs are others than they were."""
+    names = [name for name in after if before.get(name) != after[name]]
+    names += [name for name in before if name not in after]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more} changed"
 
 
-def without_magics(source: str) -> str:
-    """The source as Python alone understands it."""
-    from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415  # rarely needed, slow to import
-
-    return TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
+def _cell_hash(cell: NotebookNode) -> str:
+    settings = "parameters" in cell.metadata.get("tags", [])  # after which given ones are put
+    return _hash(f"{settings} {syntax.executed(cell.source)}")
 
 
 def reached_modules(src: Path, trees: Iterable[ast.Module]) -> list[Path]:
@@ -90,7 +97,7 @@ def _compiled(tree: ast.Module) -> types.CodeType:
 def data_files(book: Path, literals: Iterable[str]) -> list[Path]:
     """The files below `book` that a string of the code names: by path, by folder, or by name when in `book/data`.
 
-    Pages do not count, and neither does claims.yml, of which only the named entries do.
+    Pages do not count, nor where kept runs are from, nor claims.yml, of which only the named entries do.
     """
     by_name: dict[str, list[Path]] = {}
     for path in sorted((book / "data").rglob("*")):
@@ -107,7 +114,8 @@ def data_files(book: Path, literals: Iterable[str]) -> list[Path]:
         except (OSError, ValueError, RuntimeError):  # no path at all, or a circle of links
             continue
     files = {file for path in found for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()}
-    return sorted(f for f in files if f.suffix not in {".ipynb", ".md"} and f != book / "claims.yml")
+    apart = {book / "claims.yml", *(f for f in files if f.name == PROVENANCE)}
+    return sorted(f for f in files - apart if f.suffix not in {".ipynb", ".md"})
 
 
 def read_claims(root: Path) -> dict[str, Any]:
@@ -123,4 +131,14 @@ def read_claims(root: Path) -> dict[str, Any]:
 
 def _file_hash(path: Path) -> str:
     # Git may check text out with other line ends on Windows; the key is the same on every machine.
-    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+    held = path.read_bytes().replace(b"\r\n", b"\n")
+    if path.suffix == ".py":
+        try:
+            return _hash(syntax.executed(held.decode("utf-8")))
+        except UnicodeDecodeError:
+            pass
+    return hashlib.sha256(held).hexdigest()[:16]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

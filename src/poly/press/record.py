@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 from poly.press import bound, claims, ledger
 from poly.press.chapters import KERNELSPEC, Page, PressError, code_cells, notebook_text, read_notebook, write_whole
 from poly.press.execute import Result
-from poly.press.keys import chapter_key, read_claims
+from poly.press.keys import changed, inputs, key_of, read_claims
 
 
 def record(root: Path, results: Sequence[Result], *, dry_run: bool = False, every: bool = False) -> int:
@@ -54,7 +54,8 @@ def to_store(result: Result) -> NotebookNode:
     notebook = copy.deepcopy(result.notebook)
     # A version of Python here would change with whoever records last.
     notebook.metadata.update(kernelspec=dict(KERNELSPEC), language_info={"name": "python"})
-    notebook.metadata["poly"] = {"key": result.key, "provenance": notebook.metadata["poly"]["provenance"]}
+    of_run = notebook.metadata["poly"]
+    notebook.metadata["poly"] = {"key": result.key, "inputs": of_run["inputs"], "provenance": of_run["provenance"]}
     notebook.metadata.pop("papermill", None)
     return notebook
 
@@ -118,8 +119,8 @@ def faults(root: Path, pages: Sequence[Page]) -> list[str]:
             found.append(f"{page.name}: its cells were not executed once each, in order: {counts}")
         elif any(output.output_type == "error" for cell in cells for output in cell.outputs):
             found.append(f"{page.name}: the stored output of a cell is an error")
-        elif notebook.metadata.get("poly", {}).get("key") != chapter_key(root, notebook):
-            found.append(f"{page.name}: its stored outputs are stale: source, modules, data or claims changed since")
+        elif (stored := notebook.metadata.get("poly", {})).get("key") != key_of(now := inputs(root, notebook)):
+            found.append(f"{page.name}: its stored outputs are stale: {changed(stored.get('inputs', {}), now)}")
     # What stale outputs say of claims is no news.
     found = [*bound.unkept(root, entries), *found] or ledger.faults(entries, notebooks)
     new = [name for name in entries if name not in bound.kept(root)]
