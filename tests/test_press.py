@@ -667,6 +667,18 @@ def test_unfit_stored_outputs_are_named(book: Path, counts: list[int | None], fa
     assert fault in found[0]
 
 
+def test_stale_kept_runs_are_named(
+    book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(record, "faults", lambda *_: [])
+    assert check.stored_outputs(book)
+    (book / "book/data/runs").mkdir()
+    (book / "book/data/runs/provenance.json").write_text('{"kept-a.npz": {"code": "1"}}')
+    assert not check.stored_outputs(book)
+    said = "book/data/runs/kept-a.npz: is gone, and provenance.json has it — `make audit` computes some of it again"
+    assert capsys.readouterr().out.strip() == said
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
