@@ -1,11 +1,13 @@
 """Everything that `make test` checks, stage by stage; the first that fails ends it."""
 
+import contextlib
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 from rich.table import Table
 
@@ -14,11 +16,16 @@ from poly.press import machine, record, reproduce, small_grids, stored
 from poly.press.chapters import PressError, find_chapters, read_pages
 from poly.press.progress import console, duration
 
+# Where pytest notes how long each test took.
+TIMES = Path("_build") / "test" / "times"
+_SLOWEST = 10
+
 
 class Stage(NamedTuple):
-    """One check: what it is called, and what runs it and says whether all is well."""
+    """One check: what it is called, how long it takes, and what runs it and says whether all is well."""
 
     name: str
+    seconds: float  # on two quiet cores, about
     run: Callable[[], bool]
 
 
@@ -26,6 +33,11 @@ def run(root: Path, *, fast: bool) -> None:
     """Run the stages in order, with the time of each; `fast` leaves out those that execute or render chapters."""
     times: list[tuple[str, float]] = []
     stages = _stages(root)[: 5 if fast else None]
+    for path in (root / TIMES).glob("*.xml"):
+        path.unlink()
+    print(f"{len(stages)} checks, on two quiet cores about {duration(sum(stage.seconds for stage in stages))}:")
+    for stage in stages:
+        print(f"  {stage.name:<15} {duration(stage.seconds)}", flush=True)
     for number, stage in enumerate(stages, 1):
         print(f"── {number}/{len(stages)} {stage.name}", flush=True)
         started = time.monotonic()
@@ -33,25 +45,27 @@ def run(root: Path, *, fast: bool) -> None:
         times.append((stage.name, time.monotonic() - started))
         if not passed:
             _table(times, failed=True)
+            _show_slowest(root)
             raise PressError(f"{stage.name} failed; the stages after it did not run")
     _table(times, failed=False)
+    _show_slowest(root)
 
 
 def _stages(root: Path) -> list[Stage]:
     workers = str(machine.fitting(machine.cores(), machine.PROCESS))
     browser = root / "tests" / "browser"
     stages = [
-        Stage("lint", lambda: _python(root, "ruff", "check", ".")),
-        Stage("format", lambda: _python(root, "ruff", "format", "--check", ".")),
-        Stage("stored outputs", lambda: stored_outputs(root)),
-        Stage("types", lambda: _python(root, "mypy")),
-        Stage("unit tests", lambda: _python(root, "pytest", "tests", "--ignore=tests/browser", "-q", "-n", workers)),
-        Stage("chapters", lambda: _chapters(root)),
-        Stage("small grids", lambda: _small_grids(root)),
-        Stage("rendering", lambda: _python(root, "poly.press", "build", "--stored")),
+        Stage("lint", 1, lambda: _python(root, "ruff", "check", ".")),
+        Stage("format", 1, lambda: _python(root, "ruff", "format", "--check", ".")),
+        Stage("stored outputs", 5, lambda: stored_outputs(root)),
+        Stage("types", 45, lambda: _python(root, "mypy")),
+        Stage("unit tests", 780, lambda: _tests(root, "tests", "--ignore=tests/browser", "-n", workers)),
+        Stage("chapters", 750, lambda: _chapters(root)),
+        Stage("small grids", 300, lambda: _small_grids(root)),
+        Stage("rendering", 40, lambda: _python(root, "poly.press", "build", "--stored")),
     ]
     if browser.is_dir():
-        stages.append(Stage("browser", lambda: _python(root, "pytest", "tests/browser", "-q")))
+        stages.append(Stage("browser", 480, lambda: _tests(root, "tests/browser")))
     return stages
 
 
@@ -94,6 +108,28 @@ def stored_outputs(root: Path) -> bool:
 def _python(root: Path, module: str, *arguments: str) -> bool:
     done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=root, check=False)
     return done.returncode == 0
+
+
+def _tests(root: Path, folder: str, *arguments: str) -> bool:
+    times = root / TIMES / f"{folder.replace('/', '-')}.xml"
+    return _python(root, "pytest", folder, *arguments, "-q", f"--junitxml={times}")
+
+
+def slowest(root: Path) -> list[tuple[float, str]]:
+    """Return the tests that took longest in the last run, in seconds, the slowest first."""
+    found: list[tuple[float, str]] = []
+    for path in (root / TIMES).glob("*.xml"):
+        with contextlib.suppress(ElementTree.ParseError):  # of a run that was cut off
+            cases = ElementTree.parse(path).iter("testcase")
+            found += [(float(case.get("time", 0)), f"{case.get('classname')}.{case.get('name')}") for case in cases]
+    return sorted(found, reverse=True)[:_SLOWEST]
+
+
+def _show_slowest(root: Path) -> None:
+    if found := slowest(root):
+        print("the slowest tests:")
+    for seconds, name in found:
+        print(f"  {seconds:5.1f} s  {name:.110}", flush=True)
 
 
 def _table(times: list[tuple[str, float]], *, failed: bool) -> None:
