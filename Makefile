@@ -13,11 +13,12 @@ CHAPTER ?=
 PARAMS ?=
 CHAPTERS ?=
 PORT ?= 8000
+BASE ?= HEAD
 ARGS ?=
 
 # What is set on the command line is passed on as it is: neither make nor the shell finds a command in it.
 # `one` quotes a value whole, `every` each of its words.
-unexport CHAPTER PARAMS CHAPTERS PORT ARGS PYTHON
+unexport CHAPTER PARAMS CHAPTERS PORT BASE ARGS PYTHON
 one = '$(subst ','\'',$(value $(1)))'
 every = $(foreach part,$(value $(1)),'$(subst ','\'',$(part))')
 
@@ -30,7 +31,7 @@ endif
 ifneq ($(strip $(shell cat $(INSTALLED) 2>/dev/null)),$(strip $(WANTED)))
 .PHONY: $(INSTALLED)
 endif
-.PHONY: help book stored chapter record test reproduce perturb audit verify serve pdf zip notebook bench install clean
+.PHONY: help book stored chapter record test reproduce perturb audit unchanged verify serve pdf zip notebook bench install clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -58,6 +59,9 @@ perturb: $(INSTALLED) ## check the levels: every start moved in its last digit: 
 
 audit: $(INSTALLED) ## kept runs that other code made: compute some cells of each again, and note what came of it
 	@$(BIN)/python -m poly.audit $(call every,ARGS) book/data/flow-runs book/data/adamw-runs
+
+unchanged: $(INSTALLED) ## compare every stored value, figure, claim and address with another commit's: BASE=main~1
+	@$(PRESS) unchanged -- $(call one,BASE)
 
 verify: $(INSTALLED) ## execute everything anew; compare the claims with the published ones: ARGS="--against claims.json"
 	@$(PRESS) verify $(call every,ARGS)

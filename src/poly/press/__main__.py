@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _run(options: argparse.Namespace, root: Path) -> int:
+def _run(options: argparse.Namespace, root: Path) -> int:  # noqa: PLR0912  # one branch for each command
     # Each command imports what it needs: papermill alone takes a second.
     from poly.press import build, check, serve, verify  # noqa: PLC0415
 
@@ -60,6 +60,8 @@ def _run(options: argparse.Namespace, root: Path) -> int:
             _reproduce(options, root)
         case "perturb":
             return _perturb(options, root)
+        case "unchanged":
+            return _unchanged(options, root)
         case "verify":
             verify.verify(root, options.against)
         case "pdf" | "zip":
@@ -82,6 +84,16 @@ def _reproduce(options: argparse.Namespace, root: Path) -> None:
         if options.instructions in (None, variant.instructions) and options.threads in (None, variant.threads)
     ]
     reproduce.matrix(root, options.chapters, asked)
+
+
+def _unchanged(options: argparse.Namespace, root: Path) -> int:
+    from poly.press import unchanged  # noqa: PLC0415
+
+    lines = unchanged.unchanged(root, options.base)
+    for line in lines:
+        print(line)
+    print(f"{len(lines) or 'no'} differences from {options.base}")
+    return 1 if lines else 0
 
 
 def _perturb(options: argparse.Namespace, root: Path) -> int:
@@ -146,6 +158,11 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--kept", action="store_true", help="some networks of each kept sweep, in place of chapters")
     perturb.add_argument("--seed", type=_whole, help="of the first perturbation (default: chosen by the commit)")
     perturb.add_argument("--times", type=_positive, default=1, metavar="N", help="perturbations (default 1)")
+
+    unchanged = commands.add_parser(
+        "unchanged", help="compare every stored value, figure, claim and address with another commit's"
+    )
+    unchanged.add_argument("base", metavar="COMMIT", help="the commit, as git names it")
 
     verify = commands.add_parser(
         "verify", help="execute everything anew and compare the claims with the published ones"

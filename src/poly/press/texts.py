@@ -16,8 +16,8 @@ from poly.press import levels
 # What a test of a cell that differs says of it, by this name.
 DIFFERS = "differs"
 # How `glue` keeps a text.
-_GLUED = "application/papermill.record/text/plain"
-_NUMBER = re.compile(r"[-−+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d{1,3}\b)?")
+GLUED = "application/papermill.record/text/plain"
+NUMBER = re.compile(r"[-−+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d{1,3}\b)?")
 
 
 def rule(metadata: Mapping[str, Any], *, small: bool = False) -> levels.Rule | None:
@@ -62,9 +62,9 @@ def same(before: str, after: str, allowed: levels.Rule | None) -> bool:
     """Whether two texts have the same words, and numbers that are equal as far as the rule asks."""
     if allowed is None or before == after:
         return before == after
-    if _NUMBER.sub("#", before) != _NUMBER.sub("#", after):
+    if NUMBER.sub("#", before) != NUMBER.sub("#", after):
         return False
-    old, new = (np.array([_value(text) for text in _NUMBER.findall(each)]) for each in (before, after))
+    old, new = (np.array([_value(text) for text in NUMBER.findall(each)]) for each in (before, after))
     # Each number by itself: that of a large one beside it gives it no room.
     return all(not levels.excess(a[None], b[None], allowed).any() for a, b in zip(old, new, strict=True))
 
@@ -97,7 +97,7 @@ def texts_of(outputs: Sequence[Mapping[str, Any]]) -> list[str]:
     found = []
     for output in outputs:
         data = output.get("data", {})
-        found.append(str(output.get("text") or data.get("text/plain") or data.get(_GLUED, "")))
+        found.append(str(output.get("text") or data.get("text/plain") or data.get(GLUED, "")))
     return [re.sub(r"0x[0-9a-f]+", "0x…", text) for text in found]
 
 
