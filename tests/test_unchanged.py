@@ -10,6 +10,7 @@ import pytest
 from notebooks import notebook
 from poly.press import unchanged
 from poly.press.chapters import PressError
+from poly.press.texts import GLUED
 from poly.press.unchanged import Facts
 from test_press import edit, make_book, write
 
@@ -35,7 +36,7 @@ def stored(text: str = "12", **changes: Any) -> Any:
     output = {
         "output_type": "display_data",
         "metadata": {"scrapbook": {"name": "share"}},
-        "data": {unchanged.GLUED: f"'{text}.50 (−1 to {text})'"},
+        "data": {GLUED: f"'{text}.50 (−1 to {text})'"},
     }
     found.cells[0].outputs.append(type(found.cells[0])(output))
     return found

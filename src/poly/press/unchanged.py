@@ -85,8 +85,8 @@ def differences(before: Facts, after: Facts) -> list[str]:
         ("figure", before.series, after.series),
         ("claim", before.claims, after.claims),
     ]
-    for kind, old, new in kinds:
-        lines += [f"{kind} {name} is gone" for name in old if name not in new]
+    for kind, those, now in kinds:
+        lines += [f"{kind} {name} is gone" for name in those if name not in now]
     for name in before.glued.keys() & after.glued.keys():
         if not same_text(before.glued[name], after.glued[name]):
             lines.append(f"value {name} was {before.glued[name]}, is {after.glued[name]}")
@@ -95,11 +95,11 @@ def differences(before: Facts, after: Facts) -> list[str]:
         if one.shape != other.shape or not np.array_equal(one, other, equal_nan=one.dtype.kind == "f"):
             lines.append(f"figure {name} plots other numbers")
     for name in before.claims.keys() & after.claims.keys():
-        one, other = before.claims[name], after.claims[name]
+        old, new = before.claims[name], after.claims[name]
         lines += [
-            f"claim {name}: {key} was {one.get(key)}, is {other.get(key)}"
+            f"claim {name}: {key} was {old.get(key)}, is {new.get(key)}"
             for key in _CLAIM
-            if one.get(key) != other.get(key)
+            if old.get(key) != new.get(key)
         ]
     return sorted(lines)
 
