@@ -65,10 +65,16 @@ def test_another_way_to_the_same_numbers_is_noted(folder: Path, monkeypatch: pyt
     assert audit.stale(folder) == []
 
 
-def test_other_numbers_are_refused_and_stay_stale(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    load(folder, monkeypatch, SOURCE.replace("SCALE = 1.0", "SCALE = 1.0 + 1e-7"))
+@pytest.mark.parametrize(
+    ("old", "new", "largest"), [("SCALE = 1.0", "SCALE = 1.0 + 1e-7", "e-0"), ('"k": n', '"k": n + 1', "None")]
+)
+def test_other_numbers_are_refused_and_stay_stale(
+    old: str, new: str, largest: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(folder, monkeypatch, SOURCE.replace(old, new))
     (line,) = audit.audit(folder)
     assert "kept-a.npz: cells computed again differ" in line
+    assert largest in line
     assert audits(folder) == []
     assert len(audit.stale(folder)) == 1
 
