@@ -98,6 +98,8 @@ def test_numbers_are_compared_at_the_coarser_rounding(before: str, after: str, s
     assert unchanged.same_text(before, after) is same
 
 
-def test_a_commit_that_is_none_is_one_line(book: Path) -> None:
-    with pytest.raises(PressError, match=r"^unchanged: BASE=nothing: "):
-        unchanged.unchanged(book, "nothing")
+@pytest.mark.parametrize("base", ["nothing", "--output=packed", ""])
+def test_a_commit_that_is_none_is_one_line(base: str, book: Path) -> None:
+    with pytest.raises(PressError, match=rf"^unchanged: BASE={base}: "):
+        unchanged.unchanged(book, base)
+    assert not (book / "packed").exists()

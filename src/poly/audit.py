@@ -77,15 +77,15 @@ def audit(folder: Path, *, cells: int = CELLS, every: bool = False) -> list[str]
     """
     checks.count("cells", cells)
     faults = []
-    for name in _provenance(folder):
-        one = _load(folder, name)
+    for name, made in _provenance(folder).items():
+        one = _load(folder / name, made)
         code = code_hash(one.run)
         if code == one.made.get("code") and not every:
             continue
         found = _again(one, code, cells)
         print(f"{one.path}: {found}", flush=True)
         if found["holds"]:
-            _note(folder, name, one, code, found)
+            _note(one.path, code, found)
         else:
             faults.append(f"{one.path}: cells computed again differ: {found}")
     return faults
@@ -100,9 +100,8 @@ def _provenance(folder: Path) -> dict[str, dict[str, Any]]:
         raise ValueError(f"{path}: no provenance of kept files ({error})") from None
 
 
-def _load(folder: Path, name: str) -> Kept:
-    path, made = folder / name, _provenance(folder)[name]
-    if name.startswith("kept-"):
+def _load(path: Path, made: Mapping[str, Any]) -> Kept:
+    if path.name.startswith("kept-"):
         (function, grid, paired), rows = kept.question(path)["sweep"], kept.read(path)
         run = kept.function(function)
         if run is None:
@@ -163,9 +162,10 @@ def _same_winners(before: sweep.Table, after: sweep.Table) -> float:
     return float(np.mean([perturbed_runs.same_winners(a, b) for a, b in pairs]))
 
 
-def _note(folder: Path, name: str, one: Kept, code: str, found: Mapping[str, Any]) -> None:
+def _note(path: Path, code: str, found: Mapping[str, Any]) -> None:
     """Store the hash of today's code, and what was seen, behind what is known of the file."""
-    known = _provenance(folder)
+    folder, name = path.parent, path.name
+    known = _provenance(folder)  # as the file before left it
     seen = {key: value for key, value in found.items() if key != "holds"}
     seen |= {"old": known[name].get("code"), "new": code, "date": time.strftime("%Y-%m-%d", time.gmtime())}
     known[name]["audits"] = [*known[name].get("audits", []), seen | kept.machine()]

@@ -117,23 +117,23 @@ def _commit(root: Path) -> str:
 
     A book that was unpacked inside another repository is not in that one's commits, whatever its variables say.
     """
-    variables = {name: value for name, value in os.environ.items() if not name.upper().startswith("GIT_")}
-
-    def git(*words: str) -> str | None:
-        done = subprocess.run(
-            ["git", "-C", str(root), *words], env=variables, capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip() if done.returncode == 0 else None
-
     try:
-        at_its_top = git("rev-parse", "--show-prefix") == ""
-        if not at_its_top or any(git("cat-file", "-e", f"HEAD:{name}") is None for name in ("_toc.yml", "src/poly")):
+        at_its_top = git(root, "rev-parse", "--show-prefix") in (b"", b"\n")
+        needed = [git(root, "cat-file", "-e", f"HEAD:{name}") for name in ("_toc.yml", "src/poly")]
+        if not at_its_top or None in needed:
             return "unknown"
-        commit = git("rev-parse", "--short=12", "HEAD")
-        changed = bool(git("status", "--porcelain", "--untracked-files=no"))
+        commit = (git(root, "rev-parse", "--short=12", "HEAD") or b"").decode().strip()
+        changed = bool(git(root, "status", "--porcelain", "--untracked-files=no"))
     except OSError:
         return "unknown"
     return f"{commit} with changes" if commit and changed else commit or "unknown"
+
+
+def git(root: Path, *words: str) -> bytes | None:
+    """Return what git prints for the repository at a folder, whatever its variables say; None where it fails."""
+    variables = {name: value for name, value in os.environ.items() if not name.upper().startswith("GIT_")}
+    done = subprocess.run(["git", "-C", str(root), *words], env=variables, capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 else None
 
 
 def _package(root: Path) -> str:

@@ -5,7 +5,6 @@ Results may have moved to another chapter. What is new is no difference; what is
 
 import io
 import re
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ import numpy as np
 from nbformat import NotebookNode
 from numpy.typing import NDArray
 
-from poly.press import figure_data, ledger
+from poly.press import figure_data, ledger, provenance
 from poly.press.chapters import PressError, figures_of, outputs_of, read_notebook, read_pages
 from poly.press.texts import GLUED, NUMBER
 
@@ -45,13 +44,11 @@ def unchanged(root: Path, base: str) -> list[str]:
     Raises:
         PressError: no such commit, or a book that cannot be read.
     """
-    done = subprocess.run(
-        ["git", "archive", base, "--", "book", "_toc.yml"], cwd=root, capture_output=True, check=False
-    )
-    if done.returncode:
-        why = (done.stderr.decode(errors="replace").strip().splitlines() or ["no such commit"])[0]
-        raise PressError(f"unchanged: BASE={base}: {why}")
-    with tempfile.TemporaryDirectory() as folder, tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+    commit = provenance.git(root, "rev-parse", "--verify", "--end-of-options", f"{base}^{{commit}}") or b""
+    packed = provenance.git(root, "archive", commit.decode().strip(), "--", "book", "_toc.yml") if commit else None
+    if packed is None:
+        raise PressError(f"unchanged: BASE={base}: no such commit here, or it holds no book")
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")
         return differences(facts(Path(folder)), facts(root))
 
