@@ -58,7 +58,7 @@ perturb: $(INSTALLED) ## check the levels: every start moved in its last digit: 
 	@$(PRESS) perturb $(call every,CHAPTERS) $(call every,ARGS)
 
 audit: $(INSTALLED) ## kept runs that other code made: compute some cells of each again, and note what came of it
-	@$(BIN)/python -m poly.audit $(call every,ARGS) book/data/flow-runs book/data/adamw-runs
+	@$(BIN)/python -m poly.experiments.audit $(call every,ARGS) book/data/flow-runs book/data/adamw-runs
 
 unchanged: $(INSTALLED) ## compare every stored value, figure, claim and address with another commit's: BASE=main~1
 	@$(PRESS) unchanged -- $(call one,BASE)

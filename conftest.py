@@ -2,9 +2,9 @@
 
 import pytest
 
-from poly.press import own
+from poly.press import checkout
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if line := own.foreign(config.rootpath):
+    if line := checkout.foreign(config.rootpath):
         raise pytest.UsageError(line)

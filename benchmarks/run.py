@@ -26,10 +26,11 @@ import textbook
 import torch
 from threadpoolctl import threadpool_limits
 
-from poly import chebyshev, flow, flow_dense, metrics, model, sparsify, sweep, training
+from poly import flow, metrics, model, sparsify, sweep, training
+from poly.flow import dense, rkc
 from poly.press.chapters import write_whole
-from poly.press.machine import cores
-from poly.press.provenance import processor
+from poly.press.execute.machine import cores
+from poly.press.execute.provenance import processor
 
 ROOT = Path(__file__).resolve().parent.parent
 L1, STEPS = 1e-3, 7500
@@ -80,7 +81,7 @@ def adamw(*, quick: bool) -> Record:
     }
 
 
-def dense(*, quick: bool) -> Record:
+def dense_flow(*, quick: bool) -> Record:
     """The flow while most weights live: its share of the machine's matrix-product peak, float64."""
     W, rates, peaks = start(1024, 2 * torch.get_num_threads()), [], []
     for _ in range(5 if quick else 10):
@@ -88,9 +89,9 @@ def dense(*, quick: bool) -> Record:
 
         def counted(s: int, stages: list[int] = stages) -> Any:
             stages.append(s)
-            return chebyshev.coefficients(s)
+            return rkc.coefficients(s)
 
-        with mock.patch.object(flow_dense, "coefficients", counted):
+        with mock.patch.object(dense, "coefficients", counted):
             spent = seconds(lambda: flow.flow(W, L1, t_end=20.0))
         # Half of a symmetric product, and a whole one, for every stage and once more at the start.
         rates.append(3 * 256 * 256 * 1024 * (sum(stages) + len(W)) / spent / 1e9)
@@ -250,7 +251,7 @@ def memory(*, quick: bool) -> Record:
 
 
 BENCHMARKS: dict[str, Callable[..., Record]] = {
-    function.__name__: function for function in (adamw, dense, f2, f5, row, memory, exponents, cuda)
+    function.__name__: function for function in (adamw, dense_flow, f2, f5, row, memory, exponents, cuda)
 }
 
 

@@ -10,8 +10,6 @@ from hypothesis import Phase, settings
 
 from typed import MUTATED  # before poly
 
-from opened import Book, opened  # isort: skip
-
 # Small tensors, many processes.
 torch.set_num_threads(1)
 
@@ -30,12 +28,6 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
-
-
-@pytest.fixture(scope="session")
-def book() -> Iterator[Book]:
-    with opened() as found:
-        yield found
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -26,7 +26,7 @@ from selenium.webdriver.webkitgtk.options import Options
 from selenium.webdriver.webkitgtk.service import Service
 
 from opened import Book, not_here
-from poly.press.finish import page_files
+from poly.press.render.postprocess import page_files
 
 PATIENCE = 180  # seconds: the machine may be busy
 KEYS = {"ArrowRight": "\ue014", "Home": "\ue011"}  # as WebDriver calls them

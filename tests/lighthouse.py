@@ -23,8 +23,8 @@ from rich.progress import track
 from rich.table import Table
 
 from npm import ROOT, npm
-from poly.press import paper
-from poly.press.finish import page_files
+from poly.press import export
+from poly.press.render.postprocess import page_files
 from poly.press.serve import free_server
 
 LIGHTHOUSE = "lighthouse@12.8.2"  # the last for the Node of the test packages
@@ -36,7 +36,7 @@ def scores(address: str, preset: str, browser: str) -> dict[str, int]:
     """The scores of one page by kind."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        flags = f"--chrome-flags=--headless=new {' '.join(paper.QUIET)}"
+        flags = f"--chrome-flags=--headless=new {' '.join(export.QUIET)}"
         words = ["--quiet", "--output=json", f"--output-path={report}", flags, f"--chrome-path={browser}"]
         asked = ["--preset=desktop"] if preset == "desk" else []
         done = npm(Path(folder), "exec", "--yes", "--", LIGHTHOUSE, address, *words, *asked)
@@ -58,7 +58,7 @@ def main() -> int:
     if not pages:
         sys.exit(f"error: no page in {asked.html} has {' or '.join(asked.parts) or 'been rendered yet'}")
     with sync_playwright() as play:
-        browser = paper.browser(play)
+        browser = export.browser(play)
     table, low = Table("page", "as", *KINDS), False
     with free_server(asked.html, 8600) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -127,16 +127,27 @@ def mutants(source: str) -> Iterator[tuple[int, str, str, ast.Module]]:
                 siblings[i] = child
 
 
+def source_of(module: str) -> Path:
+    """Return the file of a module, or of a package's public call."""
+    folder = ROOT / "src" / "poly"
+    return folder / f"{module}.py" if (folder / f"{module}.py").exists() else folder / module / "__init__.py"
+
+
 class Mutant(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     """Gives the changed code to whoever imports the module."""
 
-    def __init__(self, name: str, code: CodeType) -> None:
-        self.name, self.code = name, code
+    def __init__(self, module: str, code: CodeType) -> None:
+        self.name, self.code, self.path = f"poly.{module}", code, source_of(module)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         return importlib.machinery.ModuleSpec(fullname, self) if fullname == self.name else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        if self.path.name == "__init__.py":
+            module.__path__ = [str(self.path.parent)]
+        super().exec_module(module)
 
     def get_code(self, fullname: str) -> CodeType:
         return self.code
@@ -150,21 +161,21 @@ def run(module: str, code: CodeType, *, loud: bool = False) -> None:
     import pytest
 
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    sys.meta_path.insert(0, Mutant(f"poly.{module}", code))
+    sys.meta_path.insert(0, Mutant(module, code))
     options = ["-x", "-q", "--tb=short" if loud else "--tb=no", "-W", "ignore", "-o", "addopts="]
     options += ["-p", "no:cacheprovider", "-p", "no:nbval", "-p", "no:xdist"]
     with open(os.devnull, "w") as nowhere, contextlib.ExitStack() as quiet:  # noqa: PTH123
         if not loud:
             quiet.enter_context(contextlib.redirect_stdout(nowhere))
             quiet.enter_context(contextlib.redirect_stderr(nowhere))
-        status = pytest.main([*options, str(ROOT / "tests" / f"test_{module}.py")])
+        status = pytest.main([*options, *map(str, (ROOT / "tests").rglob(f"test_{module}*.py"))])
     os._exit(int(status))
 
 
 def survivors(module: str, only: Sequence[int] = ()) -> tuple[int, list[str]]:
     """The number of mutants, and those that no test noticed."""
-    source = (ROOT / "src" / "poly" / f"{module}.py").read_text(encoding="utf-8")
-    path = f"{module}.py"
+    path = source_of(module).name
+    source = source_of(module).read_text(encoding="utf-8")
     found = [
         (f"{path}:{line}  [{k}]  {before}  →  {after}", compile(tree, path, "exec"))
         for k, (line, before, after, tree) in enumerate(mutants(source))

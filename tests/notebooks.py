@@ -4,7 +4,7 @@ from typing import Any
 
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from poly.press import figure_data
+from poly.press.figures import figure_data
 
 
 def notebook(text: str = "12", value: float = 1.0, verdict: str = "confirmed") -> Any:

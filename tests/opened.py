@@ -19,9 +19,9 @@ from typing import NoReturn
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from poly.press import paper
+from poly.press import export
 from poly.press.chapters import PressError
-from poly.press.finish import page_files
+from poly.press.render.postprocess import page_files
 from poly.press.serve import free_server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,10 +80,10 @@ def opened() -> Iterator[Book]:
     """The book, served and ready to be opened."""
     with sync_playwright() as play:
         try:
-            path = paper.browser(play)
+            path = export.browser(play)
         except PressError as error:
             not_here(str(error))
         with served(rendered()) as site:
-            browser = play.chromium.launch(executable_path=path, args=paper.QUIET)
+            browser = play.chromium.launch(executable_path=path, args=export.QUIET)
             yield Book(site.html, site.address, browser)
             browser.close()

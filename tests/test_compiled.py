@@ -18,7 +18,7 @@ from poly import compiled, model
 NOWHERE = "/dev/null/none"
 CODE = """
 import os
-import poly.expected, poly.flow, poly.noise_runs, poly.sparsify, poly.training, poly.untied
+import poly.expected_loss, poly.flow, poly.experiments.noise_runs, poly.sparsify, poly.training, poly.untied
 print(len(poly.sparsify.sparsify([0.3, 0.2, 0.1], 0.01).t) > 1)
 """
 

@@ -3,11 +3,14 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
 # Fit for the book, makes itself the environment's interpreter, and notes the variables that pip would see.
 PYTHON = """#!/bin/sh
 case "$1 $2" in
@@ -15,6 +18,7 @@ case "$1 $2" in
     "-m pip") echo "$@" >> pip.calls; env >> pip.env ;;
 esac
 """
+
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -94,3 +98,29 @@ def test_clean_removes_a_folder_and_empties_what_a_link_leads_to(copy: Path, tmp
     target.rmdir()
     assert make(copy, "clean").returncode == 0  # a link to nothing goes
     assert not build.is_symlink()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("sys.version_info = (3, 10, 1)", "error: Python 3.11, 3.12 or 3.13 is needed"),
+        ("sys.version_info = (3, 14, 0)", "error: Python 3.11, 3.12 or 3.13 is needed"),
+        ("sys.modules['venv'] = None", "lacks the venv module"),
+    ],
+)
+def test_make_refuses_an_unfit_python_in_one_line(tmp_path: Path, code: str, line: str) -> None:
+    home = Path(__file__).resolve().parents[1]
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(home / name, tmp_path)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "import sys; {code}; exec(sys.argv.pop(2))" "$@"\n')
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["make", "book", "PYTHON=./python"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    errors = [one for one in done.stderr.splitlines() if not one.startswith("make")]
+    assert len(errors) == 1
+    assert line in errors[0]
+    assert not (tmp_path / ".venv").exists()

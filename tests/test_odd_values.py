@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from poly import checks, expected, flow, inference, kurtosis, law, metrics, superposition, theory
+from poly import checks, expected_loss, flow, inference, metrics, superposition, theory
+from poly.expected_loss import kurtosis
+from poly.theory import biased_slots
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e-12, 1e-6, 1.0, 1e10, 1e30])
@@ -72,12 +74,12 @@ def test_counts_that_are_no_numbers_are_refused(of: Callable[..., Any], value: A
 
 
 def test_what_a_cache_holds_lets_nothing_through() -> None:
-    law.factor(8, 16, 0.01)
-    law.pair_surplus(8)
+    biased_slots.factor(8, 16, 0.01)
+    biased_slots.pair_surplus(8)
     for call in (
-        lambda: law.factor(8, 16, 0.01 + 0j),  # type: ignore[arg-type]
-        lambda: law.factor(8.0, 16, 0.01),  # type: ignore[arg-type]
-        lambda: law.pair_surplus(8.0),  # type: ignore[arg-type]
+        lambda: biased_slots.factor(8, 16, 0.01 + 0j),  # type: ignore[arg-type]
+        lambda: biased_slots.factor(8.0, 16, 0.01),  # type: ignore[arg-type]
+        lambda: biased_slots.pair_surplus(8.0),  # type: ignore[arg-type]
     ):
         with pytest.raises(ValueError, match=r"^(l1|n|m)="):
             call()  # type: ignore[no-untyped-call]
@@ -96,9 +98,9 @@ def test_a_list_of_one_number_is_no_count(value: Any) -> None:
         lambda: theory.gaussian_row([1e-200], 10, 0.1),
         lambda: theory.gaussian_row([1.0], 10, 1e200),
         lambda: theory.gaussian_row([1.0], 10, 1e-323),
-        lambda: law.factor(8, 16, 1e308),
+        lambda: biased_slots.factor(8, 16, 1e308),
         lambda: flow.flow(torch.eye(2, dtype=torch.float64), 1e308),
-        lambda: expected.flow(torch.eye(2, dtype=torch.float64), "gaussian", 0.1, t_end=5e-324),
+        lambda: expected_loss.flow(torch.eye(2, dtype=torch.float64), "gaussian", 0.1, t_end=5e-324),
     ],
 )
 def test_absurd_values_are_refused(call: Callable[[], Any]) -> None:
@@ -109,4 +111,4 @@ def test_absurd_values_are_refused(call: Callable[[], Any]) -> None:
 def test_the_edges_of_what_is_allowed_end() -> None:
     for t, shrink in ((1e-100, 0.1), (1.0, 1e100), (1.0, 1e-100), (1e-100, 1e100)):
         assert np.isfinite(theory.gaussian_row([t], 10, shrink).survivors).all()
-    assert np.isfinite([law.factor(8, 16, l1) for l1 in (1e-100, 1e100)]).all()
+    assert np.isfinite([biased_slots.factor(8, 16, l1) for l1 in (1e-100, 1e100)]).all()

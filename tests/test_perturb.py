@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from poly import expected, flow, model, noise_runs, perturb, sparsify, superposition, sweep, training, untied
+from poly import expected_loss, flow, model, perturb, sparsify, superposition, sweep, training, untied
+from poly.experiments import noise_runs
 
 
 @pytest.fixture
@@ -80,7 +81,9 @@ RUNS: dict[str, Any] = {
     "train with noise": noisy,
     "superposition.train": superposed,
     "untied.train": untied_encoder,
-    "expected.flow": lambda: expected.flow(torch.eye(3, 5, dtype=torch.float64) + 0.1, "gaussian", 0.1, t_end=0.5).W,
+    "expected.flow": lambda: (
+        expected_loss.flow(torch.eye(3, 5, dtype=torch.float64) + 0.1, "gaussian", 0.1, t_end=0.5).W
+    ),
     "sparsify": lambda: torch.tensor(sparsify.sparsify(np.linspace(0.1, 0.4, 7), 0.01, t_end=9).l1_norm),
     "weights_at": lambda: torch.tensor(sparsify.weights_at(np.linspace(0.1, 0.4, 7), 0.01, 5)),
     "descend": lambda: torch.tensor(noise_runs.descend(n=3, m=3, noise="bipolar", sigma=0.1, generator=generator()).W),

@@ -8,23 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from poly import (
-    expected,
-    flow,
-    follow,
-    handicap,
-    kept,
-    kurtosis,
-    law,
-    metrics,
-    model,
-    noise_runs,
-    outcome,
-    sparsify,
-    sweep,
-    theory,
-    training,
-)
+from poly import expected_loss, flow, metrics, model, sparsify, sweep, theory, training
+from poly.expected_loss import kurtosis
+from poly.experiments import final_weights, neuron_sharing, noise_runs, trajectories
+from poly.sweep import archive
+from poly.theory import biased_slots
 
 
 def generator() -> torch.Generator:
@@ -48,14 +36,16 @@ CALLS: dict[str, Callable[[], Any]] = {
     "metrics": lambda: metrics.fourth_norms(weights(), relative=True),
     "theory": lambda: theory.slots(16, 32).pmf(3),
     "sparsify": lambda: sparsify.sparsify(np.linspace(0.1, 0.4, 7), 0.01).l1_norm,
-    "expected.flow": lambda: expected.flow(weights(), "gaussian", 0.1, t_end=1.0).W,
-    "expected.loss": lambda: expected.loss(weights()[0], "bipolar", 0.1),
-    "law": lambda: law.factor(16, 32, 0.01),
+    "expected.flow": lambda: expected_loss.flow(weights(), "gaussian", 0.1, t_end=1.0).W,
+    "expected.loss": lambda: expected_loss.loss(weights()[0], "bipolar", 0.1),
+    "law": lambda: biased_slots.factor(16, 32, 0.01),
     "turning": lambda: kurtosis.turning(weights(), 0.1),
-    "outcome": lambda: outcome.outcome(**WATCH, method="flow", generator=generator()).weight,
-    "follow": lambda: follow.follow(**WATCH, method="flow", records=5, generator=generator()).auc,
-    "displaced": lambda: follow.displaced(**WATCH, records=9, generator=generator()).t,
-    "handicap": lambda: handicap.handicap(**WATCH, first=0.01, last=0.3, records=3, generator=generator()).partner,
+    "outcome": lambda: final_weights.outcome(**WATCH, method="flow", generator=generator()).weight,
+    "follow": lambda: trajectories.follow(**WATCH, method="flow", records=5, generator=generator()).auc,
+    "displaced": lambda: trajectories.displaced(**WATCH, records=9, generator=generator()).t,
+    "handicap": lambda: (
+        neuron_sharing.handicap(**WATCH, first=0.01, last=0.3, records=3, generator=generator()).partner
+    ),
     "descend": lambda: noise_runs.descend(n=3, m=3, noise="bipolar", sigma=0.1, generator=generator()).W,
 }
 
@@ -100,11 +90,11 @@ def test_settings_of_others_change_nothing(call: str, setting: str) -> None:
 @pytest.mark.parametrize(
     ("ask", "says"),
     [
-        (lambda: law.factor(16, 32, 0.01, NONE), r"^constants=None: must be a sequence of numbers$"),
-        (lambda: law.factor(16, 32, 0.01, ONE), r"^constants=\(1\.0,\): must be the pair a, b$"),
+        (lambda: biased_slots.factor(16, 32, 0.01, NONE), r"^constants=None: must be a sequence of numbers$"),
+        (lambda: biased_slots.factor(16, 32, 0.01, ONE), r"^constants=\(1\.0,\): must be the pair a, b$"),
         (lambda: kurtosis.turn(weights(), NONE), r"^force: "),
         (lambda: sweep.stream(NONE, 0), r"^point=None: must map the arguments of run to values$"),
-        (lambda: kept.table("x", outcome.counts, NONE, seeds=1), r"^grid=None: must map the arguments of run"),
+        (lambda: archive.table("x", final_weights.counts, NONE, seeds=1), r"^grid=None: must map the arguments of run"),
     ],
 )
 def test_what_is_no_input_is_named(ask: Callable[[], Any], says: str) -> None:

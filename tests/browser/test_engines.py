@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from test_pages import SHADES
 
+from browser.test_pages import SHADES
 from engines import Engine, chromium, firefox, listening, load, until, wait, webkit
 from opened import Site, rendered, served
 

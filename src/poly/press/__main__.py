@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from poly.press.surroundings import forget_warnings, provide_home
+from poly.press.execute.surroundings import forget_warnings, provide_home
 
 EPILOG = "make only calls these commands; without make, run them in any environment that has the package installed."
 
@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, root: Path) -> int:  # noqa: PLR0912  # one branch for each command
     # Each command imports what it needs: papermill alone takes a second.
-    from poly.press import build, check, serve, verify  # noqa: PLC0415
+    from poly.press import build, check, serve  # noqa: PLC0415
+    from poly.press.check import verify  # noqa: PLC0415
 
     match options.command:
         case "build" if options.stored:
@@ -76,7 +77,7 @@ def _run(options: argparse.Namespace, root: Path) -> int:  # noqa: PLR0912  # on
 
 
 def _reproduce(options: argparse.Namespace, root: Path) -> None:
-    from poly.press import reproduce  # noqa: PLC0415
+    from poly.press.check import reproduce  # noqa: PLC0415
 
     asked = [
         variant
@@ -87,7 +88,7 @@ def _reproduce(options: argparse.Namespace, root: Path) -> None:
 
 
 def _unchanged(options: argparse.Namespace, root: Path) -> int:
-    from poly.press import unchanged  # noqa: PLC0415
+    from poly.press.check import unchanged  # noqa: PLC0415
 
     lines = unchanged.unchanged(root, options.base)
     for line in lines:
@@ -97,8 +98,8 @@ def _unchanged(options: argparse.Namespace, root: Path) -> int:
 
 
 def _perturb(options: argparse.Namespace, root: Path) -> int:
-    from poly.press import reproduce, small_grids  # noqa: PLC0415
     from poly.press.chapters import PressError  # noqa: PLC0415
+    from poly.press.check import reproduce, small_grids  # noqa: PLC0415
 
     first = reproduce.chosen(root) if options.seed is None else options.seed
     if options.kept:

@@ -12,7 +12,7 @@ from typing import Any
 from nbformat import NotebookNode, from_dict
 from rich.table import Table
 
-from poly.press import execute, ledger, markup, parameters, record, stage
+from poly.press import execute, record, render
 from poly.press.chapters import (
     Page,
     PressError,
@@ -24,8 +24,11 @@ from poly.press.chapters import (
     read_pages,
     remove,
 )
-from poly.press.keys import chapter_key
-from poly.press.progress import console, duration
+from poly.press.claims import ledger
+from poly.press.execute import parameters
+from poly.press.execute.cache_key import chapter_key
+from poly.press.execute.progress import console, duration
+from poly.press.render import markup
 
 
 def build(root: Path, workers: int | None = None) -> None:
@@ -34,7 +37,7 @@ def build(root: Path, workers: int | None = None) -> None:
     with only_one(out):
         pages = read_pages(root)
         record.registered(root)  # a faulty entry is one line at once, and not a failing cell after minutes
-        stage.repair(out)
+        render.repair(out)
         results = execute.up_to_date(root, find_chapters(pages, []), workers)
         notebooks = {result.page: result.notebook for result in results}
         for fault in ledger.faults(record.registered(root), notebooks):
@@ -59,17 +62,17 @@ def build_stored(root: Path) -> None:
 
 def take_away(root: Path, what: str, *, stored: bool, workers: int | None = None) -> None:
     """Build the book, and print it as a PDF or pack it into a zip."""
-    from poly.press import paper  # noqa: PLC0415  # playwright is for those who print
+    from poly.press import export  # noqa: PLC0415  # playwright is for those who print
 
     if what == "pdf":
-        paper.check()
+        export.check()
     if stored:
         build_stored(root)
     else:
         build(root, workers)
     out = root / "_build" / "stored" if stored else root / "_build"
     with only_one(out):
-        made = paper.pdf(out) if what == "pdf" else paper.archive(out)
+        made = export.pdf(out) if what == "pdf" else export.archive(out)
     print(f"open {made}, {made.stat().st_size / 1e6:.1f} MB")
 
 
@@ -158,7 +161,7 @@ def _render(
 ) -> None:
     started = time.monotonic()
     with console(stderr=True).status("rendering the pages"):
-        done = stage.render(root, out, pages, notebooks, strict=strict)
+        done = render.render(root, out, pages, notebooks, strict=strict)
     print(f"rendered in {duration(time.monotonic() - started)}" if done else "the rendered book is up to date")
 
 

@@ -18,7 +18,10 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
-from poly.press import figure_data, form, markup, own, safe_yaml, sources, syntax
+from poly.press import checkout, metadata, safe_yaml
+from poly.press.execute import syntax
+from poly.press.figures import figure_data
+from poly.press.render import markup, sources
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -53,7 +56,7 @@ def find_root(start: Path) -> Path:
     """The book's root: the first folder from `start` upward with its files; one line where the code is not its own."""
     for folder in (start, *start.parents):
         if (folder / "_toc.yml").is_file() and (folder / "src" / "poly").is_dir():  # another book has only the first
-            if line := own.foreign(folder):
+            if line := checkout.foreign(folder):
                 raise PressError(line)
             return folder
     raise PressError(f"no _toc.yml beside src/poly in {start} or above it: change into the book's folder")
@@ -145,7 +148,7 @@ def read_notebook(path: Path) -> NotebookNode:
         for error in wrong.values():
             place = ", ".join(map(str, error.absolute_path))
             raise ValueError(f"{place}: {error.message}"[:200])
-        form.check(notebook)
+        metadata.check(notebook)
     except (
         nbformat.ValidationError,
         ValueError,

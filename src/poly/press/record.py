@@ -10,10 +10,11 @@ import nbdime
 from nbdime.prettyprint import PrettyPrintConfig, pretty_print_diff
 from nbformat import NotebookNode
 
-from poly.press import bound, claims, ledger
+from poly.press import claims
 from poly.press.chapters import KERNELSPEC, Page, PressError, code_cells, notebook_text, read_notebook, write_whole
+from poly.press.claims import ledger, registry
 from poly.press.execute import Result
-from poly.press.keys import changed, inputs, key_of, read_claims
+from poly.press.execute.cache_key import changed, inputs, key_of, read_claims
 
 
 def record(root: Path, results: Sequence[Result], *, dry_run: bool = False, every: bool = False) -> int:
@@ -24,12 +25,12 @@ def record(root: Path, results: Sequence[Result], *, dry_run: bool = False, ever
     """
     changed = 0
     entries = registered(root)
-    if lost := bound.unkept(root, entries):
+    if lost := registry.unkept(root, entries):
         raise PressError("; ".join(lost))
     for result in results:
         stored = read_notebook(result.page.path)
         for claim in ledger.records(stored):
-            silent = claim["id"] in entries and bound.changed_silently(entries[claim["id"]], claim)
+            silent = claim["id"] in entries and registry.changed_silently(entries[claim["id"]], claim)
             if silent:
                 raise PressError(f"{result.page.name}: {silent}")
         new = to_store(result)
@@ -45,7 +46,7 @@ def record(root: Path, results: Sequence[Result], *, dry_run: bool = False, ever
             write_whole(result.page.path, text)
             print(f"{result.page.name}: written")
     if entries and not dry_run:
-        bound.keep(root, entries)
+        registry.keep(root, entries)
     return changed
 
 
@@ -122,8 +123,8 @@ def faults(root: Path, pages: Sequence[Page]) -> list[str]:
         elif (stored := notebook.metadata.get("poly", {})).get("key") != key_of(now := inputs(root, notebook)):
             found.append(f"{page.name}: its stored outputs are stale: {changed(stored.get('inputs', {}), now)}")
     # What stale outputs say of claims is no news.
-    found = [*bound.unkept(root, entries), *found] or ledger.faults(entries, notebooks)
-    new = [name for name in entries if name not in bound.kept(root)]
+    found = [*registry.unkept(root, entries), *found] or ledger.faults(entries, notebooks)
+    new = [name for name in entries if name not in registry.kept(root)]
     return found or [f"claims.yml, {name}: not bound yet" for name in new]
 
 

@@ -1,0 +1,163 @@
+"""The paper's counts by AdamW as released, computed once and kept: ``python -m poly.experiments.adamw_archive FOLDER``.
+
+Some two hours on two cores. Each width is a file, written when it is whole; what is there already stays, and what was
+cut off goes on where it stopped. Beside them lie the variants: other sizes, and one thing changed at a time.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+
+from poly import sweep
+from poly.experiments import adamw_variants, final_weights, trajectories
+from poly.sweep import archive
+
+N, NETWORKS = 256, 16
+WIDTHS = tuple(range(256, 4097, 256))
+# Width and λ: figure 2, and figure 3 where the paper's own λ matters most.
+SETTINGS = ((256, 1e-3), (256, 1e-2), (256, 1e-1), *((m, 1e-3) for m in WIDTHS[1:]))
+# The heat map of figure 4 is at this width; the mean over networks is kept.
+HEAT_MAP = 4096
+# As literals: a power's last bit may hang on the processor, and then nothing kept would fit.
+PRESSURES = [float(f"{digit}e{exponent}") for exponent in range(-5, 0) for digit in (1, 2, 5)] + [1.0]
+# Each with its run, grid, networks, and what is paired. Who asks for them uses the same words.
+_WIDE: dict[str, Sequence[Any]] = {"n": [32], "m": [4096], "l1": [0.032]}
+_CHANGED = ("l1", "apart", "finer")
+VARIANTS: dict[str, tuple[Callable[..., Any], dict[str, Sequence[Any]], int, tuple[str, ...]]] = {
+    "wide": (final_weights.outcome, _WIDE | {"method": ["adamw"]}, 16, ("l1", "method")),
+    "wide-finer": (adamw_variants.variant, _WIDE | {"apart": [False], "finer": [4]}, 8, _CHANGED),
+    "wide-apart": (adamw_variants.variant, _WIDE | {"apart": [True], "finer": [1]}, 64, _CHANGED),
+    "phases": (
+        adamw_variants.phases,
+        {"n": [16], "m": [256, 1024, 4096], "l1": PRESSURES},
+        2,
+        (),
+    ),
+    "apart": (
+        adamw_variants.variant,
+        {"n": [N], "m": [256, 512, 1024, 2048, 4096], "l1": [1e-3], "apart": [True], "finer": [1]},
+        1,
+        _CHANGED,
+    ),
+    "lambda": (
+        adamw_variants.variant,
+        {"n": [N], "m": [256], "l1": [1e-3, 1e-1], "apart": [False], "finer": [1]},
+        24,
+        ("l1", "finer"),
+    ),
+    "followed": (
+        trajectories.follow,
+        {"n": [N], "m": [512], "l1": [1e-3], "method": ["adamw"], "records": [41]},
+        2,
+        ("l1", "method", "records"),
+    ),
+}
+RUN = archive.full_name(final_weights.outcome)  # of a width
+_LISTED = ("feature", "neuron", "weight", "start", "rank")
+_TYPES = {"feature": np.uint16, "neuron": np.uint16, "weight": np.float32, "start": np.float32, "rank": np.uint16}
+
+
+def question(m: int, l1: float) -> tuple[Callable[..., Any], dict[str, Sequence[Any]], tuple[str, ...]]:
+    """The sweep of one width: its run, its grid, and what is paired."""
+    grid: dict[str, Sequence[Any]] = {"n": [N], "m": [m], "l1": [l1], "method": ["adamw"]}
+    return final_weights.outcome, grid | {"keep_overlap": [m == HEAT_MAP]}, ("l1", "method", "keep_overlap")
+
+
+def compute(m: int, l1: float, *, seeds: int | Sequence[int], store: Path | None = None) -> sweep.Table:
+    """The runs of one width anew: a row for each network, as ``final_weights.outcome`` gives it."""
+    run, grid, paired = question(m, l1)
+    return sweep.sweep(run, grid, seeds=seeds, store=store, paired=paired)
+
+
+def load(folder: Path | str) -> sweep.Table:
+    """All that is kept: a row for each network, as ``compute`` gives it, but for the overlaps.
+
+    Raises:
+        ValueError: a folder without such files, or a file that is none of them.
+    """
+    files = sorted(Path(folder).glob("m*.npz"))
+    if not files:
+        raise ValueError(f"{folder}: holds no runs; `python -m poly.experiments.adamw_archive {folder}` makes them")
+    return pd.concat([read(path) for path in files], ignore_index=True)
+
+
+def heat_map(folder: Path | str) -> np.ndarray:
+    """The mean of W₀ W_Tᵀ over the networks of width 4096, (n, n).
+
+    Raises:
+        ValueError: a folder without that file, or a damaged one.
+    """
+    path = _path(Path(folder), HEAT_MAP, 1e-3)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return np.asarray(file["overlap"])
+    except archive.DAMAGE as error:
+        raise ValueError(f"{path}: no file of AdamW runs ({error})") from None
+
+
+def _path(folder: Path, m: int, l1: float) -> Path:
+    return folder / f"m{m:04d}-l1-{l1:g}.npz"
+
+
+def read(path: Path) -> sweep.Table:
+    """The runs of one width: a row for each network, as ``compute`` gives it, but for the overlaps.
+
+    Raises:
+        ValueError: a file that is none of them.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            ends = np.cumsum(file["networks"])[:-1]
+            columns = {name: np.split(file[name], ends) for name in _LISTED}
+            point = {"n": N, "m": int(file["m"]), "l1": float(file["l1"]), "method": "adamw"}
+            rows = [
+                point | {"seed": k} | {name: columns[name][k] for name in _LISTED} | {"sizes": file["sizes"][k]}
+                for k in range(len(file["networks"]))
+            ]
+    except archive.DAMAGE as error:
+        raise ValueError(f"{path}: no file of AdamW runs ({error})") from None
+    return pd.DataFrame(rows)
+
+
+def _write(path: Path, table: sweep.Table) -> None:
+    arrays: dict[str, Any] = {name: np.concatenate(table[name].tolist()).astype(_TYPES[name]) for name in _LISTED}
+    m, l1 = int(table.m[0]), float(table.l1[0])
+    if m == HEAT_MAP:
+        arrays["overlap"] = np.mean(table.overlap.tolist(), axis=0).astype(np.float32)
+    draft = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
+    try:
+        with draft.open("wb") as file:
+            networks, sizes = [len(listed) for listed in table.feature], np.array(table.sizes.tolist())
+            np.savez_compressed(file, m=m, l1=l1, networks=networks, sizes=sizes, **arrays)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Compute what is not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the files are kept, such as book/data/adamw-runs")
+    parser.add_argument("--store", type=Path, help="where single networks are kept until their width is whole")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for m, l1 in SETTINGS:
+        path = _path(options.folder, m, l1)
+        if path.exists():
+            continue
+        print(f"n = {N}, m = {m}, λ = {l1:g}: {NETWORKS} networks", flush=True)
+        started = time.perf_counter()
+        _write(path, compute(m, l1, seeds=NETWORKS, store=options.store))
+        archive.record(path, final_weights.outcome, started)
+    for name, (run, grid, seeds, paired) in VARIANTS.items():
+        archive.fill(options.folder, name, run, grid, seeds=seeds, paired=paired, store=options.store)
+
+
+if __name__ == "__main__":
+    main()

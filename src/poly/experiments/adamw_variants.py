@@ -1,0 +1,74 @@
+"""AdamW as released, with one thing changed at a time: features apart, finer steps, other widths and pressures."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from poly import checks, metrics, model, training
+from poly.experiments import final_weights
+
+# A row of a smaller squared length is dead. One of a larger ‖w‖₄⁴/‖w‖₂⁴ has nearly all of it on one neuron.
+DEAD = 0.25
+ONE_HOT = 0.9
+
+
+class Phases(NamedTuple):
+    """Shares of a network's features, together 1."""
+
+    dense: float
+    one_hot: float
+    dead: float
+
+
+def variant(
+    *, n: int, m: int, l1: float, apart: bool, finer: int = 1, generator: torch.Generator
+) -> final_weights.Outcome:
+    """Train one network from the paper's start, with interference or without.
+
+    Apart, every feature gets a network of its own and starts with the same row: benefit and regularization are left.
+    At the end the rows are put together again and looked at as one network.
+
+    Args:
+        n: features, ≥ 1.
+        m: hidden neurons, ≥ 1.
+        l1: λ ≥ 0, in the units of ``model.loss``.
+        apart: whether each feature is trained by itself.
+        finer: at 1 as released; at k with a kth of the learning rate and k times as many steps.
+        generator: source of the start.
+
+    Raises:
+        ValueError: finer below 1, or what ``model.init`` and ``training.TrainConfig`` refuse.
+    """
+    start = model.init(n, m, generator=generator)
+    end = _train(start.transpose(0, 1) if apart else start, l1, checks.count("finer", finer), generator)
+    return final_weights.compare(start[0], end.reshape(n, m))
+
+
+def phases(*, n: int, m: int, l1: float, generator: torch.Generator) -> Phases:
+    """How many features AdamW as released leaves dense, on one neuron, or dead.
+
+    Dead: ``‖W_i‖₂² < 0.25``. One-hot: ``‖W_i‖₄⁴/‖W_i‖₂⁴ > 0.9``. Dense: the others.
+
+    Args:
+        n: features, ≥ 1.
+        m: hidden neurons, ≥ 1.
+        l1: λ ≥ 0, in the units of ``model.loss``.
+        generator: source of the start.
+
+    Raises:
+        ValueError: what ``model.init`` and ``training.TrainConfig`` refuse.
+    """
+    W = _train(model.init(n, m, generator=generator), l1, 1, generator)[0].double()
+    dead = W.square().sum(-1) < DEAD
+    one_hot = ~dead & (metrics.fourth_norms(W, relative=True) > ONE_HOT)
+    return Phases(*(float(share.double().mean()) for share in (~(dead | one_hot), one_hot, dead)))
+
+
+def _train(
+    start: Float[Tensor, "instances n m"], l1: float, finer: int, generator: torch.Generator
+) -> Float[Tensor, "instances n m"]:
+    changed = {"l1": l1, "lr": final_weights.RELEASED.lr / finer, "steps": final_weights.RELEASED.steps * finer}
+    config = training.TrainConfig(**(vars(final_weights.RELEASED) | changed))
+    return training.train(start.float(), config, generator=generator, progress=False).W

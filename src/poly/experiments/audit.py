@@ -1,0 +1,203 @@
+"""Check kept sweeps against today's code: ``python -m poly.experiments.audit book/data/flow-runs``.
+
+Every kept file is stored with a hash of the code that made it. Where today's code is another, even by a new name, some
+cells of the file are computed again. If they come out as they were, the hash of today is stored, with the old one, how
+many cells were computed, and the largest difference.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from poly import checks, sweep
+from poly.experiments import adamw_archive
+from poly.sweep import archive
+from poly.sweep.hashing import code_hash
+
+CELLS = 2
+# Without the processor's own instructions AdamW sends a few winners elsewhere (``perturbed_runs`` has the shares).
+LEAST_SHARE = 0.9
+# What a sum in another order leaves of a float in double precision, relatively; BLAS shares sums between threads.
+LAST_DIGITS = 1e-12
+# What another instruction set leaves of a float of gradient flow, relatively.
+ROUNDING = 1e-6
+
+
+class Kept(NamedTuple):
+    """A kept file: the sweep that made it, its rows, and what is stored of where it is from."""
+
+    path: Path
+    run: Callable[..., Any]
+    grid: Mapping[str, Sequence[Any]]
+    paired: Sequence[str]
+    rows: sweep.Table
+    made: Mapping[str, Any]
+
+
+def stale(folder: Path) -> list[str]:
+    """List the kept files of a folder that other code made than today's, a line each.
+
+    Args:
+        folder: with ``provenance.json``.
+
+    Raises:
+        ValueError: a folder without it, or a damaged one.
+    """
+    lines = []
+    for name, made in _provenance(folder).items():
+        if not (folder / name).exists():
+            lines.append(f"{folder / name}: is gone, and {archive.PROVENANCE} has it")
+            continue
+        function = archive.question(folder / name)["sweep"][0] if name.startswith("kept-") else adamw_archive.RUN
+        run = archive.function(function)
+        if run is None:
+            lines.append(f"{folder / name}: was made by {function}, which does not exist")
+        elif (now := code_hash(run)) != (was := str(made.get("code", "unknown"))):
+            lines.append(f"{folder / name}: was made by other code ({was[:8]}, now {now[:8]})")
+    return lines
+
+
+def audit(folder: Path, *, cells: int = CELLS, every: bool = False) -> list[str]:
+    """Compute cells of stale files again, and store the new hash of each file that holds.
+
+    Args:
+        folder: of kept files, with their provenance.
+        cells: how many of each file, ≥ 1: seeds of one point, both chosen by the new hash.
+        every: whether files that are not stale are checked, too.
+
+    Returns:
+        What differs, a line each; empty where all files hold.
+
+    Raises:
+        ValueError: cells, a damaged file, or a file of a function that does not exist.
+    """
+    checks.count("cells", cells)
+    faults = []
+    for name, made in _provenance(folder).items():
+        one = _load(folder / name, made)
+        code = code_hash(one.run)
+        if code == one.made.get("code") and not every:
+            continue
+        found = _again(one, code, cells)
+        print(f"{one.path}: {found}", flush=True)
+        if found["holds"]:
+            _note(one.path, code, found)
+        else:
+            faults.append(f"{one.path}: cells computed again differ: {found}")
+    return faults
+
+
+def _provenance(folder: Path) -> dict[str, dict[str, Any]]:
+    path = folder / archive.PROVENANCE
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): dict(made) for name, made in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: no provenance of kept files ({error})") from None
+
+
+def _load(path: Path, made: Mapping[str, Any]) -> Kept:
+    if path.name.startswith("kept-"):
+        (function, grid, paired), rows = archive.question(path)["sweep"], archive.read(path)
+        run = archive.function(function)
+        if run is None:
+            raise ValueError(f"{path}: was made by {function}, which does not exist; see --rename")
+        now = {old: new for new, old in sweep.stream_names(run).items()}
+        rows = rows.rename(columns=now)
+        points = {now.get(argument, argument): values for argument, values in grid}
+        return Kept(path, run, points, [now.get(argument, argument) for argument in paired], rows, made)
+    rows = adamw_archive.read(path)
+    return Kept(path, *adamw_archive.question(int(rows.m[0]), float(rows.l1[0])), rows, made)
+
+
+def _again(one: Kept, code: str, cells: int) -> dict[str, Any]:
+    """Compute cells of one point again, and compare."""
+    rng = np.random.default_rng(int(code[:8], 16))
+    point = {name: values[int(rng.integers(len(values)))] for name, values in one.grid.items()}
+    point = {name: tuple(value) if isinstance(value, list) else value for name, value in point.items()}
+    same = [one.rows[name] == value for name, value in point.items() if name in one.rows]
+    rows = one.rows[np.logical_and.reduce(same)].reset_index(drop=True)
+    chosen = np.sort(rng.choice(len(rows), size=min(cells, len(rows)), replace=False))
+    before = rows.iloc[chosen]
+    grid = {name: [value] for name, value in point.items()}
+    seeds = [int(seed) for seed in before.seed]
+    after = sweep.sweep(one.run, grid, seeds=seeds, paired=one.paired, progress=False)
+    columns = [name for name in before if name not in {*point, "seed"}]
+    largest = max(_difference(before[name], after[name]) if name in after else np.inf for name in columns)
+    here = archive.machine()["capability"] == one.made.get("capability")
+    holds, share = largest <= LAST_DIGITS, None
+    if not holds and not here:
+        flow = point.get("method") != "adamw" and "adamw" not in one.run.__module__
+        share = _same_winners(before, after) if "feature" in before else None
+        holds = largest <= ROUNDING if flow else share is not None and share >= LEAST_SHARE
+    # Where whole numbers differ, there is no largest difference.
+    found = {"cells": len(seeds), "of": len(one.rows), "largest": largest if np.isfinite(largest) else None}
+    found["holds"] = bool(holds)
+    return found | ({} if share is None else {"winners": round(share, 4)})
+
+
+def _difference(before: Sequence[Any], after: Sequence[Any]) -> float:
+    """The largest difference of floats, relative above 1; infinite where whole numbers or shapes differ."""
+    largest = 0.0
+    for one, other in zip(before, after, strict=True):
+        a = np.asarray(one)
+        b = np.asarray(other).astype(a.dtype)  # what is kept may be in a shorter type
+        if a.shape != b.shape or (a.dtype.kind != "f" and not np.array_equal(a, b)):
+            return float("inf")
+        if a.dtype.kind == "f" and not np.array_equal(a, b, equal_nan=True):
+            with np.errstate(invalid="ignore"):
+                off = np.abs(a.astype(float) - b) / np.maximum(np.abs(a), 1.0)
+            largest = max(largest, float(np.nan_to_num(off, nan=np.inf).max()))
+    return largest
+
+
+def _same_winners(before: sweep.Table, after: sweep.Table) -> float:
+    from poly.experiments import perturbed_archive  # noqa: PLC0415  # which imports every kept sweep
+
+    pairs = zip(before.to_dict("records"), after.to_dict("records"), strict=True)
+    return float(np.mean([perturbed_archive.same_winners(a, b) for a, b in pairs]))
+
+
+def _note(path: Path, code: str, found: Mapping[str, Any]) -> None:
+    """Store the hash of today's code, and what was seen, behind what is known of the file."""
+    folder, name = path.parent, path.name
+    known = _provenance(folder)  # as the file before left it
+    seen = {key: value for key, value in found.items() if key != "holds"}
+    seen |= {"old": known[name].get("code"), "new": code, "date": time.strftime("%Y-%m-%d", time.gmtime())}
+    known[name]["audits"] = [*known[name].get("audits", []), seen | archive.machine()]
+    known[name]["code"] = code
+    archive.write_json(folder / archive.PROVENANCE, known)
+
+
+def main() -> int:
+    """Audit folders of kept sweeps; return 1 where a file does not hold."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path, metavar="folder", help="of kept sweeps")
+    parser.add_argument("--cells", type=int, default=CELLS, help="to compute of each stale file (default %(default)s)")
+    parser.add_argument("--every", action="store_true", help="files that are not stale, too")
+    parser.add_argument("--list", action="store_true", help="only say which files are stale")
+    parser.add_argument("--rename", nargs=2, metavar=("OLD", "NEW"), help="first write a function's new name")
+    options = parser.parse_args()
+    try:
+        if options.rename:
+            for path in [path for folder in options.folders for path in archive.rename(folder, *options.rename)]:
+                print(f"{path}: renamed")
+        faults = []
+        for folder in options.folders:
+            faults += stale(folder) if options.list else audit(folder, cells=options.cells, every=options.every)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for line in faults:
+        print(line)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""Kept runs once more, each start moved in its last digit: ``python -m poly.experiments.perturbed_archive FOLDER``.
+
+Some networks of every kept point are trained again, perturbed (``perturb``), and held against the kept ones: the share
+of winners that stay, and by how much counts and other numbers move. What was cut off goes on where it stopped, given
+the same store.
+"""
+
+import argparse
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from poly import perturb, sweep
+from poly.experiments import adamw_archive, final_weights, flow_archive
+from poly.sweep import archive
+
+NAME = "perturbed-runs.json"
+SEED = 1
+FLOW, ADAMW = "flow-runs", "adamw-runs"
+# Cells of a sweep; one of ``final_weights.counts`` has many networks.
+CELLS = 2
+
+
+class Asked(NamedTuple):
+    """A sweep of which something is kept: its name, its arguments, and its kept rows."""
+
+    name: str
+    method: str
+    run: Callable[..., Any]
+    grid: Mapping[str, Sequence[Any]]
+    paired: Sequence[str]
+    rows: sweep.Table
+
+
+def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
+    """Every sweep that is kept, with its first cells of each point.
+
+    Args:
+        folder: with the folders of ``flow_runs`` and ``adamw_runs``.
+        cells: of each point, ≥ 1.
+
+    Raises:
+        ValueError: a folder that lacks them, or a damaged file.
+    """
+    for name, asked in flow_archive.sweeps().items():
+        rows = archive.table(folder / FLOW, **(asked | {"seeds": cells}))
+        yield Asked(name, "flow", asked["run"], asked["grid"], asked["paired"], rows)
+    for name, (run, grid, networks, paired) in adamw_archive.VARIANTS.items():
+        rows = archive.table(folder / ADAMW, run, grid, seeds=min(cells, networks), paired=paired)
+        yield Asked(name, "adamw", run, grid, paired, rows)
+    known = adamw_archive.load(folder / ADAMW)
+    for m, l1 in adamw_archive.SETTINGS:
+        rows = known[(known.m == m) & (known.l1 == l1) & (known.seed < cells)].reset_index(drop=True)
+        run, grid, paired = adamw_archive.question(m, l1)
+        yield Asked(f"m{m:04d}-l1-{l1:g}", "adamw", run, grid, paired, rows)
+
+
+def compare(
+    name: str, method: str, point: Mapping[str, Any], before: sweep.Table, after: sweep.Table
+) -> dict[str, Any]:
+    """What became of the networks of one point.
+
+    Args:
+        name, method, point: of the sweep.
+        before, after: a row for each cell, in the same order.
+
+    Returns:
+        ``share``: of each network's winners, how many have the same neuron and sign, where the sweep keeps winners.
+        ``shared``: the mean number of polysemantic neurons before and after, and how many networks have another, where
+        there are counts. ``moved``: of every other number the largest change.
+    """
+    found: dict[str, Any] = {"sweep": name, "method": method, **point}
+    if "feature" in before:
+        pairs = [(a, b) for (_, a), (_, b) in zip(before.iterrows(), after.iterrows(), strict=True)]
+        found["networks"] = len(pairs)
+        found["share"] = [round(same_winners(a, b), 6) for a, b in pairs]
+        counts = np.array([[final_weights.polysemantic_neurons(row) for row in pair] for pair in pairs])
+    elif "shared" in before:
+        counts = np.stack([np.concatenate([np.asarray(x) for x in t.shared]) for t in (before, after)], 1)
+        found["networks"] = len(counts)
+    else:
+        found["networks"] = len(before)
+        ends = [column for column in before if column not in {*point, "seed", "n", "m", "l1", "method", "records"}]
+        found["moved"] = {
+            str(column): max(
+                float(np.nanmax(np.abs(np.asarray(b, float) - np.asarray(a, float)), initial=0.0))
+                for a, b in zip(before[column], after[column], strict=True)
+            )
+            for column in ends
+        }
+        return found
+    found["shared"] = [float(side) for side in counts.mean(0)]
+    found["other_count"] = int((counts[:, 0] != counts[:, 1]).sum())
+    return found
+
+
+def same_winners(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
+    """Of the features that have a winner before or after, the share with the same neuron and sign both times."""
+    sides = [final_weights.winners(row) for row in (before, after)]
+    ends = [dict(zip(w.feature.tolist(), zip(w.neuron, w.positive, strict=True), strict=True)) for w in sides]
+    features = ends[0].keys() | ends[1].keys()
+    return sum(ends[0].get(i) == ends[1].get(i) for i in features) / len(features) if features else 1.0
+
+
+def main() -> None:
+    """Run them again, and write what came of it beside the kept ones."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the kept runs are, such as book/data")
+    parser.add_argument("--store", type=Path, help="where single cells are kept until all is done")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the perturbation (default %(default)s)")
+    options = parser.parse_args()
+    os.environ[perturb.VARIABLE] = str(options.seed)
+    rows = []
+    for asked in kept_sweeps(options.folder):
+        started = time.perf_counter()
+        cells = int(asked.rows.seed.max()) + 1
+        found = sweep.sweep(asked.run, asked.grid, seeds=cells, paired=asked.paired, store=options.store)
+        names = [name for name, values in asked.grid.items() if name in found and name != "keep_overlap"]
+        for values, after in found.groupby(names, sort=False):
+            point = dict(
+                zip(names, [value.item() if hasattr(value, "item") else value for value in values], strict=True)
+            )
+            same = np.logical_and.reduce(
+                [asked.rows[name] == value for name, value in point.items() if name in asked.rows]
+            )
+            rows.append(compare(asked.name, asked.method, point, asked.rows[same], after))
+        print(f"{asked.name}: {time.perf_counter() - started:.0f} s", flush=True)
+    result = {
+        "seed": options.seed,
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "points": rows,
+    }
+    archive.write_json(options.folder / NAME, result)
+
+
+if __name__ == "__main__":
+    main()

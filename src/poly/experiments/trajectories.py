@@ -1,0 +1,226 @@
+"""A network on its way from start to end: who leads each row, who will win it, and which force decides.
+
+``sweep.sweep(follow.follow, …)`` and ``sweep.sweep(follow.displaced, …)`` watch the starts of ``final_weights``:
+where they are paired over all arguments but n and m, the streams are the same.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
+from scipy import stats
+from torch import Tensor
+
+from poly import checks, flow, metrics, model, training
+from poly.experiments import final_weights
+
+Array = NDArray[Any]
+# Before it little happens, under gradient flow at any λ.
+_FIRST = 0.01
+# Nearly all races are over at this λt.
+_LAST = 4.0
+# A sum of such powers stands for the largest of many products, and is a matrix product.
+_POWER = 8
+
+
+class Follow(NamedTuple):
+    """What is seen of a network at times t (k,): of the flow, or steps of AdamW.
+
+    ``neuron``: where each row's largest weight is, its favorite; ``positive``: that weight's sign. ``rank``: that of
+    the final winner's size in its row, 1 the largest. ``auc``: how well the pairs that share a neuron in the end are
+    told from all others now, by the largest product of two opposite weights on one neuron: the chance that a pair that
+    will share has the larger one; NaN where no pair will. Means over rows: ``survivors``, the nonzero weights;
+    ``overlap`` and ``room``, the sums of the positive and of the negative overlaps W_i·W_j with all others, as sizes;
+    ``balance``: ‖Σ_i W_i‖² / n, at the start about 1, and 0 where the weights on each neuron add up to nothing.
+    """
+
+    t: Float[Array, " k"]
+    neuron: Int[Array, "k n"]
+    positive: Bool[Array, "k n"]
+    rank: Int[Array, "k n"]
+    auc: Float[Array, " k"]
+    survivors: Float[Array, " k"]
+    overlap: Float[Array, " k"]
+    room: Float[Array, " k"]
+    balance: Float[Array, " k"]
+
+
+class Displaced(NamedTuple):
+    """Features whose largest weight at the start, their favorite, is not the one that wins: how each lost its lead.
+
+    Until the time ``t`` at which the winner is ahead for good, the logarithm of winner over favorite grows from
+    −``gap`` to 0: by interference on either weight, and by regularization, which is against it, as it is against all
+    that is smaller. Benefit does nothing: it multiplies both. So ``interference + regularization = gap``, but for what
+    is lost between records. ``favorite``: the part of interference that pushes the favorite down; ``rival``: the
+    share of that push that comes from the one feature that pushes most; ``taken``: whether in the end that feature
+    sits on the favorite's neuron with its sign.
+    """
+
+    feature: Int[Array, " displaced"]
+    t: Float[Array, " displaced"]
+    gap: Float[Array, " displaced"]
+    interference: Float[Array, " displaced"]
+    regularization: Float[Array, " displaced"]
+    favorite: Float[Array, " displaced"]
+    rival: Float[Array, " displaced"]
+    taken: Bool[Array, " displaced"]
+
+
+def follow(*, n: int, m: int, l1: float, method: str, records: int, generator: torch.Generator) -> Follow:
+    """Train one network from the paper's start, and look on.
+
+    Args:
+        n: features, ≥ 2.
+        m: hidden neurons, ≥ 1.
+        l1: λ > 0, in the units of ``model.loss``.
+        method: "flow", or "adamw": as in ``final_weights.outcome``.
+        records: how many times to look, ≥ 3: at the start, and at even ratios of t up to 4/λ, or to the last step.
+        generator: source of the start.
+
+    Returns:
+        Follow.
+
+    Raises:
+        ValueError: bad input.
+    """
+    n, l1 = checks.count("n", n, at_least=2), checks.positive("l1", l1)
+    checks.one_of("method", method, ("flow", "adamw"))
+    records = checks.count("records", records, at_least=3)
+    start = model.init(n, m, generator=generator)
+    if method == "flow":
+        path = flow.flow(start, l1, at=_times(l1, records), progress=False)
+    else:
+        config = training.TrainConfig(**(vars(final_weights.RELEASED) | {"l1": l1}))
+        steps = [0, *np.unique(np.geomspace(1, config.steps, records - 1).round().astype(int)).tolist()]
+        path = training.train(start.float(), config, at=steps, generator=generator, progress=False)
+    return _seen(path.at.double().numpy(), [W[0].double() for W in path.values], path.W[0].double())
+
+
+def _times(l1: float, records: int) -> list[float]:
+    return [0.0, *np.geomspace(_FIRST, _LAST / l1, records - 1).tolist()]
+
+
+def _seen(t: Array, weights: list[Tensor], end: Tensor) -> Follow:
+    n = len(end)
+    winner, every = metrics.winners(end), torch.arange(n, device="cpu")
+    slot = 2 * winner + (end[every, winner] > 0)
+    first, second = torch.triu_indices(n, n, 1, device="cpu")
+    alive = end[every, winner] != 0
+    share = (((slot[first] ^ slot[second]) == 1) & alive[first] & alive[second]).numpy()  # one neuron, opposite signs
+    favorites = [metrics.winners(W) for W in weights]
+    overlaps = [(W @ W.mT).fill_diagonal_(0) for W in weights]
+    return Follow(
+        t=t,
+        neuron=torch.stack(favorites).numpy(),
+        positive=torch.stack([W[every, k] > 0 for W, k in zip(weights, favorites, strict=True)]).numpy(),
+        rank=torch.stack([1 + (W.abs() > W.abs()[every, winner, None]).sum(-1) for W in weights]).numpy(),
+        auc=np.array([auc(_products(W)[first, second].numpy(), share) for W in weights]),
+        survivors=np.array([metrics.survivors(W).double().mean().item() for W in weights]),
+        overlap=np.array([each.relu().sum().item() / n for each in overlaps]),
+        room=np.array([(-each).relu().sum().item() / n for each in overlaps]),
+        balance=np.array([W.sum(0).square().sum().item() / n for W in weights]),
+    )
+
+
+def _products(W: Float[Tensor, "n m"]) -> Float[Tensor, "n n"]:
+    """The largest −W_ik W_jk over the neurons of each pair, nearly: its eighth power, with smaller ones' added."""
+    # Where the rows are short, eighth powers would vanish.
+    scaled = W / W.abs().amax().clamp(min=torch.finfo(W.dtype).tiny)
+    up, down = scaled.relu() ** _POWER, (-scaled).relu() ** _POWER
+    one_way = up @ down.mT
+    return one_way + one_way.mT
+
+
+def auc(score: Float[Array, " pairs"], share: Bool[Array, " pairs"]) -> float:
+    """The chance that one of those with ``share`` has a larger score than one of those without, ties half.
+
+    ``AUC = (Σ ranks of those with − p (p + 1)/2) / (p q)``, p with, q without; NaN where either is nobody.
+
+    Args:
+        score: (pairs,), numbers.
+        share: (pairs,), whether.
+
+    Raises:
+        ValueError: two shapes.
+    """
+    score, share = np.asarray(score), np.asarray(share, dtype=bool)
+    if score.shape != share.shape or score.ndim != 1:
+        raise ValueError(f"share: has shape {share.shape}, must be (pairs,), as score, which has {score.shape}")
+    p, q = int(share.sum()), int((~share).sum())
+    if not p or not q:
+        return float("nan")
+    return float((stats.rankdata(score)[share].sum() - p * (p + 1) / 2) / (p * q))
+
+
+def displaced(*, n: int, m: int, l1: float, records: int, generator: torch.Generator) -> Displaced:
+    """Run one network by gradient flow, and add up the forces by which favorites lose.
+
+    Between records, each force on a logarithm of a weight is taken as a straight line.
+
+    Args:
+        n, m, l1, generator: as in ``follow``.
+        records: how many, ≥ 3; the more, the less is lost between them.
+
+    Returns:
+        Displaced.
+
+    Raises:
+        ValueError: bad input.
+    """
+    n, l1 = checks.count("n", n, at_least=2), checks.positive("l1", l1)
+    records = checks.count("records", records, at_least=3)
+    path = flow.flow(model.init(n, m, generator=generator), l1, at=_times(l1, records), progress=False)
+    t, weights, end = path.at, path.values[:, 0], path.W[0]
+    every, favorite, winner = torch.arange(n, device="cpu"), metrics.winners(weights[0]), metrics.winners(end)
+    size = weights.abs()
+    behind = size[:, every, favorite] - size[:, every, winner]
+    # The first record from which on the winner is ahead for good; it takes the lead somewhere in the interval before.
+    over = len(t) - (behind < 0).flip(0).long().cumprod(0).sum(0)
+    lost = (favorite != winner) & (over < len(t))
+    last = over.clamp(1, len(t) - 1)
+    part = behind[last - 1, every] / (behind[last - 1, every] - behind[last, every])
+    sums, pushes = (torch.zeros(size, n, dtype=torch.float64, device="cpu") for size in (2, n))
+    before = _rates(weights[0], favorite, winner, l1)
+    for k in range(1, len(t)):
+        now = _rates(weights[k], favorite, winner, l1, before)
+        weight = (t[k] - t[k - 1]) / 2 * torch.where(k < last, torch.ones_like(part), part * (k == last))
+        sums += weight * (before.ratio + now.ratio)
+        pushes += weight[:, None] * (before.on_favorite + now.on_favorite)
+        before = now
+    rival, down = pushes.argmin(-1), pushes.clamp(max=0)
+    return Displaced(
+        *(
+            values[lost].numpy()
+            for values in (
+                every,
+                t[last - 1] + part * (t[last] - t[last - 1]),
+                (size[0, every, favorite] / size[0, every, winner]).log(),
+                sums[0],
+                sums[1],
+                -pushes.sum(-1),
+                down[every, rival] / down.sum(-1),
+                (winner[rival] == favorite) & (end[rival, favorite] * weights[0, every, favorite] > 0),
+            )
+        )
+    )
+
+
+class _Rates(NamedTuple):
+    ratio: Float[Tensor, "2 n"]  # of ln(winner / favorite), by interference and by regularization
+    on_favorite: Float[Tensor, "n n"]  # of ln(favorite), by each feature
+
+
+def _rates(W: Tensor, favorite: Tensor, winner: Tensor, l1: float, before: _Rates | None = None) -> _Rates:
+    """Per unit of t; where either weight is 0 its logarithm has none, and what was ``before`` stays."""
+    every = torch.arange(len(W), device=W.device)
+    overlap = (W @ W.mT).relu().fill_diagonal_(0)
+    to, of = W[every, winner], W[every, favorite]
+    on_favorite = -4 * overlap * W[:, favorite].mT / of[:, None]
+    on_winner = -4 * (overlap * W[:, winner].mT).sum(-1) / to
+    ratio = torch.stack([on_winner - on_favorite.sum(-1), l1 / of.abs() - l1 / to.abs()])
+    if before is None:
+        return _Rates(ratio, on_favorite)
+    alive = (to != 0) & (of != 0)
+    return _Rates(torch.where(alive, ratio, before.ratio), torch.where(alive[:, None], on_favorite, before.on_favorite))

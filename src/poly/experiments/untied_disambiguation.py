@@ -1,0 +1,105 @@
+"""One untied network from its start to its end, and who tells its features apart. The run of the boundary case.
+
+``sweep.sweep(told_apart.told_apart, …)`` trains networks and asks each of them.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+
+from poly import checks, untied
+from poly.untied import Network
+from poly.untied.disambiguation import confusion, pairs, separation, without, worst_errors
+
+Array = NDArray[Any]
+
+
+class Told(NamedTuple):
+    """A trained network, its errors, and of each same-sign pair what tells its features apart.
+
+    ``errors``: the largest ``|y_i − x_i|`` of each output over the inputs looked at. ``teller``: the neuron beside the
+    shared one that separates the two features most. ``confused``: how far one of them is taken for the other in the
+    network as it is, with the teller cut off from the two outputs, and without the biases of the two.
+    """
+
+    neuron: Int[Array, " pairs"]
+    i: Int[Array, " pairs"]
+    j: Int[Array, " pairs"]
+    teller: Int[Array, " pairs"]
+    confused: Float[Array, "pairs 3"]
+    errors: Float[Array, " n"]
+    encoder: Float[Array, "n m"]
+    decoder: Float[Array, "m n"]
+    bias: Float[Array, " n"]
+
+
+def told_apart(
+    *,
+    n: int,
+    m: int,
+    kind: untied.Init,
+    l1: float,
+    active: int,
+    groups: int,
+    rectified: bool,
+    steps: int,
+    inputs: int = 4000,
+    generator: torch.Generator,
+) -> Told:
+    """Train one network in float32 on batches of 100 with a learning rate of 1e-3, and look at its same-sign pairs.
+
+    Args:
+        n, m, kind: of ``untied.init``.
+        l1, active, groups, rectified, steps: of ``untied.UntiedConfig``.
+        inputs: drawn to look at pairs, and, with a ReLU in the hidden layer, at errors; without one, errors are over
+            all inputs that there are.
+        generator: source of the start and of all inputs.
+
+    Returns:
+        Told.
+
+    Raises:
+        ValueError: what these refuse.
+    """
+    start = untied.init(n, m, kind=kind, generator=generator)
+    config = untied.UntiedConfig(steps=steps, l1=l1, active=active, groups=groups, rectified=rectified)
+    end = untied.train(Network(*(part.float() for part in start)), config, generator=generator)
+    trained = Network(*(part.double() for part in end))
+    x = untied.sample(n, active, groups=groups, batch=inputs, generator=generator)
+    shared = pairs(trained, same_sign=True)
+    tellers, confused = [], []
+    for k, i, j in zip(*(column.tolist() for column in shared), strict=True):
+        apart = separation(trained, x, i, j, rectified=rectified).amax(0)
+        apart[k] = -torch.inf
+        tellers.append(int(apart.argmax()))
+        cuts = [trained, *(without(trained, [i, j], neuron=neuron) for neuron in (tellers[-1], None))]
+        confused.append([confusion(cut, x, i, j, rectified=rectified).item() for cut in cuts])
+    if rectified:
+        errors = (untied.reconstruct(trained, x, rectified=True) - x).abs().amax(0).numpy()
+    else:
+        errors = worst_errors(trained, active=active, groups=groups)
+    weights = (part.numpy() for part in end)
+    return Told(*shared, np.array(tellers, np.int64), np.array(confused).reshape(-1, 3), errors, *weights)
+
+
+def put_out_right(row: Mapping[str, Any], within: float = 0.1) -> Int[Array, " right"]:
+    """Which of a row's pairs count: both features' largest errors are at most ``within``.
+
+    Args:
+        row: of a sweep's table of ``told_apart``.
+        within: the largest error that is right, ≥ 0.
+
+    Raises:
+        ValueError: a negative ``within``.
+    """
+    right = np.asarray(row["errors"]) <= checks.nonnegative("within", within)
+    return np.flatnonzero(right[row["i"]] & right[row["j"]])
+
+
+def network(row: Mapping[str, Any]) -> Network:
+    """The network of a row of a sweep's table of ``told_apart``, in float64."""
+    return Network(*(torch.from_numpy(np.asarray(row[part])).double() for part in Network._fields))

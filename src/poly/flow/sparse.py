@@ -1,0 +1,302 @@
+"""The gradient flow where fewer weights are left, or the network is small: compiled, on lists of the weights that live.
+
+An entry of the lists is one weight: its feature ``row``, its value ``w``, the force on it ``pull``. Neuron after
+neuron, those of ``neuron[k]`` are the entries ``ptr[k]`` … ``ptr[k + 1] − 1``, in the order of their features.
+"""
+
+import inspect
+from collections.abc import Callable
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from poly.compiled import njit
+from poly.flow import interference, rkc, stopping
+from poly.flow.interference import (
+    add_rows,
+    by_feature,
+    clear,
+    crowding,
+    pull_by_pairs,
+    pull_by_rows,
+    relu,
+    row_error,
+    rows_are_faster,
+)
+from poly.flow.rkc import coefficients, longest_step, next_step, stages
+from poly.flow.stopping import at_rest, finished, stays
+
+Array = NDArray[np.float64]
+Index = NDArray[np.integer]
+Codes = NDArray[np.int8]
+Flag = NDArray[np.bool_]
+# The stiffest rate over max_i Σ_j ReLU(W_i·W_j), tried in turn: 4 to 12 was seen, mostly 8 to 10. A step that fails may
+# have been unstable.
+_RATES = (9.0, 10.5, 12.0, 14.0)
+# Below this speed, or this share of λ, nothing moves: float64 leaves forces of order 1 with errors of order 1e-15.
+_AT_REST = 1e-9
+_AT_REST_SHARE = 1e-4
+# A closed run goes on for as long as anything might still get somewhere.
+_STILL = 1e-13
+# Where a row's end is known and it is as slow as that, it is there.
+_CLOSE = 1e-6
+# Without λ: over what time, and how many steps, a row must have got somewhere; doubled for each next look.
+_LONG, _MANY = 1e4, 64
+
+
+# When a run may end before ``stop``: never; when nothing moves; when the end is known.
+NEVER, AT_REST, KNOWN = 0, 1, 2
+
+
+@numba.njit(nogil=True)  # kept by ``advance``
+def _advance(
+    W: Array, l1: float, tol: float, times: Array, steps: Array, instance: int, stop: float, until: int, given_up: Flag
+) -> None:
+    t, h = times[instance], steps[instance]
+    n = len(W)
+    slow = _AT_REST if until else _STILL
+    slow = min(slow, _AT_REST_SHARE * l1) if l1 > 0 else slow
+    S = np.zeros((n, n))  # W Wᵀ, the lower triangle
+    neuron, ptr, row, w = _lists(W)
+    pull = np.empty(row.size)
+    pull_by_pairs(ptr, row, w, S, pull)
+    most = np.full(neuron.size, np.inf)
+    guess = 0
+    began, first, taken, longer = W.copy(), t, 0, 1
+    while True:
+        ptr, row, w, pull = _with_born(most > l1, ptr, row, w, pull, S, l1)
+        head, velocity = _heading(w, pull, l1)
+        if t >= stop or given_up[0]:
+            break
+        if row.size == 0 or at_rest(row, w, velocity, n, slow):
+            t = np.inf if until else stop
+            break
+        if until and (until == KNOWN or np.abs(velocity).max() <= _CLOSE) and finished(ptr, row, w, n, l1):
+            t = np.inf
+            break
+        if until and l1 == 0.0 and taken >= longer * _MANY and t - first >= longer * _LONG:
+            reached = _matrix(neuron, ptr, row, w, W)
+            if stays(began, reached, t - first, slow):
+                t = np.inf
+                break
+            began, first, taken, longer = reached, t, 0, 2 * longer
+        taken += 1
+        crowded = crowding(S)
+        while True:
+            rate = _RATES[guess] * crowded
+            step = min(h, stop - t, longest_step(rate))
+            new, new_pull, most, error = _step(ptr, row, w, head, velocity, S, l1, step, rate, n)
+            h = next_step(h, step, error / tol)
+            if error <= tol or given_up[0]:
+                break
+            guess = min(guess + 1, len(_RATES) - 1)
+        t += step
+        times[instance] = t  # for who watches
+        neuron, ptr, row, w, pull, most = _living(neuron, ptr, row, new, new_pull, most)
+    W[:] = _matrix(neuron, ptr, row, w, W)
+    times[instance], steps[instance] = t, h
+
+
+@njit(nogil=True)
+def _matrix(neuron: Index, ptr: Index, row: Index, w: Array, like: Array) -> Array:
+    """The lists as a matrix, of the shape of another."""
+    W = np.zeros_like(like)
+    for k in range(neuron.size):
+        for e in range(ptr[k], ptr[k + 1]):
+            W[row[e], neuron[k]] = w[e]
+    return W
+
+
+@njit(nogil=True)
+def _lists(W: Array) -> tuple[Index, Index, Index, Array]:
+    """Neurons that are held, where each one's weights begin, and each weight's feature and value."""
+    n, m = W.shape
+    held = np.zeros(m, np.int64)
+    for i in range(n):
+        for k in range(m):
+            if W[i, k] != 0.0:
+                held[k] += 1
+    neuron = np.nonzero(held)[0]
+    ptr = np.zeros(neuron.size + 1, np.int64)
+    place = np.empty(m, np.int64)
+    for c in range(neuron.size):
+        place[neuron[c]] = ptr[c]
+        ptr[c + 1] = ptr[c] + held[neuron[c]]
+    # Unsigned: a signed index is looked at for a sign first.
+    row, w = np.empty(ptr[-1], np.uint32), np.empty(ptr[-1])
+    for i in range(n):
+        for k in range(m):
+            if W[i, k] != 0.0:
+                row[place[k]], w[place[k]] = i, W[i, k]
+                place[k] += 1
+    return neuron, ptr, row, w
+
+
+@numba.njit(nogil=True)
+def _with_born(
+    may: NDArray[np.bool_], ptr: Index, row: Index, w: Array, pull: Array, S: Array, l1: float
+) -> tuple[Index, Index, Array, Array]:
+    """The lists with the weights at 0 that the other forces pull away from it, harder than λ, where neurons ``may``."""
+    if not may.any():
+        return ptr, row, w, pull
+    n = len(S)
+    R, felt = np.empty((n, n)), np.zeros(n, np.bool_)
+    relu(S, R)
+    for i in range(n):
+        for j in range(i):
+            if R[i, j] > 0.0:
+                felt[i] = felt[j] = True
+    total = np.empty(n)
+    born_at, born_row, born_pull = [0 for _ in range(0)], [0 for _ in range(0)], [0.0 for _ in range(0)]
+    for k in range(may.size):
+        own = slice(ptr[k], ptr[k + 1])
+        heavy = felt[row[own]]
+        if not may[k] or not heavy.any():
+            continue
+        total[:] = 0.0
+        add_rows(R, row[own][heavy], w[own][heavy], total)
+        for e in range(ptr[k], ptr[k + 1]):
+            total[row[e]] = 0.0
+        for i in range(n):
+            if 4 * abs(total[i]) > l1:
+                born_at.append(k)
+                born_row.append(i)
+                born_pull.append(-4 * total[i])
+    if len(born_at) == 0:
+        return ptr, row, w, pull
+    return _merged(ptr, row, w, pull, np.array(born_at), np.array(born_row), np.array(born_pull))  # type: ignore[no-any-return]
+
+
+@njit(nogil=True)
+def _merged(
+    ptr: Index, row: Index, w: Array, pull: Array, born_at: Index, born_row: Index, born_pull: Array
+) -> tuple[Index, Index, Array, Array]:
+    """The lists with weights 0 of these neurons and features; both are in the order of neurons, then of features."""
+    size = row.size + born_row.size
+    new_ptr, new_row = np.zeros_like(ptr), np.empty(size, np.uint32)
+    new_w, new_pull = np.zeros(size), np.empty(size)
+    at = b = 0
+    for k in range(ptr.size - 1):
+        e = ptr[k]
+        while e < ptr[k + 1] or (b < born_at.size and born_at[b] == k):
+            if b < born_at.size and born_at[b] == k and (e == ptr[k + 1] or born_row[b] < row[e]):
+                new_row[at], new_pull[at] = born_row[b], born_pull[b]
+                b += 1
+            else:
+                new_row[at], new_w[at], new_pull[at] = row[e], w[e], pull[e]
+                e += 1
+            at += 1
+        new_ptr[k + 1] = at
+    return new_ptr, new_row, new_w, new_pull
+
+
+@njit(nogil=True)
+def _living(
+    neuron: Index, ptr: Index, row: Index, w: Array, pull: Array, most: Array
+) -> tuple[Index, Index, Index, Array, Array, Array]:
+    """The lists without the weights that are 0 and the neurons that nobody holds."""
+    keep = w != 0.0
+    counts = np.zeros(neuron.size, np.int64)
+    for k in range(neuron.size):
+        for e in range(ptr[k], ptr[k + 1]):
+            counts[k] += keep[e]
+    held = np.nonzero(counts)[0]
+    new_ptr = np.zeros(held.size + 1, np.int64)
+    new_ptr[1:] = np.cumsum(counts[held])
+    return neuron[held], new_ptr, row[keep], w[keep], pull[keep], most[held]
+
+
+@njit(nogil=True)
+def _heading(w: Array, pull: Array, l1: float) -> tuple[Codes, Array]:
+    """Codes and velocities of the listed weights.
+
+    A code is the sign of the weight, or of the pull that takes it from 0; it is doubled where the pull is strong enough
+    to take the weight through 0 and on, instead of leaving it there.
+    """
+    head, velocity = np.empty(w.size, np.int8), np.empty(w.size)
+    for e in range(w.size):
+        sign = np.sign(w[e]) if w[e] != 0.0 else np.sign(pull[e])
+        head[e] = 2 * sign if -pull[e] * sign > l1 else sign
+        velocity[e] = pull[e] - l1 * sign
+    return head, velocity
+
+
+@numba.njit(nogil=True)  # kept by ``advance``
+def _step(
+    ptr: Index,
+    row: Index,
+    w: Array,
+    head: Codes,
+    velocity: Array,
+    S: Array,
+    l1: float,
+    h: float,
+    rate: float,
+    n: int,
+) -> tuple[Array, Array, Array, float]:
+    """One Chebyshev step: the weights after it, the pull on them and on weights at 0, and the largest row's error."""
+    s = stages(h, rate)
+    mu, nu, mu_tilde, gamma_tilde = coefficients(s)
+    before, now = w.copy(), w + mu_tilde[1] * h * velocity
+    clamped, pull = np.empty_like(w), np.empty_like(w)
+    rows = rows_are_faster(ptr, n)
+    begin, held, order = by_feature(ptr, row, n) if rows else (np.empty((0, 0), np.int64), row[:0], row[:0])
+    R = np.empty((n, n) if rows else (0, 0))
+    # Sums by pairs do not tell how weights at 0 are pulled.
+    most = np.full(ptr.size - 1, np.inf)
+    S[:] = 0.0
+    for j in range(2, s + 2):
+        for e in range(w.size):
+            clamped[e] = now[e] if now[e] * head[e] > 0 or abs(head[e]) == 2 else 0.0
+        if rows:
+            pull_by_rows(ptr, row, clamped, begin, held, order, S, R, pull, most)
+        else:
+            pull_by_pairs(ptr, row, clamped, S, pull)
+        if j > s:
+            break
+        if not rows:
+            clear(ptr, row, S)
+        rest = 1 - mu[j] - nu[j]
+        for e in range(w.size):
+            sign = np.sign(head[e])
+            tax = -l1 * sign if now[e] * sign <= 0 and abs(head[e]) == 2 else l1 * sign
+            before[e] = (
+                rest * w[e]
+                + mu[j] * now[e]
+                + nu[j] * before[e]
+                + h * (mu_tilde[j] * (pull[e] - tax) + gamma_tilde[j] * velocity[e])
+            )
+        before, now = now, before
+    squares = np.zeros(n)
+    for e in range(w.size):
+        if not np.isfinite(now[e]):  # clamped, it would pass for a weight that dies
+            return clamped, pull, most, np.inf
+        # A weight that lands on 0 is right there, whatever the two slopes say of the way.
+        if clamped[e] != 0.0:
+            after = pull[e] - l1 * np.sign(clamped[e])
+            squares[row[e]] += (0.8 * (w[e] - clamped[e]) + 0.4 * h * (velocity[e] + after)) ** 2
+    return clamped, pull, most, row_error(squares, S)
+
+
+def _advance_all(contained: str) -> Callable[[Array, float, float, Array, Array, float, int, Flag], None]:
+    """``advance``, whose compiled code is kept for just this source of what it contains from other files.
+
+    Numba's cache asks only after this file and the closures of what it keeps.
+    """
+
+    @njit(nogil=True)
+    def advance(W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, until: int, given_up: Flag) -> None:
+        """Bring instances, W (instances, n, m), with their times t and next steps h to ``stop`` or their end, in place.
+
+        An instance that has reached its end, as ``until`` says, has t = ∞. None is there once the work is given up.
+        """
+        _ = contained
+        for instance in range(len(W)):
+            if t[instance] < stop:
+                _advance(W[instance], l1, tol, t, h, instance, stop, until, given_up)
+
+    return advance  # type: ignore[no-any-return]
+
+
+advance = _advance_all("".join(inspect.getsource(module) for module in (interference, rkc, stopping)))

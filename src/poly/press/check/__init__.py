@@ -1,0 +1,144 @@
+"""Everything that `make test` checks, stage by stage; the first that fails ends it."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+from rich.table import Table
+
+from poly.experiments import audit
+from poly.press import record
+from poly.press.chapters import PressError, find_chapters, read_pages
+from poly.press.check import reproduce, small_grids, snapshots
+from poly.press.execute import machine
+from poly.press.execute.progress import console, duration
+from poly.sweep import archive
+
+# Where pytest notes how long each test took.
+TIMES = Path("_build") / "test" / "times"
+_SLOWEST = 10
+
+
+class Stage(NamedTuple):
+    """One check: what it is called, how long it takes, and what runs it and says whether all is well."""
+
+    name: str
+    seconds: float  # on two quiet cores, about
+    run: Callable[[], bool]
+
+
+def run(root: Path, *, fast: bool) -> None:
+    """Run the stages in order, with the time of each; `fast` leaves out those that execute or render chapters."""
+    times: list[tuple[str, float]] = []
+    stages = _stages(root)[: 5 if fast else None]
+    for path in (root / TIMES).glob("*.xml"):
+        path.unlink()
+    print(f"{len(stages)} checks, on two quiet cores about {duration(sum(stage.seconds for stage in stages))}:")
+    for stage in stages:
+        print(f"  {stage.name:<15} {duration(stage.seconds)}", flush=True)
+    for number, stage in enumerate(stages, 1):
+        print(f"── {number}/{len(stages)} {stage.name}", flush=True)
+        started = time.monotonic()
+        passed = stage.run()
+        times.append((stage.name, time.monotonic() - started))
+        if not passed:
+            _table(times, failed=True)
+            _show_slowest(root)
+            raise PressError(f"{stage.name} failed; the stages after it did not run")
+    _table(times, failed=False)
+    _show_slowest(root)
+
+
+def _stages(root: Path) -> list[Stage]:
+    workers = str(machine.fitting(machine.cores(), machine.PROCESS))
+    browser = root / "tests" / "browser"
+    stages = [
+        Stage("lint", 1, lambda: _python(root, "ruff", "check", ".")),
+        Stage("format", 1, lambda: _python(root, "ruff", "format", "--check", ".")),
+        Stage("stored outputs", 5, lambda: stored_outputs(root)),
+        Stage("types", 45, lambda: _python(root, "mypy")),
+        Stage("unit tests", 780, lambda: _tests(root, "tests", "--ignore=tests/browser", "-n", workers)),
+        Stage("chapters", 750, lambda: _chapters(root)),
+        Stage("small grids", 300, lambda: _small_grids(root)),
+        Stage("rendering", 40, lambda: _python(root, "poly.press", "build", "--stored")),
+    ]
+    if browser.is_dir():
+        stages.append(Stage("browser", 480, lambda: _tests(root, "tests/browser")))
+    return stages
+
+
+def _chapters(root: Path) -> bool:
+    """Every chapter once more: what its cells say, and the numbers that its figures plot."""
+    found = snapshots.chapters(root, find_chapters(read_pages(root), []), {})  # as in a build
+    for fault in found["faults"]:
+        print(fault)
+    print(f"{found['cells']} cells and {found['figures']} figures hold")
+    return not found["faults"]
+
+
+def _small_grids(root: Path) -> bool:
+    seed = reproduce.chosen(root)
+    print(
+        f'perturbed with seed {seed}, of this commit; again by `make perturb ARGS="--small --seed {seed}"`', flush=True
+    )
+    faults = small_grids.check(root, seed)
+    for fault in faults:
+        print(fault)
+    print(f"{len(faults)} differences beyond their level")
+    return not faults
+
+
+def stored_outputs(root: Path) -> bool:
+    """Whether every chapter has complete and fresh stored outputs, and every kept run; each fault is one line."""
+    faults = record.faults(root, find_chapters(read_pages(root), []))
+    for fault in faults:
+        print(f"{fault} — `make record` refreshes it")
+    folders = sorted(path.parent.relative_to(root) for path in (root / "book" / "data").rglob(archive.PROVENANCE))
+    try:
+        old = [line for folder in folders for line in audit.stale(root / folder)]
+    except ValueError as error:
+        raise PressError(str(error)) from None
+    for line in old:
+        print(f"{line.replace(f'{root}/', '')} — `make audit` computes some of it again")
+    return not faults + old
+
+
+def _python(root: Path, module: str, *arguments: str) -> bool:
+    done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=root, check=False)
+    return done.returncode == 0
+
+
+def _tests(root: Path, folder: str, *arguments: str) -> bool:
+    times = root / TIMES / f"{folder.replace('/', '-')}.xml"
+    return _python(root, "pytest", folder, *arguments, "-q", f"--junitxml={times}")
+
+
+def slowest(root: Path) -> list[tuple[float, str]]:
+    """Return the tests that took longest in the last run, in seconds, the slowest first."""
+    found: list[tuple[float, str]] = []
+    for path in (root / TIMES).glob("*.xml"):
+        with contextlib.suppress(ElementTree.ParseError):  # of a run that was cut off
+            cases = ElementTree.parse(path).iter("testcase")
+            found += [(float(case.get("time", 0)), f"{case.get('classname')}.{case.get('name')}") for case in cases]
+    return sorted(found, reverse=True)[:_SLOWEST]
+
+
+def _show_slowest(root: Path) -> None:
+    if found := slowest(root):
+        print("the slowest tests:")
+    for seconds, name in found:
+        print(f"  {seconds:5.1f} s  {name:.110}", flush=True)
+
+
+def _table(times: list[tuple[str, float]], *, failed: bool) -> None:
+    table = Table("stage", box=None, header_style="bold")
+    table.add_column("time", justify="right")
+    table.add_column("")
+    for number, (name, seconds) in enumerate(times, 1):
+        table.add_row(name, duration(seconds), "failed" if failed and number == len(times) else "passed")
+    console().print(table)

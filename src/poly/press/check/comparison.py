@@ -1,0 +1,130 @@
+"""Compare two runs of a chapter: printed and glued text, cards of claims, and the numbers of its figures."""
+
+from collections.abc import Mapping
+from itertools import repeat
+from typing import Any, NamedTuple
+
+from nbformat import NotebookNode
+
+from poly.press.chapters import PressError, code_cells, figures_of, outputs_of, said
+from poly.press.check import texts
+from poly.press.claims import ledger
+from poly.press.figures import figure_data, levels
+
+Moved = Mapping[str, Mapping[str, float]]
+Card = Mapping[str, Any]
+_MEASURED = ("measured", "low", "high")
+
+
+class Comparison(NamedTuple):
+    """What differs, a line each, and how many of the cells, claims and figures hold: (held, of)."""
+
+    faults: list[str]
+    cells: tuple[int, int]
+    claims: tuple[int, int]
+    figures: tuple[int, int]
+
+
+def compare(
+    one: NotebookNode, other: NotebookNode, *, small: bool = False, perturbed: Moved | None = None
+) -> Comparison:
+    """Hold a run against another.
+
+    Args:
+        one, other: the same chapter, executed twice.
+        small: whether on its small grid, where text and figures may have another level.
+        perturbed: by figure and series, by how much perturbations moved it, as far as known.
+    """
+    texts_off, cards_off = [], []
+    cells = list(zip(code_cells(one), code_cells(other), strict=True))
+    for number, (a, b) in enumerate(cells, 1):
+        allowed = texts.rule(a.metadata, small=small)
+        before, after = texts.texts_of(a.outputs), texts.texts_of(b.outputs)
+        if len(before) != len(after) or not all(map(texts.same, before, after, repeat(allowed))):
+            texts_off.append(f"cell {number} {texts.differing(before, after, allowed)}")
+        cards_off += _cards_off(_cards(a), _cards(b), allowed)
+    lines = figure_changes(one, other, perturbed, small=small)
+    drawn = len(figures_of(one))
+    return Comparison(
+        [*texts_off, *cards_off, *lines],
+        (len(cells) - len(texts_off), len(cells)),
+        (len(ledger.records(one)) - len(cards_off), len(ledger.records(one))),
+        (drawn - len({line.split(",")[0] for line in lines}), drawn),
+    )
+
+
+def figure_changes(
+    one: NotebookNode, other: NotebookNode, perturbed: Moved | None = None, *, small: bool = False
+) -> list[str]:
+    """Where the figures of two runs do not plot the same numbers, at the level of the first; as ``compare``."""
+    on_small = _on_small(one) if small else {}
+    drawn_again = {figure["name"]: figure for figure in figures_of(other)}
+    found = [f"{name}, is new" for name in drawn_again.keys() - {figure["name"] for figure in figures_of(one)}]
+    for figure in figures_of(one):
+        name = figure["name"]
+        if name not in drawn_again:
+            found.append(f"{name}, was not drawn")
+            continue
+        drawn = drawn_again[name]
+        before, after = (figure_data.unpack(each["data"]) for each in (figure, drawn))
+        if name in on_small:
+            before, after = (each._replace(rule=on_small[name]) for each in (before, after))
+        found += [f"{name}, {line}" for line in figure_data.differences(before, after, (perturbed or {}).get(name))]
+    return found
+
+
+def _on_small(notebook: NotebookNode) -> dict[str, levels.Rule]:
+    """The rules that the metadata of figures' cells name for small grids: ``{"poly": {"figure": {"small": …}}}``.
+
+    Raises:
+        PressError: a rule that is none.
+    """
+    found = {}
+    for cell, output in outputs_of(notebook):
+        given = cell.metadata.get("poly", {}).get("figure")
+        if given is None or "figure" not in said(output):
+            continue
+        try:
+            rule = texts.allowance(given["small"])
+            if given.keys() != {"small"} or rule is None:
+                raise ValueError("must have small alone")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            message = f"metadata poly, figure: {given!r}, must name tolerance or absolute for small grids: {error}"
+            raise PressError(message) from None
+        found[said(output)["figure"]["name"]] = rule
+    return found
+
+
+def moves(one: NotebookNode, other: NotebookNode) -> dict[str, dict[str, list[float]]]:
+    """By figure and series how far its numbers moved: the largest move, and the largest share of what is allowed."""
+    again = {figure["name"]: figure for figure in figures_of(other)}
+    return {
+        figure["name"]: figure_data.moves(
+            *(figure_data.unpack(each["data"]) for each in (figure, again[figure["name"]]))
+        )
+        for figure in figures_of(one)
+        if figure["name"] in again
+    }
+
+
+def _cards(cell: NotebookNode) -> dict[str, Card]:
+    found = [output.get("metadata", {}).get("poly", {}).get("claim") for output in cell.outputs]
+    return {card["id"]: card for card in found if card}
+
+
+def _cards_off(before: Mapping[str, Card], after: Mapping[str, Card], allowed: levels.Rule | None) -> list[str]:
+    """The claims whose cards differ: by their numbers at this level, by all else exactly."""
+    found = []
+    for name, card in before.items():
+        again = after.get(name)
+        if again is None:
+            found.append(f"claim {name}: is not checked")
+            continue
+        fixed = all(card.get(key) == again.get(key) for key in (card.keys() | again.keys()) - set(_MEASURED))
+        if not fixed or not all(texts.same(str(card[key]), str(again[key]), allowed) for key in _MEASURED):
+            found.append(f"claim {name}: was {_measured(card)}, is {_measured(again)}")
+    return found
+
+
+def _measured(card: Card) -> str:
+    return f"{card['measured']} ({card['low']} to {card['high']}), {card['verdict']}"

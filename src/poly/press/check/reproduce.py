@@ -1,0 +1,249 @@
+"""Whether the stored numbers hold elsewhere: other threads, instruction sets, hash seeds, starts moved in a last digit.
+
+``matrix`` executes every chapter in each variant, whole, and holds it against the stored outputs. What is done is not
+done again. Its result is merged with that of other processors, and kept for the book.
+"""
+
+import json
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nbformat import NotebookNode
+from rich.table import Table
+
+from poly.experiments import perturbed_archive
+from poly.press import execute, record
+from poly.press.chapters import (
+    Page,
+    PressError,
+    find_chapters,
+    only_one,
+    read_notebook,
+    read_pages,
+    write_whole,
+)
+from poly.press.check import comparison
+from poly.press.execute import machine, provenance
+from poly.press.execute.cache_key import chapter_key
+from poly.press.execute.progress import console, duration
+from poly.press.execute.variants import Variant, variants
+
+KEPT = Path("book") / "data" / "reproduce.json"
+FOLDER = Path("_build") / "reproduce"
+RESULT = Path("_build") / "reproduce.json"
+KEPT_RUNS = Path("book") / "data" / perturbed_archive.NAME
+PERTURBATIONS = 2
+# By how much the oldest instructions are slower; for the time that is foretold.
+_SLOWER = 2.0
+_COUNTED = ("cells", "claims", "figures")
+Row = dict[str, Any]
+
+
+def chosen(root: Path) -> int:
+    """Return the seed of this commit: the same for all who check it, another for the next; 0 without a history."""
+    commit = str(provenance.book(root)["commit"]).split(" ")[0]
+    return 0 if commit == "unknown" else int(commit[:8], 16)
+
+
+def every_variant(root: Path) -> list[Variant]:
+    """The matrix: all threads and instruction sets, then perturbations."""
+    return [*variants(), *perturbations(root, PERTURBATIONS)]
+
+
+def perturbations(root: Path, times: int, first: int | None = None) -> list[Variant]:
+    """So many perturbed variants, from a first seed on; None: that of this commit."""
+    seed = chosen(root) if first is None else first
+    return [Variant(2, "native", seed + k) for k in range(times)]
+
+
+def matrix(root: Path, wanted: Sequence[str], asked: Sequence[Variant]) -> None:
+    """Hold every chapter in every variant against its stored outputs; print the table, and write ``RESULT``.
+
+    Args:
+        root: the book.
+        wanted: the chapters; none: all.
+        asked: the variants.
+
+    Raises:
+        PressError: a number that is not as stored at its level.
+    """
+    if not asked:
+        raise PressError(f"no such variant here; there are {', '.join(map(str, variants()))}")
+    pages = find_chapters(read_pages(root), wanted)
+    if stale := record.faults(root, pages):
+        raise PressError(f"{stale[0]}: there is nothing to hold the variants against; `make record` first")
+    sources = {page: read_notebook(page.path) for page in pages}
+    keys = {page: chapter_key(root, source) for page, source in sources.items()}
+    with only_one(root / FOLDER):
+        known = [*rows(root / KEPT), *rows(root / RESULT)]
+        todo = {variant: [page for page in pages if not _done(root, variant, page, keys[page])] for variant in asked}
+        _foretell(todo, sources)
+        done: list[Row] = []
+        for variant in asked:
+            print(f"── {variant}", flush=True)
+            started = time.monotonic()
+            jobs = [execute.Job(page, sources[page], _path(root, variant, page), keys[page]) for page in todo[variant]]
+            failed = _execute(root, variant, jobs)
+            for page in pages:
+                done.append(_row(root, variant, page, keys[page], sources[page], failed.get(page)))
+                for fault in done[-1]["faults"]:
+                    print(f"  {page.name}, {fault}")
+            print(f"  {_held(done[-len(pages) :])}; {duration(time.monotonic() - started)}", flush=True)
+            _keep(root, known, done)
+    console().print(_shown(done))
+    print(f"written {RESULT}; a copy at {KEPT} is what the book shows")
+    if any(row["faults"] for row in done):
+        raise PressError(f"not every number held in every variant; {RESULT} has them all")
+
+
+def _execute(root: Path, variant: Variant, jobs: list[execute.Job]) -> dict[Page, str]:
+    """Execute chapters; those that failed, with the first line of why. One that fails keeps no other from its turn."""
+    # Neither libraries nor the processor are in the keys of what is stored.
+    made_by = zlib.crc32(f"{provenance.book(root)['requirements']} {provenance.processor()}".encode())
+    store = root / FOLDER / variant.folder() / f"sweeps-{made_by:08x}"
+    failed: dict[Page, str] = {}
+    while left := [job for job in jobs if job.page not in failed and not _done(root, variant, job.page, job.key)]:
+        try:
+            execute.execute(root, left, variables={**variant.variables(), execute.STORE: str(store)})
+            break
+        except PressError as error:
+            line = str(error).splitlines()[0]
+            guilty = [job.page for job in left if line.startswith(job.page.name)]
+            if not guilty:
+                raise
+            failed[guilty[0]] = line
+    return failed
+
+
+def kept_runs(root: Path, seed: int) -> None:
+    """Run networks of each kept sweep again, perturbed, and write what came of it for the book."""
+    command = [sys.executable, "-m", "poly.experiments.perturbed_archive", "book/data", "--store", str(FOLDER / "kept")]
+    command += ["--seed", str(seed)]
+    if subprocess.run(command, cwd=root, env=execute.environment(root, 1), check=False).returncode:
+        raise PressError("kept networks could not be run again")
+
+
+def _path(root: Path, variant: Variant, page: Page) -> Path:
+    return root / FOLDER / variant.folder() / f"{page.name}.ipynb"
+
+
+def _done(root: Path, variant: Variant, page: Page, key: str) -> bool:
+    path = _path(root, variant, page)
+    return execute.stamp_of(path) == (key, execute.PYTHON) and _stamp(path).get("processor") == provenance.processor()
+
+
+def _stamp(path: Path) -> Row:
+    """What the run of a chapter says of itself."""
+    return dict(read_notebook(path).metadata.get("poly", {}).get("provenance", {}))
+
+
+def _foretell(todo: Mapping[Variant, Sequence[Page]], sources: Mapping[Page, NotebookNode]) -> None:
+    """Say how many runs there are, and about how long they take, from the times of the stored ones."""
+    seconds = 0.0
+    for variant, pages in todo.items():
+        slower = _SLOWER if variant.instructions == "default" else 1.0
+        for page in pages:
+            stamp = sources[page].metadata.get("poly", {}).get("provenance", {})
+            seconds += slower * float(stamp.get("seconds", 0.0))
+    workers = machine.fitting(machine.cores(), machine.KERNEL)
+    number = sum(map(len, todo.values()))
+    print(f"{number} runs of chapters to do, about {duration(seconds / workers)} where nothing else runs", flush=True)
+
+
+def _row(root: Path, variant: Variant, page: Page, key: str, source: NotebookNode, failed: str | None) -> Row:
+    row: Row = {"processor": provenance.processor(), **variant._asdict(), "chapter": page.name, "key": key}
+    if failed is not None:
+        everything = comparison.compare(source, source)
+        nothing = {name: [0, getattr(everything, name)[1]] for name in _COUNTED}
+        return row | {"commit": provenance.book(root)["commit"], "seconds": 0.0, **nothing, "faults": [failed]}
+    done = read_notebook(_path(root, variant, page))
+    stamp, found = _stamp(_path(root, variant, page)), comparison.compare(source, done, perturbed=perturbed(root))
+    row |= {"commit": stamp.get("commit", "unknown"), "seconds": round(float(stamp.get("seconds", 0.0)), 1)}
+    row |= {name: list(getattr(found, name)) for name in _COUNTED} | {"faults": found.faults}
+    return row | ({} if variant.perturbed is None else {"moved": comparison.moves(source, done)})
+
+
+def _keep(root: Path, known: Sequence[Row], done: Sequence[Row]) -> None:
+    """Write rows; known ones of other variants and processors stay, as long as their chapter is the same."""
+    pages = {row["chapter"]: root / "book" / f"{row['chapter']}.ipynb" for row in known}
+    keys = {name: chapter_key(root, read_notebook(path)) for name, path in pages.items() if path.is_file()}
+    found = {_identity(row): row for row in known if keys.get(row["chapter"]) == row["key"]}
+    found.update({_identity(row): row for row in done})
+    text = json.dumps({"runs": list(found.values())}, indent=1, ensure_ascii=False)
+    write_whole(root / RESULT, f"{text}\n")
+
+
+def _identity(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("processor", *Variant._fields, "chapter"))
+
+
+def rows(path: Path) -> list[Row]:
+    """The rows of a result; none where there is no file.
+
+    Raises:
+        PressError: another file.
+    """
+    if not path.is_file():
+        return []
+    try:
+        found = list(json.loads(path.read_text(encoding="utf-8"))["runs"])
+        for row in found:
+            _ = _identity(row), row["key"], row["faults"], row["seconds"], *(map(sum, (row[name] for name in _COUNTED)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PressError(f"{path}: not a result of `make reproduce` ({error!r})") from None
+    return found
+
+
+def perturbed(root: Path) -> dict[str, dict[str, float]]:
+    """By figure and series, the largest move that kept perturbations made; empty where none are kept."""
+    found: dict[str, dict[str, float]] = {}
+    for row in rows(root / KEPT):
+        # What a fault moved explains nothing.
+        for figure, series in ({} if row["faults"] else row.get("moved", {})).items():
+            known = found.setdefault(figure, {})
+            known.update({name: max(size, known.get(name, 0.0)) for name, (size, _) in series.items()})
+    return found
+
+
+def _held(done: Sequence[Row]) -> str:
+    """How much of all that was compared holds, in words."""
+    parts = [f"{sum(row[name][0] for row in done)} of {sum(row[name][1] for row in done)} {name}" for name in _COUNTED]
+    return ", ".join(parts) + " hold"
+
+
+class Line(NamedTuple):
+    """What held of one variant on one processor, of all chapters: (held/of) of cells, claims and figures."""
+
+    processor: str
+    threads: int
+    says: str
+    chapters: int
+    held: list[str]
+    seconds: float
+    faults: str
+
+
+def summary(rows: Iterable[Row]) -> list[Line]:
+    """A line for each variant on each processor."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(_identity(row)[:-1], []).append(row)
+    lines = []
+    for (processor, threads, instructions, seed), group in groups.items():
+        held = [f"{sum(row[name][0] for row in group)}/{sum(row[name][1] for row in group)}" for name in _COUNTED]
+        faults = "; ".join(f"{row['chapter']}, {fault}" for row in group for fault in row["faults"])
+        says = instructions if seed is None else f"{instructions}, perturbed with seed {seed}"
+        lines.append(Line(processor, threads, says, len(group), held, sum(row["seconds"] for row in group), faults))
+    return lines
+
+
+def _shown(found: Sequence[Row]) -> Table:
+    table = Table("threads", "instructions", "chapters", *_COUNTED, "time", box=None, header_style="bold")
+    for line in summary(found):
+        table.add_row(str(line.threads), line.says, str(line.chapters), *line.held, duration(line.seconds))
+    return table

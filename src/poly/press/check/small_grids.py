@@ -1,0 +1,171 @@
+"""All chapters on their small grids: as they are, on the oldest instructions, and with starts moved in a last digit.
+
+The grids are in the metadata of the parameters cells. Two runs are compared as ``comparison`` does.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from nbformat import NotebookNode
+
+from poly.press import execute
+from poly.press.chapters import (
+    Page,
+    PressError,
+    emptied,
+    find_chapters,
+    only_one,
+    read_notebook,
+    read_pages,
+    write_whole,
+)
+from poly.press.check import comparison, texts
+from poly.press.execute import provenance
+from poly.press.execute.cache_key import chapter_key
+from poly.press.execute.variants import Variant, variants
+
+FOLDER = Path("_build") / "test"
+RESULT = Path("_build") / "perturb-small.json"
+KEPT = Path("book") / "data" / "perturb-small.json"
+
+
+def small(notebook: NotebookNode) -> dict[str, Any]:
+    """The chapter's small grid: the values that its parameters cell keeps in its metadata, under poly, small."""
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    return dict(cells[0].metadata.get("poly", {}).get("small", {})) if cells else {}
+
+
+def run(root: Path, pages: Sequence[Page], variant: Variant) -> list[NotebookNode]:
+    """Execute chapters on their small grids, with sweeps of their own, and return them with their outputs."""
+    folder = root / FOLDER / variant.folder()
+    jobs = []
+    for page in pages:
+        source = read_notebook(page.path)
+        jobs.append(execute.Job(page, source, folder / f"{page.name}.ipynb", "small", small(source)))
+    # Libraries are not in the keys of what is stored. Small cells take less time than starting a process for them.
+    own = {execute.STORE: str(emptied(folder / "sweeps")), "LOKY_MAX_CPU_COUNT": "1"}
+    execute.execute(root, jobs, variables=variant.variables() | own)
+    return [read_notebook(job.target) for job in jobs]
+
+
+def changes(pages: Sequence[Page], one: Sequence[NotebookNode], other: Sequence[NotebookNode]) -> list[str]:
+    """What two runs of these pages say differently, beyond its level; a line each."""
+    runs = zip(pages, one, other, strict=True)
+    return [f"{page.name}, {line}" for page, a, b in runs for line in comparison.compare(a, b, small=True).faults]
+
+
+def check(root: Path, seed: int) -> list[str]:
+    """Execute all chapters as they are, perturbed, and on the oldest instructions; what differs, a line each."""
+    pages = find_chapters(read_pages(root), [])
+    oldest = next(each for each in reversed(variants()) if each.threads == 1)
+    with only_one(root / FOLDER):
+        plain = run(root, pages, Variant(2, "native"))
+        return [
+            f"{variant}: {line}"
+            for variant in (Variant(2, "native", seed), oldest)
+            for line in changes(pages, plain, run(root, pages, variant))
+        ]
+
+
+class Perturbation(TypedDict):
+    """What one seed did: what moved by more than its level, and the largest share of what a level allows."""
+
+    faults: list[str]
+    share: float
+
+
+# By chapter: a key of all that its comparison hangs on, and what each seed did.
+Known = dict[str, tuple[str, dict[str, Perturbation]]]
+
+
+def perturb(root: Path, wanted: Sequence[str], seeds: Sequence[int]) -> list[str]:
+    """Perturb chapters with many seeds; what moves by more than its level, each line with its seed.
+
+    A seed with which a chapter has been run is not run again. ``RESULT`` holds what each of them did.
+    """
+    pages = find_chapters(read_pages(root), wanted)
+    with only_one(root / FOLDER):
+        known: Known = {name: (code, {}) for name, code in ((page.name, _code(root, page)) for page in pages)}
+        for name, (code, found) in _read(root / RESULT).items():
+            if name not in known or known[name][0] == code:
+                known[name] = code, found
+        plain: dict[Page, NotebookNode] = {}
+        for number, seed in enumerate(map(str, seeds), 1):
+            todo = [page for page in pages if seed not in known[page.name][1]]
+            if not todo:
+                continue
+            print(f"── perturbation {number} of {len(seeds)}, seed {seed}", flush=True)
+            if new := [page for page in todo if page not in plain]:
+                plain |= dict(zip(new, run(root, new, Variant(2, "native")), strict=True))
+            moved = run(root, todo, Variant(2, "native", int(seed)))
+            for page, other in zip(todo, moved, strict=True):
+                code, found = known[page.name]
+                if _code(root, page) != code:
+                    raise PressError(f"{page.name} changed while it ran: run this again")
+                found[seed] = _did(page, plain[page], other)
+                for line in found[seed]["faults"]:
+                    print(f"  {line}", flush=True)
+            written = {name: {"code": code, "seeds": found} for name, (code, found) in known.items()}
+            write_whole(root / RESULT, json.dumps(written, indent=1, ensure_ascii=False) + "\n")
+        return [
+            f"seed {seed}: {line}"
+            for seed in seeds
+            for page in pages
+            for line in known[page.name][1][str(seed)]["faults"]
+        ]
+
+
+def _did(page: Page, one: NotebookNode, other: NotebookNode) -> Perturbation:
+    shares = [share for series in comparison.moves(one, other).values() for _, share in series.values()]
+    return {"faults": changes([page], [one], [other]), "share": max(shares, default=0.0)}
+
+
+def kept(root: Path) -> list[Perturbation]:
+    """What the kept perturbations did that all chapters have run with; none where there is no file.
+
+    Raises:
+        PressError: another file.
+    """
+    chapters = _read(root / KEPT)
+    pages = find_chapters(read_pages(root), []) if chapters else []
+    if not chapters or any(page.name not in chapters for page in pages):
+        return []
+    seeds = set.intersection(*(set(chapters[page.name][1]) for page in pages))
+    each = [[chapters[page.name][1][seed] for page in pages] for seed in sorted(seeds, key=int)]
+    return [
+        {"faults": [line for one in every for line in one["faults"]], "share": max(one["share"] for one in every)}
+        for every in each
+    ]
+
+
+def _code(root: Path, page: Page) -> str:
+    """A hash of all that the comparison of two runs hangs on: the chapter, its grid, its levels, and who compares."""
+    source = read_notebook(page.path)
+    poly = [cell.metadata.get("poly", {}) for cell in source.cells]
+    allowed = [(told.get("text"), told.get("figure")) for told in poly]
+    modules = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in (comparison, texts)]
+    parts = [chapter_key(root, source, small(source)), allowed, modules, provenance.processor()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _read(path: Path) -> Known:
+    """What is written in a file; nothing where there is none."""
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            str(name): (
+                str(one["code"]),
+                {
+                    str(int(seed)): {"faults": list(did["faults"]), "share": float(did["share"])}
+                    for seed, did in one["seeds"].items()
+                },
+            )
+            for name, one in found.items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PressError(f'{path}: not a result of `make perturb ARGS="--small"` ({error!r})') from None

@@ -1,0 +1,206 @@
+"""The ledger of claims as a whole: what the chapters measured, held against what was registered; its page."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from nbformat import NotebookNode
+from scipy import stats
+
+from poly import inference
+from poly.press import claims
+from poly.press.chapters import Page, outputs_of, said
+from poly.press.claims import Claim, Prediction, registry
+from poly.press.render import markup
+
+Record = dict[str, Any]
+# A verdict is false if the truth lies beyond one end of a 95 % interval.
+_ONE_SIDED = 0.025
+_Z = stats.norm.ppf(1 - _ONE_SIDED)
+_BOUND = ("entry", "amended", "interval")
+
+
+def records(notebook: NotebookNode) -> list[Record]:
+    """What the chapter's cards say, in order."""
+    return [dict(said(output)["claim"]) for _, output in outputs_of(notebook) if "claim" in said(output)]
+
+
+def faults(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> list[str]:
+    """What does not hold: due claims that are not checked once, other verdicts than registered, silent changes."""
+    found = _misplaced(ledger.values(), notebooks)
+    for page, notebook in notebooks.items():
+        here = records(notebook)
+        times = Counter(record["id"] for record in here)
+        due = [claim.id for claim in ledger.values() if claim.chapter == page.name]
+        found += [f"{page.name}: claim {name} is due and not checked" for name in due if not times[name]]
+        found += [f"{page.name}: claim {name} is checked {times[name]} times" for name in times if times[name] > 1]
+        for record in here:
+            claim = ledger.get(record["id"])
+            if claim is None or claim.chapter != page.name:
+                found.append(f"{page.name}: claim {record['id']} is checked here but not registered for this chapter")
+            else:
+                found += [f"{page.name}: {fault}" for fault in _record_faults(claim, record)]
+    return found
+
+
+def _misplaced(ledger: Iterable[Claim], pages: Iterable[Page]) -> list[str]:
+    """Claims whose chapter has the number of a page and another name: never due, by a slip of the pen."""
+    numbers = {page.name[:2]: page.name for page in pages}
+    meant = [(claim, numbers.get(claim.chapter[:2], claim.chapter)) for claim in ledger]
+    return [
+        f"claims.yml, {claim.id}: chapter={claim.chapter!r}, must be {name!r} or have another number"
+        for claim, name in meant
+        if name != claim.chapter
+    ]
+
+
+def _record_faults(claim: Claim, record: Record) -> list[str]:
+    found = []
+    if record["verdict"] != claim.expected:
+        shown = claims.measurement(record, claim.digits)
+        found.append(
+            f"claim {claim.id} is registered as {claim.expected}, but {shown} makes it "
+            f"{record['verdict']}; predicted: {claims.predicted(claim.prediction)}"
+        )
+    silent = registry.changed_silently(claim, record)
+    return [*found, silent] if silent else found
+
+
+def published(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> list[Record]:
+    """Every claim as ``claims.json`` holds it; where nothing was measured yet the verdict is open."""
+    measured = {record["id"]: record for notebook in notebooks.values() for record in records(notebook)}
+    return [
+        {key: value for key, value in measured.get(claim.id, _unmeasured(claim)).items() if key not in _BOUND}
+        for claim in ledger.values()
+    ]
+
+
+def _unmeasured(claim: Claim) -> Record:
+    nothing = dict.fromkeys(("measured", "low", "high"))
+    entry = {"id": claim.id, "statement": claim.statement, "chapter": claim.chapter}
+    tail = {"verdict": "open", "seeds": 0, "blind": claim.blind}
+    return entry | {"predicted": claim.prediction.value} | nothing | tail
+
+
+def tables(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]:
+    """The claims and the odds of errors, by the names of their places on the ledger's page."""
+    measured = {record["id"]: (page, record) for page, notebook in notebooks.items() for record in records(notebook)}
+    found = [record for _, record in measured.values() if record["id"] in ledger]
+    return {"claims": _list(ledger, measured), "errors": _errors(ledger, found)}
+
+
+def _list(ledger: Mapping[str, Claim], measured: Mapping[str, tuple[Page, Record]]) -> str:
+    verdicts = {name: measured[name][1]["verdict"] if name in measured else "open" for name in ledger}
+    times = Counter(verdicts.values())
+    choices = "".join(
+        f'<label><input type="radio" name="verdict" value="{value}"{" checked" if value == "all" else ""}> '
+        f"{value} ({times[value] if value != 'all' else len(ledger)})</label> "
+        for value in ("all", "confirmed", "refined", "refuted", "open")
+    )
+    ordered = sorted(ledger.values(), key=lambda claim: _in_order(claim.id))
+    entries = "".join(_entry(claim, measured.get(claim.id)) for claim in ordered)
+    form = f'<fieldset class="ledger-filter"><legend>Verdict</legend>{choices}</fieldset>'
+    return f'<div class="ledger">{form}{entries}</div>\n'
+
+
+def _in_order(name: str) -> tuple[bool, list[tuple[int, str]]]:
+    """The paper's claims first; C2 before C10."""
+    parts = [(int(part or 0), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
+    return not re.match(r"C\d", name), parts
+
+
+def _entry(claim: Claim, found: tuple[Page, Record] | None) -> str:
+    table = [("predicted", markup.escaped(claims.predicted(claim.prediction)))]
+    if claim.alternative:
+        table.append(("or else", markup.escaped(claims.predicted(claim.alternative))))
+    table.append(("test", markup.escaped(claim.test)))
+    if found:
+        page, record = found
+        verdict = record["verdict"]
+        starts = f", {record['seeds']:,} starts" if record["seeds"] else ""
+        table.append(("measured", markup.escaped(claims.measurement(record, claim.digits) + starts)))
+        name, number = markup.escaped(page.name), markup.escaped(page.name[:2].lstrip("0"))
+        where = f'<a href="{name}.html#claim-{claim.id}">chapter {number}</a>'
+        if verdict != claim.expected:
+            table.append(("expected", claim.expected))
+    else:
+        verdict, where = "open", f"chapter {markup.escaped(claim.chapter[:2].lstrip('0'))}, not yet in the book"
+    if claim.amended:
+        table.append(("amended", markup.escaped(claim.amended)))
+    rows = "".join(f'<tr><th scope="row">{key}</th><td>{value}</td></tr>' for key, value in table)
+    return (
+        f'<div class="claim claim-{verdict}" id="ledger-{claim.id}"><p class="claim-head"><b>{claim.id}</b> '
+        f'<span class="claim-verdict">{verdict}</span></p><p>{markup.escaped(claim.statement)}</p>'
+        f'<table>{rows}</table><p class="claim-ledger">{where} · {"blind" if claim.blind else "not blind"} · '
+        f"registered {claim.registered}</p></div>"
+    )
+
+
+def chance(claim: Claim, record: Record) -> float | None:
+    """The chance of an interval this far from the tolerance's edge if the truth were on it; None without statistics.
+
+    Normal errors, as wide as the interval's half on the side of the edge. For a confirmed claim the nearer edge counts,
+    as in two one-sided tests; for a refuted one the edge that it lies beyond, and the chance to lie as far beyond the
+    other; for a refined one the greater of the two chances, that the prediction holds and that the alternative fails.
+    """
+    measured, low, high = record["measured"], record["low"], record["high"]
+    if record["verdict"] == "open" or not str(record.get("interval", "")).startswith("95 %") or not low < high:
+        return None
+    if record["verdict"] == "confirmed":
+        return _outside(claim.prediction, record)
+    value, tolerance, _ = claim.prediction
+    side = 1 if measured > value else -1
+    half = measured - low if side == 1 else high - measured
+    z = _distance(side * (measured - value) - tolerance, half)
+    p = float(stats.norm.sf(z) + stats.norm.sf(z + _distance(2 * tolerance, half)))
+    refined = record["verdict"] == "refined" and claim.alternative
+    return max(p, _outside(refined, record)) if refined else p
+
+
+def _outside(prediction: Prediction, record: Record) -> float:
+    """The chance of an interval this far inside the tolerance if the truth were on its nearer edge."""
+    value, tolerance, _ = prediction
+    measured = record["measured"]
+    z = min(
+        _distance(measured - value + tolerance, measured - record["low"]),
+        _distance(value + tolerance - measured, record["high"] - measured),
+    )
+    return float(stats.norm.sf(z))
+
+
+def _distance(gap: float, half: float) -> float:
+    """A gap in standard errors."""
+    return float(gap / half * _Z) if half > 0 else math.inf
+
+
+def _errors(ledger: Mapping[str, Claim], found: Sequence[Record]) -> str:
+    decided = [record for record in found if record["verdict"] != "open"]
+    tested = [(record, p) for record in decided if (p := chance(ledger[record["id"]], record)) is not None]
+    expected = _ONE_SIDED * sum(1 + (record["verdict"] != "confirmed") for record, _ in tested)
+    text = (
+        f"Of {len(ledger)} registered claims {len(found)} have been measured and {len(decided)} decided. "
+        f"{len(tested)} verdicts rest on a 95 % interval of confidence; the others are exact, or come with the range "
+        "of what was seen, which says nothing about chance. At worst, where the truth lies on the edge of the "
+        "tolerance, a confirmation by interval is false once in forty times; a refutation once in twenty, if the "
+        f"tolerance is narrow. So of {len(tested)} at most {expected:.2g} are expected to be false.\n"
+    )
+    if not tested:
+        return text
+    adjusted = inference.holm([p for _, p in tested])
+    rows = "".join(
+        f'| <a href="#ledger-{record["id"]}">{record["id"]}</a> | {record["verdict"]} | {_p(p)} | {_p(q)} |\n'
+        for (record, p), q in zip(tested, adjusted, strict=True)
+    )
+    stand = sum(q <= 2 * _ONE_SIDED for q in adjusted)
+    return (
+        f"{text}\nHolm's adjustment asks for more: that they be free of error all together, in 95 cases of a hundred. "
+        "*Chance* is that of a measurement so far inside or outside the tolerance if the truth were on its edge, with "
+        f"normal errors. {stand} of {len(tested)} verdicts stand after the adjustment.\n\n"
+        f"| claim | verdict | chance | after Holm |\n|---|---|---:|---:|\n{rows}"
+    )
+
+
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"

@@ -1,0 +1,152 @@
+"""Where numbers come from: commit, code, versions and machine, stamped on executed chapters and shown on every page."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+from nbformat import NotebookNode
+
+from poly.press.chapters import Page, code_cells, figures_of
+from poly.press.execute import machine
+from poly.press.execute.parameters import known_parameters
+from poly.press.execute.progress import duration
+from poly.press.figures import figure_data
+from poly.press.render import markup
+
+Stamp = dict[str, Any]
+# What decides a chapter's numbers, besides Python.
+LIBRARIES = ("numpy", "scipy", "torch", "numba", "statsmodels", "matplotlib")
+
+
+def book(root: Path) -> Stamp:
+    """What the book as a whole was made from: commit, and hashes of the package and of its requirements."""
+    return {
+        "commit": _commit(root),
+        "package": _package(root),
+        "requirements": _hash([root / "requirements.txt"], root),
+    }
+
+
+def run(root: Path, notebook: NotebookNode, *, seconds: float, memory: int) -> Stamp:
+    """The stamp of an executed chapter; ``memory`` is the most that its kernel held, in bytes."""
+    return book(root) | {
+        "seeds": {name: value for name, value in _parameters(notebook).items() if "seed" in name},
+        "python": platform.python_version(),
+        "libraries": {name: version for name in LIBRARIES if (version := _version(name))},
+        "processor": processor(),
+        "cores": machine.cores(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "seconds": round(seconds, 1),
+        "peak_memory_gib": round(memory / 2**30, 2),
+        "cells": [round(cell.metadata.get("papermill", {}).get("duration") or 0.0, 2) for cell in code_cells(notebook)],
+    }
+
+
+def processor() -> str:
+    """The processor's name as its maker writes it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def foot(stamp: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The foot of a page, as HTML: the stamp of its run, if it has one, and what the book was rendered from."""
+    rows = {}
+    if stamp:
+        rows = {
+            "executed": f"{stamp['date']}, in {duration(stamp['seconds'])}",
+            "memory": f"at most {stamp['peak_memory_gib']:g} GiB",
+            "at commit": stamp["commit"],
+            "package": stamp["package"][:12],
+            "requirements": stamp["requirements"][:12],
+            "seeds": ", ".join(f"{name} = {value}" for name, value in stamp["seeds"].items()) or "none",
+            "Python": stamp["python"],
+            "libraries": ", ".join(f"{name} {version}" for name, version in stamp["libraries"].items()),
+            "machine": f"{stamp['processor']}, {stamp['cores']} cores, {stamp['memory_gib']:g} GiB",
+        }
+    rows |= {
+        "rendered at": f"commit {now['commit']}, package {now['package'][:12]}, requirements {now['requirements'][:12]}"
+    }
+    cells = "".join(
+        f'<tr><th scope="row">{key}</th><td>{markup.escaped(value)}</td></tr>' for key, value in rows.items()
+    )
+    return f'<details class="provenance"><summary>How this page was made</summary><table>{cells}</table></details>'
+
+
+def whole(root: Path, notebooks: Mapping[Page, NotebookNode]) -> str:
+    """``provenance.json``: the book's stamp, each chapter's, and SHA-256 of each figure's numbers as offered."""
+    chapters = {}
+    for page, notebook in notebooks.items():
+        stamp = notebook.metadata.get("poly", {})
+        chapters[page.name] = {
+            "key": stamp.get("key", ""),
+            "run": stamp.get("provenance", {}),
+            "figures": {each["name"]: figure_hash(each) for each in figures_of(notebook)},
+        }
+    return json.dumps({"book": book(root), "chapters": chapters}, indent=1, ensure_ascii=False) + "\n"
+
+
+def figure_hash(figure: Mapping[str, Any]) -> str:
+    """SHA-256 of the archive that the page offers for download."""
+    return hashlib.sha256(figure_data.npz(figure_data.unpack(figure["data"]).series)).hexdigest()
+
+
+def _parameters(notebook: NotebookNode) -> dict[str, Any]:
+    return {name: parameter.default for name, parameter in known_parameters(notebook).items()}
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _commit(root: Path) -> str:
+    """The commit that holds the book, and whether files have changed since; else "unknown".
+
+    A book that was unpacked inside another repository is not in that one's commits, whatever its variables say.
+    """
+    try:
+        at_its_top = git(root, "rev-parse", "--show-prefix") in (b"", b"\n")
+        needed = [git(root, "cat-file", "-e", f"HEAD:{name}") for name in ("_toc.yml", "src/poly")]
+        if not at_its_top or None in needed:
+            return "unknown"
+        commit = (git(root, "rev-parse", "--short=12", "HEAD") or b"").decode().strip()
+        changed = bool(git(root, "status", "--porcelain", "--untracked-files=no"))
+    except OSError:
+        return "unknown"
+    return f"{commit} with changes" if commit and changed else commit or "unknown"
+
+
+def git(root: Path, *words: str) -> bytes | None:
+    """Return what git prints for the repository at a folder, whatever its variables say; None where it fails."""
+    variables = {name: value for name, value in os.environ.items() if not name.upper().startswith("GIT_")}
+    done = subprocess.run(["git", "-C", str(root), *words], env=variables, capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 else None
+
+
+def _package(root: Path) -> str:
+    return _hash(sorted((root / "src" / "poly").rglob("*.py")), root)
+
+
+def _hash(files: Iterable[Path], root: Path) -> str:
+    found = hashlib.sha256()
+    for path in files:
+        if path.is_file():
+            # The same on every machine, with whatever line ends git has checked it out.
+            text = path.read_bytes().replace(b"\r\n", b"\n")
+            found.update(f"{path.relative_to(root).as_posix()} {hashlib.sha256(text).hexdigest()}\n".encode())
+    return found.hexdigest()

@@ -1,0 +1,154 @@
+"""Figures as the book shows them: one style, fixed colors for fixed things, alt text, caption and numbers always.
+
+``show`` leaves alt text, caption, name and plotted numbers in the output's metadata; staging turns them into a numbered
+figure of the page. A reader of the live notebook sees the caption below the picture.
+"""
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from IPython.display import display
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from poly.press.figures import figure_data, levels
+from poly.press.figures.figure_data import statistical
+from poly.press.figures.sliders import Axis, Explore, Series
+
+__all__ = ["COLORS", "FOLDER", "Axis", "Explore", "Series", "rounding", "show", "statistical", "subplots"]
+
+# Names a folder into which figures write what they keep of their numbers, to be compared with the stored ones.
+FOLDER = "POLY_FIGURES"
+
+# Okabe and Ito's palette, told apart by color-blind readers; one thing, one color, in every chapter.
+COLORS = {
+    "theory": "#222222",
+    "paper": "#D55E00",
+    "flow": "#0072B2",
+    "run": "#6A3D9A",
+    "adamw": "#B87400",
+    "benign": "#009E73",
+    "malign": "#CC79A7",
+    "null": "#8C8C8C",
+    "positive": "#D55E00",
+    "negative": "#0072B2",
+}
+
+# Retina-sharp on a screen, and sharp on paper at the book's column width.
+_DPI = 220
+_CSS_DPI = 96
+
+# Not as the reader's own matplotlibrc has it: pictures would have other sizes, or need a TeX that is not there.
+mpl.rcdefaults()
+mpl.rcParams.update(
+    {
+        "font.size": 10.5,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": "#E4E4E4",
+        "grid.linewidth": 0.6,
+        "lines.linewidth": 1.8,
+        "legend.frameon": False,
+        "image.interpolation": "nearest",
+    }
+)
+
+
+def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (7.2, 4.2), **options: Any) -> Any:
+    """An empty figure and its axes, as ``plt.subplots``, that is displayed by ``show`` and by nothing else.
+
+    Args:
+        rows, columns: of the grid of axes.
+        size: width and height in inches; 7.2 fills the book's column.
+        options: as ``Figure.subplots``.
+    """
+    fig = Figure(figsize=size, layout="constrained")
+    return fig, fig.subplots(rows, columns, **options)
+
+
+def rounding(
+    values: ArrayLike, tolerance: float = levels.TOLERANCE, absolute: float = 0.0, redrawn: float = 0.0
+) -> levels.Series:
+    """Declare a series that another run meets within a rounding error of its own.
+
+    Args:
+        values: the series.
+        tolerance: the largest error of a number, relative to its size.
+        absolute: the largest error besides, in the units of the plot.
+        redrawn: the same, where networks of a statistical series of this figure came out otherwise.
+    """
+    return levels.Series(values, levels.Rule("rounding", tolerance, absolute, redrawn))
+
+
+def show(
+    fig: Figure,
+    name: str,
+    *,
+    data: Mapping[str, ArrayLike | levels.Series],
+    alt: str,
+    caption: str,
+    level: levels.Level,
+    tolerance: float = levels.TOLERANCE,
+    absolute: float = 0.0,
+    keep_colors: bool = False,
+    explore: Explore | None = None,
+) -> None:
+    """Show a finished figure in the chapter, and keep the numbers that it plots.
+
+    Args:
+        fig: the figure.
+        name: label for cross-references, unique in the book, such as "fig-row-race".
+        data: the plotted numbers, series by name, of any shapes; NaN where the plot has a gap. A series with a level
+            of its own is given as ``statistical(networks)`` or ``rounding(values, tolerance)``.
+        alt: what the figure shows, for a reader who cannot see it.
+        caption: understandable without the text around it; markdown, may hold ``$math$``.
+        level: how well another run must meet all other series: "exact" or "rounding" (see ``levels``).
+        tolerance: the largest rounding error of a number, relative to its size.
+        absolute: the largest rounding error besides, in the units of the plot.
+        keep_colors: True where the dark theme must not invert the picture, as for heat maps.
+        explore: a slider over numbers, with which the page redraws the figure below the static one.
+
+    Raises:
+        ValueError: an unfit name, an empty alt text or caption, no numbers, or an unknown level.
+    """
+    figure_data.check_name(name)
+    for field, value in (("alt", alt), ("caption", caption)):
+        if not value.strip():
+            raise ValueError(f"figure {name!r}: {field} is empty, every figure has one")
+    try:
+        slider, moved = explore.pack() if explore else (None, {})
+        redrawn = explore.redrawn if explore else 0.0
+        of_slider = {each: rounding(values, tolerance, absolute, redrawn) for each, values in moved.items()}
+        packed = figure_data.pack({**data, **of_slider}, level, tolerance, absolute)
+    except ValueError as error:
+        raise ValueError(f"figure {name!r}: {error}") from None
+    if folder := os.environ.get(FOLDER):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / f"{name}.json").write_text(json.dumps(packed), encoding="utf-8")
+    picture = io.BytesIO()
+    fig.savefig(picture, format="png", dpi=_DPI)
+    width = round(fig.get_figwidth() * _CSS_DPI)
+    about: dict[str, Any] = {
+        "name": name,
+        "alt": alt,
+        "caption": caption,
+        "theme": "keep" if keep_colors else "invert",
+        "width": width,
+        "data": packed,
+    }
+    if slider:
+        about["explore"] = slider
+    display(  # type: ignore[no-untyped-call]
+        {"image/png": picture.getvalue(), "text/plain": f"<figure {name}>"},
+        raw=True,
+        metadata={"poly": {"figure": about}, "image/png": {"width": width}},
+    )
+    beside = {"text/markdown": f"*{caption}*", "text/plain": caption}
+    display(beside, raw=True, metadata={"poly": {"caption": True}})  # type: ignore[no-untyped-call]

@@ -1,0 +1,390 @@
+"""The numbers behind a figure: kept in its output, offered for download, and compared with those of another run.
+
+A figure declares by which rule its series must be met again (``levels``), and may name another rule for a series. A
+series ``x`` that is a mean over networks is kept with its standard error ``x_se`` and with the numbers of all networks,
+``x_networks``. Where something else is plotted of them, such as a mean with an interval, ``x`` is that.
+"""
+
+import base64
+import binascii
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from poly.press.figures import levels
+from poly.press.figures.levels import TOLERANCE, Rule, Series
+
+Array = NDArray[Any]
+_DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error)
+# Files and labels are called by the figure's name: it is no path, and no device of Windows.
+_NAME = re.compile(r"(?!(?:con|prn|aux|nul|com\d|lpt\d)$)[a-z][a-z0-9_-]{0,63}", re.IGNORECASE | re.ASCII)
+# Zip archives hold times; the same arrays must give the same bytes.
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
+_NETWORKS, _ERROR = "_networks", "_se"
+# A share of what is allowed that stands for all that are larger, and the same of a move, which JSON can hold.
+_FAR, _MOST = 1e3, 1e300
+# Networks whose numbers differ by less, relatively, ended in the same way.
+_SAME = 1e-5
+
+
+class FigureData(NamedTuple):
+    """Series by name, the rule by which another run must meet them, and the rules of series that have their own."""
+
+    series: dict[str, Array]
+    rule: Rule
+    own: dict[str, Rule]
+
+    def rule_of(self, name: str) -> Rule:
+        """Return the rule of one series."""
+        return self.own.get(name, self.rule)
+
+
+def statistical(networks: ArrayLike, shown: ArrayLike | None = None) -> Series:
+    """Declare a series that is a mean over networks, each of which rounding may send another way.
+
+    Args:
+        networks: the number of every network, (networks, *points), at least two; NaN where one has none.
+        shown: what is plotted in place of the mean, (*points,) or (*points, k), such as a mean with its interval. It
+            must be as before where all networks are; else it may move by twice what the mean may.
+
+    Raises:
+        ValueError: fewer than two networks, or ``shown`` of another shape.
+    """
+    values = np.asarray(networks)
+    if values.ndim == 0 or len(values) < 2:
+        raise ValueError(f"networks: has shape {values.shape}, must have two or more networks on the first axis")
+    if shown is None:
+        return Series(values, Rule("statistical"))
+    points, there = values.shape[1:], np.shape(shown)
+    if there[: len(points)] != points or len(there) > len(points) + 1:
+        raise ValueError(f"shown: has shape {there}, must be {points}, or that and one more axis")
+    return Series(values, Rule("statistical", shown=True), shown)
+
+
+def check_name(name: Any) -> None:
+    """Refuse a figure's name that could lead a file elsewhere.
+
+    Raises:
+        ValueError: another name than letters, digits, "-" and "_", at most 64, a letter first.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        shown = f"{name!r:.80}"
+        raise ValueError(f"figure {shown}: its name must be letters, digits, '-' and '_', at most 64, a letter first")
+
+
+def pack(
+    data: Mapping[str, ArrayLike | Series],
+    level: str,
+    tolerance: float = TOLERANCE,
+    absolute: float = 0.0,
+) -> dict[str, Any]:
+    """What an output's metadata keeps of plotted numbers.
+
+    Raises:
+        ValueError: no series, one that is not made of numbers or holds infinity, an unknown level, a tolerance
+            outside (0, 1), an absolute one that is negative, or a figure whose level is "statistical": that is said of
+            each series, with its networks.
+    """
+    levels.check(Rule(level, tolerance, absolute))  # type: ignore[arg-type]
+    if level == "statistical":
+        raise ValueError("level='statistical', must be said of each series: figures.statistical(networks)")
+    if not isinstance(data, Mapping) or not data:
+        raise ValueError(f"data={data!r}, must map names to the plotted numbers")
+    series: dict[str, Array] = {}
+    own: dict[str, dict[str, Any]] = {}
+    for name, given in data.items():
+        values = np.asarray(given.values if isinstance(given, Series) else given)
+        if isinstance(given, Series):
+            levels.check(given.rule)
+            own[str(name)] = {key: value for key, value in given.rule._asdict().items() if value}
+        if isinstance(given, Series) and given.rule.level == "statistical":
+            series[f"{name}{_NETWORKS}"] = values
+            series[str(name)], series[f"{name}{_ERROR}"] = levels.mean(values)
+            if given.shown is not None:
+                series[str(name)] = np.asarray(given.shown)
+        else:
+            series[str(name)] = values
+    for name, values in series.items():
+        if values.dtype.kind not in "biuf" or not values.size:
+            raise ValueError(f"data: series {name!r} has type {values.dtype} and shape {values.shape}, must be numbers")
+        if np.isinf(values).any():
+            raise ValueError(f"data: series {name!r} holds infinity, which no plot shows; NaN leaves a gap")
+    text = base64.b64encode(npz(series)).decode()
+    packed = {"npz": text, "level": level, "tolerance": tolerance, "absolute": absolute}
+    return packed | ({"own": own} if own else {})
+
+
+def unpack(packed: Any) -> FigureData:
+    """The reverse of ``pack``.
+
+    Raises:
+        ValueError: what was packed is missing or damaged.
+    """
+    if not isinstance(packed, dict) or not packed.get("npz"):
+        raise ValueError("has no plotted numbers")
+    rule = Rule(packed.get("level"), packed.get("tolerance"), packed.get("absolute", 0.0))  # type: ignore[arg-type]
+    levels.check(rule._replace(tolerance=TOLERANCE, absolute=0.0))
+    try:
+        levels.check(rule)
+        own = {str(name): Rule(**given) for name, given in packed.get("own", {}).items()}
+        for each in own.values():
+            levels.check(each)
+        with np.load(io.BytesIO(base64.b64decode(packed["npz"], validate=True)), allow_pickle=False) as archive:
+            series = dict(archive.items())
+        for name, each in own.items():
+            if each.level == "statistical" and not {name, f"{name}{_NETWORKS}", f"{name}{_ERROR}"} <= series.keys():
+                raise ValueError(f"series {name!r} lacks its networks")
+        return FigureData(series, rule, own)
+    except (KeyError, TypeError, AttributeError, ValueError, OSError, EOFError, binascii.Error, *_DAMAGE) as error:
+        raise ValueError(f"its plotted numbers are damaged: {error}") from None
+
+
+def npz(series: Mapping[str, Array]) -> bytes:
+    """The series in numpy's archive format, bit for bit; equal series give equal bytes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, values in series.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(values), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _NO_TIME), member.getvalue())
+    return out.getvalue()
+
+
+def csv(series: Mapping[str, Array]) -> str:
+    """The series as a table: a column each where all are lists of one length, else one row for each number."""
+    if len({values.shape for values in series.values()}) == 1 and next(iter(series.values())).ndim == 1:
+        return str(pd.DataFrame(series).to_csv(index=False, lineterminator="\n"))
+    most = max(values.ndim for values in series.values())
+    parts = []
+    for name, values in series.items():
+        places = np.indices(values.shape).reshape(values.ndim, values.size)
+        columns = {f"index_{axis}": places[axis] for axis in range(values.ndim)}
+        parts.append(pd.DataFrame({"series": name, **columns, "value": values.ravel().astype(object)}))
+    order = ["series", *(f"index_{axis}" for axis in range(most)), "value"]
+    table = pd.concat(parts).reindex(columns=order)
+    for axis in range(most):
+        table[f"index_{axis}"] = table[f"index_{axis}"].astype("Int64")
+    return str(table.to_csv(index=False, lineterminator="\n"))
+
+
+def moves(stored: FigureData, new: FigureData) -> dict[str, list[float]]:
+    """How far each plotted series moved: its largest move, and the largest share of what its level allows.
+
+    A number that is exact and moved, or that is none on one side, counts as a thousand times what is allowed. Series
+    that are not comparable, by their shapes or their networks, are left out.
+    """
+    found = {}
+    for name in stored.series.keys() & new.series.keys():
+        if _of_networks(name, stored) is not None or not _comparable(name, stored, new):
+            continue
+        off, allowed, _ = _compared(name, stored, new)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.where(off > 0, np.minimum(off / allowed, _FAR), 0.0)
+        share[np.isinf(off)] = _FAR
+        found[name] = [float(np.max(np.minimum(each, _MOST), initial=0.0)) for each in (off, share)]
+    return found
+
+
+class _Compared(NamedTuple):
+    """By how much each plotted number moved, by how much it may, and how its networks agree, where it has some."""
+
+    off: Array
+    allowed: Array
+    agreed: levels.Agreement | None
+
+
+def _compared(name: str, stored: FigureData, new: FigureData) -> _Compared:
+    """Compare a series that is comparable."""
+    before, rule = stored.series[name], stored.rule_of(name)
+    off = _off(before, new.series[name])
+    if rule.level != "statistical":
+        return _Compared(off, _band(before, rule, stored, new), None)
+    networks = [data.series[f"{name}{_NETWORKS}"] for data in (stored, new)]
+    agreed = levels.agreement(*networks)
+    allowed = _of_shown(before, agreed.allowed, *networks) if rule.shown else agreed.allowed
+    return _Compared(off, allowed, agreed)
+
+
+def _comparable(name: str, stored: FigureData, new: FigureData) -> bool:
+    """Whether a series, and its networks if it is statistical, have the same shapes on both sides."""
+    names = [name, f"{name}{_NETWORKS}"] if stored.rule_of(name).level == "statistical" else [name]
+    one, other = stored.series, new.series
+    return all(each in one and each in other and one[each].shape == other[each].shape for each in names)
+
+
+def _off(before: Array, after: Array) -> Array:
+    """By how much each number moved; infinitely where it is none on one side alone."""
+    if before.dtype.kind != "f" and after.dtype.kind != "f":  # whole numbers may be larger than those of a float
+        return np.where(before == after, 0.0, np.fmax(np.abs(after.astype(float) - before.astype(float)), 1.0))
+    before, after = before.astype(float), after.astype(float)
+    off = np.where(np.isnan(before) != np.isnan(after), np.inf, np.abs(after - before))
+    return np.where(np.isnan(off), 0.0, off)
+
+
+def _band(before: Array, rule: Rule, stored: FigureData, new: FigureData) -> Array:
+    """By how much each number of an exact or rounding series may move."""
+    if rule.level == "exact" or before.dtype.kind != "f":
+        return np.zeros(before.shape)
+    if rule.redrawn and not same_networks(stored, new):
+        rule = rule._replace(absolute=max(rule.absolute, rule.redrawn))
+    return levels.band(before, rule)
+
+
+def _of_shown(shown: Array, allowed: Array, before: Array, after: Array) -> Array:
+    """By how much each number that is shown of networks may move: twice what it may where a network came out otherwise.
+
+    Elsewhere twice as far as rounding moved a network of its point, absolutely or relatively.
+    """
+    here = shown.astype(float).reshape(*allowed.shape, -1)
+    same = np.asarray(~_networks_moved(before, after).any(0))
+    moved = np.max(_off(before, after), axis=0, initial=0.0)
+    size = np.max(np.abs(before.astype(float)), axis=0, initial=0.0, where=np.isfinite(before))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = np.where(moved > 0, moved / size, 0.0) * np.nanmax(np.abs(here), axis=-1, initial=0.0)
+        moved = np.where(moved > 0, 2 * np.fmax(moved, relative), 0.0)
+    band = levels.band(here, Rule("rounding")) + moved[..., None]
+    return np.where(same[..., None], band, 2 * allowed[..., None]).reshape(shown.shape)
+
+
+def _networks_moved(before: Array, after: Array) -> Array:
+    """Which numbers of which networks are others, by more than rounding leaves where no winner changes."""
+    return levels.excess(before.astype(float), after.astype(float), Rule("rounding", _SAME)) > 0
+
+
+def same_networks(stored: FigureData, new: FigureData) -> bool:
+    """Whether every network of every statistical series of a figure has the numbers that it had."""
+    for name in [each for each in stored.series if stored.rule_of(each).level == "statistical"]:
+        before, after = (data.series.get(f"{name}{_NETWORKS}") for data in (stored, new))
+        if before is None or after is None or before.shape != after.shape or _networks_moved(before, after).any():
+            return False
+    return True
+
+
+def differences(stored: FigureData, new: FigureData, perturbed: Mapping[str, float] | None = None) -> list[str]:
+    """What in ``new`` is not as stored, at the stored level: for each series where and by how much; empty if all is.
+
+    Args:
+        stored, new: of one figure.
+        perturbed: by how much perturbations moved a series, as far as known; each line says what that explains.
+    """
+    lost, added = stored.series.keys() - new.series.keys(), new.series.keys() - stored.series.keys()
+    found = [f"series {name!r} is gone" for name in sorted(lost)]
+    found += [f"series {name!r} is new" for name in sorted(added)]
+    for field in Rule._fields:
+        if getattr(stored.rule, field) != getattr(new.rule, field):
+            found.append(f"{field} was {getattr(stored.rule, field)}, is {getattr(new.rule, field)}")
+    for name in stored.own.keys() | new.own.keys():
+        if stored.rule_of(name) != new.rule_of(name):
+            found.append(f"series {name!r} was declared otherwise: {stored.rule_of(name)}; is: {new.rule_of(name)}")
+    for name in stored.series.keys() & new.series.keys():
+        before, after = stored.series[name], new.series[name]
+        if before.shape != after.shape or before.dtype.kind != after.dtype.kind:
+            was, now = f"{before.dtype.kind}{list(before.shape)}", f"{after.dtype.kind}{list(after.shape)}"
+            found.append(f"series {name!r} had type and shape {was}, has {now}")
+        elif _of_networks(name, stored) is None and _comparable(name, stored, new):
+            compared = _compared(name, stored, new)
+            lines = _of_their_networks(name, stored, new) if compared.agreed else []
+            lines = lines or _beyond(name, stored, new, compared) or _pooled(name, stored, new, compared)
+            moved = float(np.max(compared.off, initial=0.0))
+            found += [line + _explained(moved, (perturbed or {}).get(name)) for line in lines]
+    return sorted(found)
+
+
+def _explained(moved: float, perturbed: float | None) -> str:
+    if perturbed is None:
+        return ""
+    if moved <= 2 * perturbed:
+        return f"; perturbation explains it: it moved the series by up to {perturbed:.2g}"
+    return f"; perturbation does not explain it: it moved the series by at most {perturbed:.2g}"
+
+
+def _of_networks(name: str, data: FigureData) -> str | None:
+    """The statistical series that this one belongs to; None where it stands alone."""
+    for ending in (_NETWORKS, _ERROR):
+        base = name.removesuffix(ending)
+        if base != name and base in data.series and data.rule_of(base).level == "statistical":
+            return base
+    return None
+
+
+def _beyond(name: str, stored: FigureData, new: FigureData, compared: _Compared) -> list[str]:
+    """Where the plotted numbers of a series moved by more than they may: one line on the worst of them."""
+    before, after, rule = stored.series[name], new.series[name], stored.rule_of(name)
+    off, allowed, _ = compared
+    excess = np.where(off > allowed, off, 0.0)
+    excess[np.isinf(off)] = np.inf
+    if not excess.any():
+        return []
+    worst = _place(excess)
+    says = str(rule)
+    if rule.level == "statistical":
+        networks = len(stored.series[f"{name}{_NETWORKS}"])
+        says = f"allowed are ±{allowed[worst]:.2g} by what rounding does to its {networks} networks (statistical)"
+        if rule.shown and compared.agreed and not compared.agreed.shift[worst[: compared.agreed.shift.ndim]]:
+            says = f"{Rule('rounding')}, as its networks are as before"
+    elif before.dtype.kind != "f":
+        says = "must be the same (whole number)"
+    return [
+        f"series {name!r}{_index(worst)}: stored {before[worst]:.10g}, now {after[worst]:.10g}, {says}; "
+        f"{np.count_nonzero(excess)} of {excess.size} numbers differ"
+    ]
+
+
+def _of_their_networks(name: str, stored: FigureData, new: FigureData) -> list[str]:
+    """Means and standard errors that are not those of their networks."""
+    found = []
+    for data, when in ((stored, "stored"), (new, "new")):
+        for part, values in zip((name, f"{name}{_ERROR}"), levels.mean(data.series[f"{name}{_NETWORKS}"]), strict=True):
+            shown = part == name and stored.rule_of(name).shown
+            if not shown and (part not in data.series or (_off(values, data.series[part]) > _own_band(values)).any()):
+                found.append(f"series {part!r}, {when}: is not that of its networks")
+    return found
+
+
+def _own_band(values: Array) -> Array:
+    return levels.band(values, Rule("rounding", 1e-9))
+
+
+def _pooled(name: str, stored: FigureData, new: FigureData, compared: _Compared) -> list[str]:
+    """Whether the numbers of a statistical series moved together, or all of them, by more than they may on average."""
+    agreed = compared.agreed
+    if agreed is None:
+        return []
+    pooled, allowed = agreed.pooled, agreed.pooled_allowed
+    how = "on average its numbers moved by"
+    if stored.rule_of(name).shown and abs(pooled) <= allowed:
+        pooled, allowed = _pooled_shown(name, stored, new), 2 * allowed
+    if abs(pooled) <= allowed:
+        pooled, allowed = agreed.scatter, agreed.scatter_allowed
+        how = "the root mean square of its moves is"
+    if abs(pooled) <= allowed:
+        return []
+    networks = len(stored.series[f"{name}{_NETWORKS}"])
+    return [
+        f"series {name!r}: {how} {pooled:+.2g} standard errors, allowed are "
+        f"±{allowed:.2g} by what rounding does to its {networks} networks (statistical)"
+    ]
+
+
+def _pooled_shown(name: str, stored: FigureData, new: FigureData) -> float:
+    """The mean move of what is shown, in standard errors of the means; 0 where no point has such an error."""
+    error = stored.series[f"{name}{_ERROR}"]
+    off = new.series[name].astype(float) - stored.series[name].astype(float)
+    scale = np.broadcast_to(error.reshape(error.shape + (1,) * (off.ndim - error.ndim)), off.shape)
+    there = np.isfinite(off) & (scale > 0)
+    return float(np.mean(off[there] / scale[there])) if there.any() else 0.0
+
+
+def _place(excess: Array) -> tuple[Any, ...]:
+    return np.unravel_index(int(np.argmax(excess)), excess.shape)
+
+
+def _index(place: tuple[Any, ...]) -> str:
+    return "".join(f"[{int(k)}]" for k in place)

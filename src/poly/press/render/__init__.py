@@ -1,0 +1,408 @@
+"""Lay out the book as jupyter-book wants it, render it, and swap the result in whole."""
+
+import copy
+import errno
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode, from_dict
+
+from poly.press import addresses, claims, record
+from poly.press.chapters import (
+    KERNELSPEC,
+    Page,
+    PressError,
+    check_outputs,
+    discard,
+    emptied,
+    figures_of,
+    give_ids,
+    notebook_text,
+    outputs_of,
+    read_text,
+    said,
+    what_failed,
+    write_whole,
+)
+from poly.press.claims import ledger
+from poly.press.execute import provenance, surroundings
+from poly.press.figures import figure_data, levels, sliders
+from poly.press.render import chapter_page, launch_buttons, postprocess, rounding_tables, run_time, sources, stylesheet
+
+NUMBERS = "numbers"  # the folder of the figures' downloads, beside the staged chapters
+WIDGET = "application/vnd.jupyter.widget-view+json"
+PRESS = Path(__file__).parents[1]
+STRICT = ("-W", "-n", "--keep-going")
+# What jupyter-book says where the disk is full, or does not take its files.
+DISK = (errno.EACCES, errno.EFBIG, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO)
+REFUSED = re.compile(rf"\[Errno (?:{'|'.join(map(str, DISK))})\] ([^:\n]+)(?:: '([^'\n]+)')?")
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+SKIPPED = shutil.ignore_patterns(*sources.PASSED_OVER, "*.ipynb")
+
+
+def render(
+    root: Path,
+    out: Path,
+    pages: Iterable[Page],
+    notebooks: Mapping[Page, NotebookNode],
+    *,
+    strict: bool = True,
+) -> bool:
+    """Render the pages into `out`/html, with these notebooks for the chapters; say whether anything had to be done.
+
+    `out`/html is replaced at the very end, by renames, and only by a complete book. Nothing is rendered when what is
+    staged, and this module, are as they were for the book that is there. With `strict`, every warning of
+    jupyter-book is an error.
+    """
+    pages = list(pages)
+    gate(notebooks)
+    with _one_line(out):
+        repair(out)
+        return _render(root, out, pages, notebooks, strict)
+
+
+@contextmanager
+def _one_line(out: Path) -> Iterator[None]:
+    """Turn what the system refuses while the book is staged and rendered, such as a full disk, into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise PressError(f"{what_failed(error, out)}; the last book stays") from None
+
+
+def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, NotebookNode], strict: bool) -> bool:
+    stage = emptied(out / "stage")
+    registered = record.registered(root)
+    url = launch_buttons.home(root)
+    _lay_out(root, stage, pages, notebooks, registered, url)
+    tables = {
+        **run_time.tables(root, notebooks),
+        **rounding_tables.tables(root, notebooks),
+        **ledger.tables(registered, notebooks),
+    }
+    for page in pages:
+        if page not in notebooks:
+            _fill(stage / f"{page.docname}{page.path.suffix}", tables)
+    stamp, stamp_file = _stamp(root, stage, strict), out / "html.stamp"
+    expected = [f"{page.docname}.html" for page in pages]
+    current = stamp_file.is_file() and stamp_file.read_text(encoding="utf-8") == stamp
+    if current and all((out / "html" / name).is_file() for name in expected):
+        return False
+    html = _jupyter_book(stage, out, strict)
+    missing = [name for name in expected if not (html / name).is_file()]
+    if missing:
+        raise PressError(f"jupyter-book finished without an error but did not make {', '.join(missing)}")
+    postprocess.finish(html)
+    (html / ".nojekyll").touch()  # a web host that runs Jekyll leaves out folders that begin with _
+    if faults := addresses.foreign(html):
+        raise PressError(f"pages call no other host, but {faults[0]}")
+    for page, notebook in notebooks.items():  # what the download button gives
+        source = html / "_sources" / f"{page.docname}.ipynb"
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text(notebook_text(launch_buttons.to_run(notebook, url)), encoding="utf-8", newline="\n")
+    listed = json.dumps(ledger.published(registered, notebooks), indent=1, ensure_ascii=False)
+    (html / "claims.json").write_text(listed + "\n", encoding="utf-8", newline="\n")
+    (html / "provenance.json").write_text(provenance.whole(root, notebooks), encoding="utf-8", newline="\n")
+    stamp_file.unlink(missing_ok=True)
+    _swap(html, out)
+    write_whole(stamp_file, stamp)
+    return True
+
+
+def gate(notebooks: Mapping[Page, NotebookNode]) -> None:
+    """Refuse what jupyter-book would render without a word.
+
+    These are failed cells, scripts and outputs of endless length, and figures without numbers or of one name.
+    """
+    shown_in: dict[str, str] = {}
+    for page, notebook in notebooks.items():
+        if any(output.output_type == "error" for _, output in outputs_of(notebook)):
+            raise PressError(f"{page.name} holds the output of a failed cell")
+        check_outputs(page.name, notebook)
+        try:
+            figures = figures_of(notebook)
+        except PressError as error:
+            raise PressError(f"{page.name}: {error}") from None
+        for figure in figures:
+            name = figure["name"]
+            if other := shown_in.get(name.lower()):  # labels, and files on some systems, do not tell case
+                raise PressError(f"{page.name}: figure {name!r} is shown in {other} already, names are unique")
+            shown_in[name.lower()] = page.name
+            try:
+                numbers = figure_data.unpack(figure.get("data"))
+                if "explore" in figure:
+                    sliders.html(figure["explore"], numbers.series, name)
+            except (ValueError, LookupError, TypeError) as error:
+                raise PressError(f"{page.name}: figure {name!r}: {error}") from None
+
+
+def _lay_out(
+    root: Path,
+    stage: Path,
+    pages: Iterable[Page],
+    notebooks: Mapping[Page, NotebookNode],
+    registered: Mapping[str, claims.Claim],
+    url: str | None,
+) -> None:
+    """Copy the book's files, the chapters as pages; each page says at its foot what it was made from.
+
+    These feet are all that differs between two builds of one commit.
+    """
+    shutil.copytree(root / "book", stage / "book", ignore=SKIPPED)
+    for name in ("_config.yml", "_toc.yml", "references.bib"):
+        if (root / name).is_file():
+            shutil.copyfile(root / name, stage / name)
+    if url is not None:
+        config = stage / "_config.yml"
+        config.write_text(
+            launch_buttons.configured(config.read_text(encoding="utf-8"), url), encoding="utf-8", newline="\n"
+        )
+    now = provenance.book(root)
+    words = root / "book" / "glossary.md"
+    meanings = chapter_page.glossary(read_text(words)) if words.is_file() else {}
+    for page in pages:
+        if page not in notebooks:
+            with (stage / f"{page.docname}{page.path.suffix}").open("a", encoding="utf-8", newline="\n") as file:
+                file.write(f"\n\n{provenance.foot({}, now)}\n")
+    for page, notebook in notebooks.items():
+        path = stage / f"{page.docname}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged = chapter_page.framed(for_the_page(notebook, page.name), page.name, registered, meanings)
+        source = provenance.foot(notebook.metadata.get("poly", {}).get("provenance", {}), now)
+        staged.cells.append(from_dict({"cell_type": "markdown", "id": "foot", "metadata": {}, "source": source}))  # type: ignore[no-untyped-call]
+        give_ids(staged)
+        path.write_text(notebook_text(staged), encoding="utf-8", newline="\n")
+        for figure in figures_of(notebook):
+            series = figure_data.unpack(figure["data"]).series
+            target = path.parent / NUMBERS / figure["name"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.with_suffix(".csv").write_text(figure_data.csv(series), encoding="utf-8", newline="\n")
+            target.with_suffix(".npz").write_bytes(figure_data.npz(series))
+
+
+def _fill(page: Path, tables: Mapping[str, str]) -> None:
+    """Put the tables into the staged page: each in the place of the line ``% name``."""
+    text = read_text(page)
+    for name, table in tables.items():
+        text = text.replace(f"% {name}\n", table)
+    page.write_text(text, encoding="utf-8", newline="\n")
+
+
+def for_the_page(notebook: NotebookNode, name: str) -> NotebookNode:
+    """A copy of the notebook as the page shows it.
+
+    A figure's output says its name, alt text and caption; here they become what myst-nb reads, so that the figure is
+    numbered and can be referred to. Its caption in the live notebook is dropped. Traces of the execution, such as
+    times, are dropped too: two builds give the same page.
+    """
+    page = copy.deepcopy(notebook)
+    page.metadata.update(kernelspec=dict(KERNELSPEC), language_info={"name": "python"})
+    for trace in ("papermill", "poly", "widgets"):  # the last makes myst-nb load scripts from other hosts
+        page.metadata.pop(trace, None)
+    page.cells = [part for cell in chapter_page.folded(page.cells) for part in _cell_parts(cell, name)]
+    return page
+
+
+def _cell_parts(cell: NotebookNode, name: str) -> list[NotebookNode]:
+    """The cell as the page shows it: one cell, or several where a figure stands beside other outputs.
+
+    myst-nb makes a figure of every output of a cell that has figure settings, so a figure gets a cell of its own.
+    """
+    for trace in ("papermill", "execution", "ExecuteTime"):
+        cell.metadata.pop(trace, None)
+    if cell.cell_type != "code":
+        return [cell]
+    for output in cell.outputs:
+        output.get("data", {}).pop(WIDGET, None)  # dead without a kernel
+    shown = [output for output in cell.outputs if "caption" not in said(output) and output.get("data") != {}]
+    groups: list[list[NotebookNode]] = [[]]
+    for output in shown:
+        figure = "figure" in said(output)
+        if groups[-1] and (figure or "figure" in said(groups[-1][-1])):
+            groups.append([])
+        groups[-1].append(output)
+    parts = [cell, *(_outputs_cell(cell, number) for number in range(1, len(groups)))]
+    for part, outputs in zip(parts, groups, strict=True):
+        part.outputs = outputs
+        _mark_figure(part, name)
+    return [each for part in parts for each in (part, *_sliders(part))]
+
+
+def _sliders(cell: NotebookNode) -> list[NotebookNode]:
+    """The slider of the cell's figure, if it has one, as a cell below it."""
+    shown = [said(output).get("figure", {}) for output in cell.get("outputs", [])]
+    return [from_dict(_slider(figure)) for figure in shown if "explore" in figure]  # type: ignore[no-untyped-call]
+
+
+def _slider(figure: dict[str, Any]) -> dict[str, Any]:
+    text = sliders.html(figure["explore"], figure_data.unpack(figure["data"]).series, figure["name"])
+    return {"cell_type": "markdown", "id": f"explore-{figure['name']}"[:64], "metadata": {}, "source": text}
+
+
+def _outputs_cell(cell: NotebookNode, number: int) -> NotebookNode:
+    """A cell for further outputs of `cell`, without its source."""
+    further = copy.deepcopy(cell)
+    further.source = ""
+    if "id" in further:
+        further.id = f"{cell.id[:60]}-{number}"
+    tags = set(cell.metadata.get("tags", [])) & {"hide-output", "remove-output", "remove-cell"}
+    further.metadata["tags"] = sorted({*tags, "remove-input"})
+    return further
+
+
+def _mark_figure(cell: NotebookNode, name: str) -> None:
+    for output in cell.outputs:
+        if "figure" in said(output):
+            figure = said(output)["figure"]
+            image = {"alt": figure["alt"]}
+            if "width" in figure:
+                image["width"] = f"{figure['width']}px"
+            if figure.get("theme") == "keep":  # colors that mean something are not inverted in the dark theme
+                image["classes"] = "no-invert"
+            settings = cell.metadata.setdefault("mystnb", {})
+            settings["image"] = {**image, **settings.get("image", {})}
+            caption = f"{figure['caption']} {_downloads(figure)}"
+            settings["figure"] = {"name": figure["name"], "caption": caption, **settings.get("figure", {})}
+        elif any(kind.startswith("image/") for kind in output.get("data", {})) and not _alt(cell):
+            first = (cell.source.splitlines() or ["…"])[0]
+            raise PressError(
+                f"{name}: the cell that begins {first!r} shows a picture without alt text: figures.show it"
+            )
+
+
+def _downloads(figure: dict[str, Any]) -> str:
+    """Links to the figure's numbers, for the end of its caption."""
+    data = figure_data.unpack(figure["data"])
+    alike: dict[str, list[str]] = {}
+    for name, rule in data.own.items():
+        alike.setdefault(_reproducible(rule), []).append(name)
+    networks = {f"{name}{ending}" for name in data.own for ending in ("_networks", "_se")}
+    rest = bool(data.series.keys() - data.own.keys() - networks) | bool(alike.pop(_reproducible(data.rule), []))
+    parts = [_reproducible(data.rule)] * rest + [f"{_named(names)}: {level}" for level, names in alike.items()]
+    says = "; ".join(parts)
+    links = ", ".join(f"{{download}}`{kind} <{NUMBERS}/{figure['name']}.{kind}>`" for kind in ("csv", "npz"))
+    return f"[Numbers: {links}; reproducible: {says}.]{{.numbers}}"
+
+
+def _named(series: Sequence[str]) -> str:
+    """A few names, or how many there are of them."""
+    return ", ".join(series) if len(series) <= 2 else f"{len(series)} series"
+
+
+def _reproducible(rule: levels.Rule) -> str:
+    """The rule of a series in words, with TeX."""
+    if rule.level != "rounding":
+        return "statistical, over networks" if rule.level == "statistical" else rule.level
+    size = rule.absolute or rule.tolerance
+    exponent = math.log10(size)
+    within = f"$10^{{{exponent:.0f}}}$" if size < 1e-3 and exponent == round(exponent) else f"{size:g}"
+    redrawn = f", or {rule.redrawn:g} where a network ends otherwise" if rule.redrawn else ""
+    return f"up to rounding, within {within}{'' if rule.absolute else ' of each'}{redrawn}"
+
+
+def _alt(cell: NotebookNode) -> object:
+    return cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
+
+
+def _stamp(root: Path, stage: Path, strict: bool) -> str:
+    """A hash over all that the rendered book depends on: what is staged, the tools and the press."""
+    staged = [path for path in sorted(stage.rglob("*")) if path.is_file()]
+    press = [*sorted(PRESS.rglob("*.py")), *sorted(stylesheet.TYPESET.iterdir())]
+    requirements = [root / "requirements.txt"] if (root / "requirements.txt").is_file() else []
+    whole = hashlib.sha256(f"{sys.version_info[:2]} {strict}".encode())
+    for path in [*staged, *press, *requirements]:
+        name = path.relative_to(stage).as_posix() if path.is_relative_to(stage) else path.name
+        whole.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return whole.hexdigest()
+
+
+def single_page(out: Path) -> Path:
+    """What was staged for the last rendering as one page, in a folder of its own."""
+    made = _jupyter_book(out / "stage", out, strict=True, builder="singlehtml")
+    page = made / "whole.html"  # the builder leaves it in book/, with addresses for where it stands now
+    (made / "book" / "index.html").rename(page)
+    postprocess.set_alone(page)
+    made.rename(emptied(out / "single"))
+    return out / "single" / page.name
+
+
+def _jupyter_book(stage: Path, out: Path, strict: bool, builder: str = "html") -> Path:
+    """Render the stage from nothing into a folder of its own; show jupyter-book's words only when it fails."""
+    work = emptied(out / "render")
+    flags = STRICT if strict else ()
+    tool = "from jupyter_book.cli.main import main; main()"  # it has no __main__, and its script may not be on PATH
+    command = [
+        sys.executable,
+        "-c",
+        tool,
+        "build",
+        str(stage),
+        "--path-output",
+        str(work),
+        "--builder",
+        builder,
+        *flags,
+    ]
+    # UTF-8 for Windows; no color, so that the log reads everywhere.
+    own = {name: value for name, value in os.environ.items() if name not in surroundings.FOREIGN}
+    variables = {**own, "PYTHONUTF8": "1", "NO_COLOR": "1"}
+    done = subprocess.run(
+        command,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    log = ANSI.sub("", done.stdout)
+    write_whole(out / "render.log", log)
+    html = work / "_build" / builder
+    if done.returncode and (refused := REFUSED.search(log)):
+        raise PressError(f"{refused[2] or work}: {refused[1]}")
+    if done.returncode or not (html / "index.html").is_file():
+        raise PressError(f"jupyter-book failed; its whole output is in {out / 'render.log'}\n\n{_gist(log, stage)}")
+    return html
+
+
+def _gist(log: str, stage: Path) -> str:
+    """The warnings and errors in jupyter-book's output, with the book's own paths; its last lines if there are none."""
+    lines = [line.replace(f"{stage}{os.sep}", "") for line in log.splitlines() if line.strip()]
+    wrong = [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL|\w+Error|\w+Exception):", line)]
+    shown = list(dict.fromkeys(wrong)) or lines[-15:]
+    more = [f"… and {len(shown) - 30} more"] if len(shown) > 30 else []
+    return "\n".join([*shown[:30], *more])
+
+
+def repair(out: Path) -> None:
+    """Finish or undo a swap that was cut off between its two renames."""
+    html, old = out / "html", out / "html.old"
+    if old.exists() and not html.exists():
+        old.rename(html)
+    discard(old)
+
+
+def _swap(new: Path, out: Path) -> None:
+    """Put `new` in the place of `out`/html; between the two renames the old book lies in html.old."""
+    html, old = out / "html", out / "html.old"
+    try:
+        if html.is_symlink() or html.is_file():
+            html.unlink()
+        if html.exists():
+            html.rename(old)
+        new.rename(html)
+    except OSError as error:
+        repair(out)
+        raise PressError(f"cannot replace {html}: {error.strerror}; is it open in another program?") from None
+    discard(old)
+    discard(out / "render")

@@ -1,0 +1,143 @@
+"""What the press puts around a chapter's own text: its claims on top, its verdicts at the end, words in the margin."""
+
+import re
+from collections.abc import Mapping
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+
+from poly.press import claims
+from poly.press.claims import Claim, ledger
+from poly.press.render import markup
+
+_TERM = re.compile(r"\{term\}`(?:[^`<]*<)?([^`<>]+?)>?`")
+_EXERCISES = re.compile(r"^## Exercises$", re.MULTILINE)
+
+
+def glossary(text: str) -> dict[str, str]:
+    """Words and meanings, from the glossary's page: its ``{glossary}`` blocks hold a word, then indented lines."""
+    meanings: dict[str, str] = {}
+    for block in re.findall(r"^```\{glossary\}\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for entry in re.split(r"\n\s*\n", block.strip()):
+            word, *lines = entry.split("\n")
+            meanings[word.strip()] = " ".join(line.strip() for line in lines)
+    return meanings
+
+
+def framed(
+    notebook: NotebookNode, name: str, registered: Mapping[str, Claim], meanings: Mapping[str, str]
+) -> NotebookNode:
+    """The notebook, changed in place: ``name`` is the chapter's, as claims know it."""
+    here = [claim for claim in registered.values() if claim.chapter == name]
+    _define(notebook, meanings)
+    if here:
+        notebook.cells.insert(1, _cell("frame-claims", _box(here)))
+        _before_exercises(notebook, _cell("frame-verdicts", _verdicts(here, notebook)))
+    return notebook
+
+
+def _cell(name: str, source: str) -> NotebookNode:
+    return new_markdown_cell(source, id=name)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def _box(here: list[Claim]) -> str:
+    ids = " ".join(f'<a href="#claim-{claim.id}">{claim.id}</a>' for claim in here)
+    items = "".join(f"<li><b>{claim.id}</b> {markup.escaped(claim.statement)}</li>" for claim in here)
+    return (
+        f'<div class="claims-here"><p><b>Claims in this chapter</b> {ids}</p>'
+        f"<details><summary>What they say</summary><ul>{items}</ul></details></div>"
+    )
+
+
+def _verdicts(here: list[Claim], notebook: NotebookNode) -> str:
+    measured = {record["id"]: record for record in ledger.records(notebook)}
+    rows = ""
+    for claim in here:
+        if record := measured.get(claim.id):
+            verdict = f'<span class="verdict verdict-{record["verdict"]}">{record["verdict"]}</span>'
+            said = (claims.predicted(claim.prediction), claims.measurement(record, claim.digits))
+            cells = " | ".join(map(markup.plain, said))
+            rows += f'| <a href="#claim-{claim.id}">{claim.id}</a> | {cells} | {verdict} |\n'
+    return f"## Verdicts\n\n| claim | predicted | measured | verdict |\n|---|---|---|---|\n{rows}"
+
+
+def _before_exercises(notebook: NotebookNode, cell: NotebookNode) -> None:
+    """Put a cell before the exercises, which may begin amid a cell; or at the end."""
+    for place, each in enumerate(notebook.cells):
+        found = _EXERCISES.search(each.source) if each.cell_type == "markdown" else None
+        if found:
+            rest = _cell("frame-exercises", each.source[found.start() :])
+            each.source = each.source[: found.start()].rstrip()
+            notebook.cells[place + 1 : place + 1] = [cell, rest]
+            return
+    notebook.cells.append(cell)
+
+
+def _define(notebook: NotebookNode, meanings: Mapping[str, str]) -> None:
+    """Set what a word means into the margin, beside the paragraph that uses it first."""
+    seen: set[str] = set()
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = "\n\n".join(_with_notes(block, meanings, seen) for block in _blocks(cell.source))
+
+
+def _blocks(source: str) -> list[str]:
+    """Paragraphs, lists, tables; what stands between fences, such as an exercise's solution, stays one block."""
+    blocks: list[str] = []
+    fence = ""
+    for part in re.split(r"\n[ \t]*\n", source):
+        blocks[-1:] = [f"{blocks[-1]}\n\n{part}"] if fence else [*blocks[-1:], part]
+        for mark in re.findall(r"^(```+|:::+|\$\$)", part, re.MULTILINE):
+            fence = "" if fence == mark else fence or mark
+    return blocks
+
+
+def _with_notes(block: str, meanings: Mapping[str, str], seen: set[str]) -> str:
+    if re.match(r"```|:::|\$\$|<|#", block):  # a note inside would be lost, or stand in a heading
+        return block
+    new = [word for word in dict.fromkeys(_TERM.findall(block)) if word in meanings and word not in seen]
+    seen.update(new)
+    notes = [f":::{{margin}}\n**{word}** {_plain(meanings[word])}\n:::" for word in new]
+    return "\n\n".join([*notes, block])
+
+
+def _plain(meaning: str) -> str:
+    """Without links to other words: the note stands for itself."""
+    return re.sub(r"\{term\}`([^`<]*?)\s*(?:<[^>]*>)?`", r"\1", meaning)
+
+
+def folded(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """The cells as a reader wants them: settings under a bar of their own, one bar where hidden code follows hidden.
+
+    A cell that only fills in numbers of the text is hidden like the code of a figure.
+    """
+    found: list[NotebookNode] = []
+    for cell in cells:
+        tags = cell.metadata.get("tags", [])
+        if "parameters" in tags:
+            prompts = {"code_prompt_show": "Settings of this chapter", "code_prompt_hide": "Settings of this chapter"}
+            cell.metadata["mystnb"] = {**prompts, **cell.metadata.get("mystnb", {})}
+            cell.metadata["tags"] = [*tags, "hide-input"]
+        elif cell.cell_type == "code" and not tags and cell.outputs and not any(map(_seen, cell.outputs)):
+            cell.metadata["tags"] = ["hide-input"]
+        before = found[-1] if found else None
+        if before is not None and _goes_on(before, cell):
+            before.source = f"{before.source}\n\n{cell.source}"
+            # What is seen comes first, so that a figure keeps its cell.
+            before.outputs = [*cell.outputs, *before.outputs]
+        else:
+            found.append(cell)
+    return found
+
+
+def _goes_on(before: NotebookNode, cell: NotebookNode) -> bool:
+    """Whether hidden code goes on where hidden code that shows nothing has stood."""
+    if {before.cell_type, cell.cell_type} != {"code"}:
+        return False
+    alike = before.metadata.get("tags") == cell.metadata.get("tags") == ["hide-input"]
+    return alike and not any(map(_seen, before.outputs))
+
+
+def _seen(output: NotebookNode) -> bool:
+    """Whether an output shows in the page; a number for the text does not."""
+    return "scrapbook" not in output.get("metadata", {})

@@ -1,0 +1,160 @@
+"""The tables of the page on reproducibility: where the numbers were tried, and what perturbation moves."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nbformat import NotebookNode
+from scipy import stats
+
+from poly.press.chapters import Page, PressError, figures_of
+from poly.press.check import reproduce, small_grids
+from poly.press.execute.progress import duration
+from poly.press.figures import figure_data
+from poly.press.render import markup
+
+Row = dict[str, Any]
+# Rows of the table of winners end at these m/n.
+_RATIOS = (4, 10)
+# Moves below this share of a series' largest number are the last digits of double precision.
+_LAST_DIGITS = 1e-9
+_METHODS = {"flow": "gradient flow", "adamw": "AdamW"}
+_HEAD_VARIANTS = (
+    "| processor | threads | instructions | chapters | cells | claims | figures | time | failed |\n"
+    "|---|---:|---|---:|---:|---:|---:|---:|---|\n"
+)
+
+
+def tables(root: Path, notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]:
+    """The tables by the names of their places."""
+    rows = reproduce.rows(root / reproduce.KEPT)
+    plain, perturbed = ([row for row in rows if (row["perturbed"] is not None) == moved] for moved in (False, True))
+    return {
+        "variants": variants(plain),
+        "perturbations": variants(perturbed),
+        "moved": moved(perturbed, notebooks),
+        "winners": winners(root / reproduce.KEPT_RUNS),
+        "false-alarms": false_alarms(small_grids.kept(root)),
+    }
+
+
+def variants(rows: list[Row]) -> str:
+    """What held in each variant, a row each."""
+    if not rows:
+        return "No run of this version of the book is kept yet.\n"
+    lines = ""
+    for line in reproduce.summary(rows):
+        shown = [
+            line.processor,
+            line.threads,
+            line.says,
+            line.chapters,
+            *line.held,
+            duration(line.seconds),
+            line.faults or "none",
+        ]
+        lines += f"| {' | '.join(markup.plain(str(text)) for text in shown)} |\n"
+    commits = ", ".join(sorted({str(row["commit"]) for row in rows}))
+    return f"{_HEAD_VARIANTS}{lines}\nAt commit {markup.plain(commits)}.\n"
+
+
+def moved(rows: list[Row], notebooks: Mapping[Page, NotebookNode]) -> str:
+    """By figure, the series that perturbations moved by more than a last digit, with their levels."""
+    stored = {
+        figure["name"]: figure_data.unpack(figure["data"])
+        for notebook in notebooks.values()
+        for figure in figures_of(notebook)
+    }
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for row in rows:
+        for figure, series in row.get("moved", {}).items():
+            for name, (size, share) in series.items():
+                found.setdefault((figure, name), []).append((size, share))
+    lines, still = "", 0
+    for (figure, name), seen in found.items():
+        if figure not in stored or name not in stored[figure].series:
+            continue
+        largest = float(np.nanmax(np.abs(np.asarray(stored[figure].series[name], float)), initial=0.0))
+        size, share = (max(each) for each in zip(*seen, strict=True))
+        if size <= _LAST_DIGITS * largest:
+            still += 1
+            continue
+        rule = stored[figure].rule_of(name)
+        level = f"rounding, {rule.tolerance:g}" if rule.level == "rounding" else rule.level
+        level += f" ± {rule.absolute:g}" if rule.absolute and rule.level == "rounding" else ""
+        level += f", ± {rule.redrawn:g} where networks moved" if rule.redrawn else ""
+        shown = [f"{{numref}}`{figure}`", markup.plain(name), f"{size / (largest or 1):.1g}", f"{share:.1g}", level]
+        lines += f"| {' | '.join(shown)} |\n"
+    if not found:
+        return "No run of this version of the book is kept yet.\n"
+    head = "| figure | series | moved by, of its largest | of what is allowed | level |\n|---|---|---:|---:|---|\n"
+    return f"{head}{lines}\nThe other {still} series moved in their last digits at most.\n"
+
+
+def false_alarms(seeds: list[small_grids.Perturbation]) -> str:
+    """How often perturbing the small grids reported anything, and how near it came."""
+    if not seeds:
+        return "No run of this version of the book is kept yet.\n"
+    alarms = sum(bool(seed["faults"]) for seed in seeds)
+    high = stats.beta.ppf(0.95, alarms + 1, len(seeds) - alarms) if alarms < len(seeds) else 1.0
+    shares = sorted(seed["share"] for seed in seeds)
+    return (
+        f"Of {len(seeds)} perturbations of all small grids, {alarms or 'none'} reported anything "
+        f"(exact 95 % upper bound of the chance: {100 * high:.2g} %). "
+        "The number that came nearest to its bound moved by "
+        f"{100 * shares[-1]:.0f} % of what is allowed; in half of the perturbations none moved by more than "
+        f"{100 * shares[len(shares) // 2]:.0f} %.\n"
+    )
+
+
+def winners(path: Path) -> str:
+    """How many winners and counts stay where networks are run again, perturbed, by method, λ and size."""
+    if not path.is_file():
+        return "No run of this version of the book is kept yet.\n"
+    try:
+        points = json.loads(path.read_text(encoding="utf-8"))["points"]
+        groups: dict[tuple[Any, ...], list[Row]] = {}
+        for point in points:
+            if "shared" in point:
+                groups.setdefault(_group(point), []).append(point)
+        lines = "".join(_winners(group) for group in groups.values())
+    except (ValueError, KeyError, TypeError) as error:
+        raise PressError(f"{path}: not what perturbed_runs writes ({error!r})") from None
+    head = (
+        "| trained by | n | m | λ | networks | winners that stay, % (least) | shared neurons, before, after "
+        "| networks with another count |\n"
+        "|---|---:|---|---:|---:|---:|---:|---:|\n"
+    )
+    return f"{head}{lines}"
+
+
+def _group(point: Row) -> tuple[Any, ...]:
+    """What a row of the table is about: points with winners by method, size and λ, all others by their method."""
+    if "share" not in point:
+        return (point["method"],)
+    wide = sum(point["m"] > ratio * point["n"] for ratio in _RATIOS)
+    changed = point.get("apart", False), point.get("finer", 1)
+    return point["method"], *changed, point["n"], point["l1"], wide
+
+
+def _winners(group: list[Row]) -> str:
+    method = _METHODS[group[0]["method"]]
+    if group[0].get("apart"):
+        method += ", features apart"
+    if group[0].get("finer", 1) > 1:
+        method += f", {group[0]['finer']} times finer"
+    shares = np.concatenate([point.get("share", []) for point in group])
+    stay = f"{100 * shares.mean():.2f} ({100 * shares.min():.1f})" if len(shares) else "not kept"
+    weights = [point["networks"] for point in group]
+    before, after = np.average([point["shared"] for point in group], axis=0, weights=weights)
+    other = sum(point["other_count"] for point in group)
+    sizes = (_span([point[name] for point in group]) for name in ("n", "m", "l1"))
+    shown = [method, *sizes, f"{sum(weights):,}", stay, f"{before:.2f}, {after:.2f}", f"{other}"]
+    return f"| {' | '.join(shown)} |\n"
+
+
+def _span(values: list[float]) -> str:
+    ends = [f"{value:,}" for value in sorted({min(values), max(values)})]
+    return " to ".join(ends)

@@ -1,0 +1,248 @@
+"""Sweeps that are run once and kept in a file, for what takes long or hangs on the processor, such as AdamW's winners.
+
+A chapter asks for a sweep as usual. Where a file of the folder holds all its points, they are read; else the sweep is
+run. So a reader who changes a parameter gets new numbers, and who changes nothing the same ones everywhere.
+"""
+
+import itertools
+import json
+import os
+import pkgutil
+import platform
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+import torch
+
+from poly import checks, sweep
+from poly.sweep.hashing import code_hash
+
+Grid = Mapping[str, Sequence[Any]]
+# Folders, by name, whose files are not asked: who checks a book wants their sweeps run.
+ANEW = "POLY_ANEW"
+# Beside the files: where each is from.
+PROVENANCE = "provenance.json"
+DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+def table(
+    folder: Path | str, run: Callable[..., Any], grid: Grid, *, seeds: int, paired: Sequence[str] = ()
+) -> sweep.Table:
+    """The table of this sweep, from the folder if all its points and seeds are kept there, else run anew.
+
+    Args:
+        folder: of files by ``keep``; other files may lie beside them. The variable ``POLY_ANEW`` names folders, apart
+            by commas, that are not looked into.
+        run, grid, paired: as for ``sweep.sweep``. A kept sweep has the same arguments in the same order, and each of
+            these values.
+        seeds: how many.
+
+    Raises:
+        ValueError: a damaged file, or what ``sweep.sweep`` refuses.
+    """
+    asked = _question(run, grid, paired)
+    checks.count("seeds", seeds)
+    anew = Path(folder).name in os.environ.get(ANEW, "").split(",")
+    unknown = None
+    for path in [] if anew else sorted(Path(folder).glob("kept-*.npz")):
+        known = question(path)
+        if _holds(known["sweep"], asked) and seeds <= known["seeds"]:
+            now = {old: name for name, old in sweep.stream_names(run).items()}
+            return _chosen(read(path), asked, seeds).rename(columns=now)
+        if unknown is None and function(known["sweep"][0]) is None:
+            unknown = f"{path}: was made by {known['sweep'][0]}, which does not exist"
+    if unknown is not None:  # what is asked for may be there, under the name that its function had
+        raise ValueError(
+            f"{unknown}; where it was renamed, `python -m poly.experiments.audit --rename OLD NEW` writes its new name"
+        )
+    return sweep.sweep(run, grid, seeds=seeds, paired=paired)
+
+
+def question(path: Path) -> dict[str, Any]:
+    """Read which sweep a file holds: ``sweep``, (function, grid, paired); ``seeds``, how many; ``columns``.
+
+    Raises:
+        ValueError: a file that ``keep`` has not written.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            known: dict[str, Any] = json.loads(str(file["question"]))
+            _ = len(known["sweep"]), known["seeds"], known["columns"]
+            return known
+    except (*DAMAGE, TypeError) as error:
+        raise ValueError(f"{path}: no file of a kept sweep ({error})") from None
+
+
+def read(path: Path) -> sweep.Table:
+    """Read all rows of a file, with the names of the arguments as they were when it was written.
+
+    Raises:
+        ValueError: a file that ``keep`` has not written.
+    """
+    columns = question(path)["columns"]
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return pd.DataFrame({name: _column(file, name) for name in columns})
+    except DAMAGE as error:
+        raise ValueError(f"{path}: no file of a kept sweep ({error})") from None
+
+
+def function(name: str) -> Callable[..., Any] | None:
+    """Find a function by its full name; None where there is none.
+
+    One that was defined at a prompt or within another function is taken as it is: it cannot be found from elsewhere.
+    """
+    if name.startswith("__main__.") or "<" in name:
+        return lambda: None
+    try:
+        found = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    return found if callable(found) else None
+
+
+def rename(folder: Path, old: str, new: str) -> list[Path]:
+    """Write the new name of a function into the files that it made; the numbers stay.
+
+    Args:
+        folder: of files by ``keep``.
+        old, new: full names, such as ``poly.experiments.final_weights.outcome``.
+
+    Returns:
+        The files that had the old name.
+
+    Raises:
+        ValueError: a damaged file, or a new name that no function has.
+    """
+    if function(new) is None:
+        raise ValueError(f"new={new!r}: no such function, must be one that can be imported")
+    changed = []
+    for path in sorted(folder.glob("kept-*.npz")):
+        known = question(path)
+        if known["sweep"][0] != old:
+            continue
+        known["sweep"][0] = new
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files if name != "question"}
+        _write(path, known, arrays)
+        changed.append(path)
+    return changed
+
+
+def keep(path: Path, run: Callable[..., Any], grid: Grid, *, seeds: int, paired: Sequence[str], store: Any) -> None:
+    """Run a sweep and write it to ``path``, named kept-….npz, whole or not at all."""
+    found = sweep.sweep(run, grid, seeds=seeds, paired=paired, store=store).rename(columns=sweep.stream_names(run))
+    arrays: dict[str, Any] = {}
+    for name in found:
+        values = [np.asarray(value) for value in found[name]]
+        arrays[f"{name}.values"] = np.concatenate([value.ravel() for value in values])
+        arrays[f"{name}.shapes"] = np.array([value.shape for value in values], dtype=np.int64)
+    _write(path, {"sweep": _question(run, grid, paired), "seeds": seeds, "columns": list(found)}, arrays)
+
+
+def _write(path: Path, asked: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+    draft = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
+    try:
+        with draft.open("wb") as file:
+            np.savez_compressed(file, question=json.dumps(asked), **arrays)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def fill(
+    folder: Path, name: str, run: Callable[..., Any], grid: Grid, *, seeds: int, paired: Sequence[str], store: Any
+) -> None:
+    """``keep`` a sweep as kept-``name``.npz with its provenance, if it is not there yet."""
+    path = folder / f"kept-{name}.npz"
+    if path.exists():
+        return
+    print(f"{name}: {dict(grid)}, {seeds} seeds", flush=True)
+    started = time.perf_counter()
+    keep(path, run, grid, seeds=seeds, paired=paired, store=store)
+    record(path, run, started)
+
+
+def record(path: Path, run: Callable[..., Any], started: float) -> None:
+    """Add where a file comes from to the provenance beside it.
+
+    Args:
+        path: the file.
+        run: of the sweep.
+        started: as ``time.perf_counter`` had it. The seconds since then are what this run took, less than the whole
+            where a store held part of it.
+    """
+    known_at = path.with_name(PROVENANCE)
+    known = json.loads(known_at.read_text(encoding="utf-8")) if known_at.exists() else {}
+    known[path.name] = {
+        "code": code_hash(run),
+        "seconds": round(time.perf_counter() - started, 1),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        **machine(),
+    }
+    write_json(known_at, known)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value to a file, whole or not at all."""
+    draft = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
+    try:
+        draft.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def machine() -> dict[str, Any]:
+    """Say by which libraries and instructions this process computes."""
+    return {
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "machine": platform.machine(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def full_name(run: Callable[..., Any]) -> str:
+    """Return the name by which a function is imported."""
+    return f"{getattr(run, '__module__', '')}.{getattr(run, '__qualname__', '')}"
+
+
+def _question(run: Callable[..., Any], grid: Grid, paired: Sequence[str]) -> Any:
+    """What decides on the numbers, but for the code, as JSON gives it back; arguments by their names in the stream."""
+    if not isinstance(grid, Mapping):
+        raise ValueError(f"grid={grid!r}: must map the arguments of run to lists of values")
+    names = sweep.stream_names(run)
+    plain = {names.get(key, key): np.asarray(values).tolist() for key, values in grid.items()}
+    return json.loads(json.dumps([full_name(run), list(plain.items()), sorted(names.get(key, key) for key in paired)]))
+
+
+def _holds(known: Any, asked: Any) -> bool:
+    """Whether a kept sweep has every point of the one that is asked for."""
+    (run, grid, paired), (run_asked, grid_asked, paired_asked) = known, asked
+    if (run, paired, [name for name, _ in grid]) != (run_asked, paired_asked, [name for name, _ in grid_asked]):
+        return False
+    return all(value in values for (_, values), (_, wanted) in zip(grid, grid_asked, strict=True) for value in wanted)
+
+
+def _chosen(found: sweep.Table, asked: Any, seeds: int) -> sweep.Table:
+    """The rows of the points that are asked for, in their order."""
+    names = [name for name, _ in asked[1]]
+    points = zip(*([np.asarray(value).tolist() for value in found[name]] for name in names), found.seed, strict=True)
+    place = {json.dumps(point): row for row, point in enumerate(points)}
+    wanted = itertools.product(*(values for _, values in asked[1]), range(seeds))
+    return found.iloc[[place[json.dumps(point)] for point in wanted]].reset_index(drop=True)
+
+
+def _column(file: Any, name: str) -> list[Any]:
+    values, shapes = file[f"{name}.values"], file[f"{name}.shapes"]
+    if shapes.shape[1] == 0:
+        return list(values.tolist())
+    parts = np.split(values, np.cumsum(shapes.prod(axis=1))[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -1,0 +1,244 @@
+"""The optimizers that people run on the model: SGD, SGD with hidden noise, AdamW.
+
+On the processor each instance is trained by itself, one to a thread (``optimizers``); elsewhere all at once, by torch.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from numpy.typing import NDArray
+from torch import Tensor
+
+from poly import checks, noise, parallel, perturb
+from poly.model import Trajectory
+from poly.noise import EXCESS_KURTOSIS, Family
+from poly.training import kernels
+
+Array = NDArray[Any]  # float32 or float64
+# About so many numbers an instance's noise is drawn at a time.
+_DRAWN = 2**14
+# About so many multiplications are made before anybody looks for an interrupt: less than a second.
+_UNBROKEN = 2**28
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Settings of a training run; the released figures use AdamW with lr 1e-3 and weight decay 0.01.
+
+    Args:
+        optimizer: "adamw" or "sgd".
+        lr: learning rate > 0.
+        steps: full-batch steps ≥ 0.
+        l1: λ ≥ 0, in the units of ``model.loss``.
+        weight_decay: ≥ 0; decoupled for AdamW, added to the gradient for SGD, as in torch.
+        noise: family of the hidden noise (see ``noise``), or None.
+        sigma: standard deviation of the hidden noise ≥ 0.
+        noise_shared: who shares a draw at a step: the n inputs of an instance ("inputs"), all inputs
+            of all instances of the setting as in the released code ("inputs+instances"), or nobody ("none").
+
+    Raises:
+        ValueError: a number out of its range or an unknown name.
+    """
+
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    lr: float
+    steps: int
+    l1: float = 0.0
+    weight_decay: float = 0.0
+    noise: Family | None = None
+    sigma: float = 0.0
+    noise_shared: Literal["inputs", "inputs+instances", "none"] = "inputs"
+
+    def __post_init__(self) -> None:
+        checks.one_of("optimizer", self.optimizer, ("adamw", "sgd"))
+        # Plain numbers, whatever kind of number was given: compiled code takes no other.
+        object.__setattr__(self, "lr", checks.positive("lr", self.lr))
+        object.__setattr__(self, "steps", checks.count("steps", self.steps, at_least=0))
+        for name in ("l1", "weight_decay", "sigma"):
+            object.__setattr__(self, name, checks.nonnegative(name, getattr(self, name)))
+        checks.one_of("noise", self.noise, (None, *EXCESS_KURTOSIS))
+        checks.one_of("noise_shared", self.noise_shared, ("inputs", "inputs+instances", "none"))
+        if self.sigma > 0 and self.noise is None:
+            raise ValueError(f"sigma={self.sigma!r}: must be 0 where noise=None; name a noise family")
+
+
+def train(
+    W: Float[Tensor, "*instances n m"],
+    config: TrainConfig | Sequence[TrainConfig],
+    *,
+    generator: torch.Generator,
+    at: Sequence[int] = (),
+    observe: Callable[[Float[Tensor, "*instances n m"]], Shaped[Tensor, "..."]] | None = None,
+    progress: bool | None = None,
+) -> Trajectory:
+    """Train the model from W by the optimizer of ``config``.
+
+    SGD: ``W ← W − lr · ∂L/∂W``. AdamW: the update of ``torch.optim.AdamW`` with its default betas and
+    eps. The gradient is written out, ``∂L/∂W = E W + Eᵀ (W + ξ) + λ sign(W)`` with
+    ``E = 2 (Y − I) ∘ 1[Y > 0]`` and ``Y = ReLU((W + ξ) Wᵀ)``.
+
+    Args:
+        W: starting weights, (*instances, n, m); left untouched. float32 or float64.
+        config: the settings; or a list of them, of equal ``steps``, one for each entry of W's first axis.
+        generator: source of the hidden noise; not drawn from without noise. It seeds generators for all who draw by
+            themselves: each instance; each setting where instances share noise or nobody does, on another device, and
+            in half precision.
+        at: steps to record, increasing, 0 … config.steps.
+        observe: called with a copy of W at each of them; None records W itself.
+        progress: a bar that counts the steps of all who train by themselves, after 2 seconds; None: where there is a
+            terminal.
+
+    Returns:
+        Trajectory of the final W, ``at``, and the stacked observations.
+
+    Raises:
+        ValueError: bad input, weights that stop being finite (lr too large), or an ``observe`` that does
+            not return tensors of one shape.
+
+    Source: figures 2 to 5 of the paper.
+    """
+    W = checks.weights(W).detach().clone(memory_format=torch.contiguous_format)
+    many = isinstance(config, list | tuple)
+    configs: list[Any] = list(config) if isinstance(config, list | tuple) else [config]
+    for each in configs:
+        if not isinstance(each, TrainConfig):
+            raise ValueError(f"config={each!r}: must be a TrainConfig, or a list of them")
+    if many and (W.ndim < 3 or len(configs) != len(W)):
+        raise ValueError(f"config: has {len(configs)} settings, must have one for each entry of W's first axis")
+    if len({each.steps for each in configs}) != 1:
+        raise ValueError(f"config: has steps {sorted({each.steps for each in configs})}, must be equal")
+    steps = configs[0].steps
+    record = [checks.count("at", step, at_least=0) for step in checks.sequence("at", at)]
+    checks.increasing("at", record, last=steps)
+    if observe is not None:
+        checks.function("observe", observe)
+    checks.generator(generator)
+    checks.progress(progress)
+    # Noise goes to neurons by their place, so only runs without noise may be relabeled.
+    noisy = any(each.noise is not None and each.sigma > 0 for each in configs)
+    order = perturb.Order() if noisy else perturb.order(W.shape[-1])
+    W = order.relabel(perturb.start(W))
+    values: list[Tensor] = []
+    runs = [run for each, part in zip(configs, W if many else [W], strict=True) for run in _runs(part, each, generator)]
+    step = 0
+    with parallel.bar(len(runs) * steps, "step", "train", progress) as bar:
+
+        def advance(run: _Instance | _Batch, given_up: parallel.Flag) -> None:
+            for first, last in run.pieces(step, stop):
+                if given_up[0]:
+                    return
+                run.advance(first, last)
+                with bar.get_lock():
+                    bar.update(last - first)
+
+        for stop in [*record, steps]:
+            parallel.for_each(advance, runs)
+            step = stop
+            _check_finite(W, configs)
+            if len(values) < len(record):
+                now = order.restore(W)
+                values.append(checks.observation(now if observe is None else observe(now.clone()), values))
+    return Trajectory(
+        order.restore(W),
+        torch.tensor(record, dtype=torch.int64, device="cpu"),
+        torch.stack(values) if values else W.new_empty(0),
+    )
+
+
+def _check_finite(W: Tensor, configs: list[TrainConfig]) -> None:
+    diverged = (~torch.isfinite(W).all(-1).all(-1)).nonzero()
+    if len(diverged):
+        first = diverged[0].tolist()
+        config = configs[first[0] if len(configs) > 1 else 0]
+        large = {name: getattr(config, name) for name in ("l1", "weight_decay", "sigma") if getattr(config, name) > 1}
+        besides = "".join(f" (or {name}={value!r})" for name, value in large.items())
+        where = f" in instance {', '.join(map(str, first))}" if first else ""
+        raise ValueError(f"lr={config.lr!r}{besides}: the weights stopped being finite{where}, must be smaller")
+
+
+def _runs(W: Tensor, config: TrainConfig, generator: torch.Generator) -> "list[_Instance] | list[_Batch]":
+    """What trains W in place, in pieces that are independent of each other."""
+    instances = W.reshape(-1, *W.shape[-2:])
+    noisy = config.noise is not None and config.sigma > 0
+    # Products of half-precision numbers are torch's alone; so is everything on another device.
+    compiled = W.device.type == "cpu" and W.dtype in (torch.float32, torch.float64) and config.noise_shared != "none"
+    separate = len(instances) if compiled and config.noise_shared == "inputs" else 1
+    where = generator.device
+    seeds = torch.randint(2**63 - 1, (separate,), generator=generator, device=where).tolist() if noisy else [None]
+    if not compiled:
+        return [_Batch(W, config, seeds[0])]
+    return [_Instance(part, config, seeds[k % len(seeds)]) for k, part in enumerate(instances)]
+
+
+class _Instance:
+    """One instance on its way, by compiled steps; its noise depends on no recorded step and on no other instance."""
+
+    def __init__(self, W: Float[Tensor, "n m"], config: TrainConfig, seed: int | None) -> None:
+        self.W, self.config = W, config
+        self.source = None if seed is None else torch.Generator().manual_seed(seed)
+        self.moments = np.zeros((2, *(W.shape if config.optimizer == "adamw" else (0, 0))), W.numpy().dtype)
+        self.ahead = max(1, _DRAWN // W.shape[-1])
+        self.unbroken = max(1, _UNBROKEN // (W.shape[-2] ** 2 * W.shape[-1]))
+        self.drawn = np.zeros((0, W.shape[-1]), self.moments.dtype)
+
+    def pieces(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Steps ``first`` … ``last`` − 1, cut where noise is drawn, and where an interrupt would have to wait."""
+        while first < last:
+            stop = min(last, first - first % self.ahead + self.ahead, first + self.unbroken)
+            yield first, stop
+            first = stop
+
+    def advance(self, first: int, last: int) -> None:
+        """Steps of one piece."""
+        config, xi = self.config, self.drawn
+        if config.noise is not None and self.source is not None:
+            if first % self.ahead == 0:
+                shape = (self.ahead, self.W.shape[-1])
+                draws = noise.draw(config.noise, shape, generator=self.source, dtype=self.W.dtype)
+                self.drawn = (config.sigma * draws).numpy()
+            xi = self.drawn[first % self.ahead :][: last - first]
+        W, (mean, square) = self.W.numpy(), self.moments
+        kernels.advance(W, mean, square, xi, first, last, config.lr, config.weight_decay, config.l1)
+
+
+class _Batch:
+    """All instances at once, by torch and its own optimizers."""
+
+    def __init__(self, W: Float[Tensor, "*instances n m"], config: TrainConfig, seed: int | None) -> None:
+        self.W, self.config = W, config
+        self.source = None if seed is None else torch.Generator(W.device).manual_seed(seed)
+        fused = W.device.type == "cuda"  # one kernel instead of ten
+        make = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.SGD
+        self.optimizer = make([W], lr=config.lr, weight_decay=config.weight_decay, fused=fused)
+
+    def pieces(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Steps ``first`` … ``last`` − 1, one at a time."""
+        return ((step, step + 1) for step in range(first, last))
+
+    def advance(self, first: int, last: int) -> None:
+        """Steps ``first`` … ``last`` − 1."""
+        for _ in range(first, last):
+            self.W.grad = self._gradient()
+            self.optimizer.step()
+        self.W.grad = None
+
+    def _gradient(self) -> Float[Tensor, "*instances n m"]:
+        W, config = self.W, self.config
+        *instances, n, m = W.shape
+        xi = W.new_zeros(1, m)
+        if config.noise is not None and self.source is not None:
+            shapes = {"inputs": (*instances, 1, m), "inputs+instances": (1, m), "none": (*instances, n, m)}
+            shape = shapes[config.noise_shared]
+            xi = noise.draw(config.noise, shape, generator=self.source, dtype=W.dtype, device=W.device)
+            xi = config.sigma * xi
+        output = torch.relu(W @ W.mT + xi @ W.mT)
+        error = 2 * output
+        # Where the output is 0 the ReLU passes nothing, the diagonal included.
+        error.diagonal(dim1=-2, dim2=-1).sub_(2 * (output.diagonal(dim1=-2, dim2=-1) > 0).to(W.dtype))
+        # Eᵀ ξ; of noise that all inputs share it is one row times a column.
+        outgoing = error.mT @ xi if xi.shape[-2] == n else error.sum(-2).unsqueeze(-1) * xi
+        return (error + error.mT) @ W + outgoing + config.l1 * W.sign()

@@ -1,0 +1,159 @@
+"""Kept files against today's code: a stale one is named, computed again in part, and vouched for or refused."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from poly import sweep
+from poly.experiments import audit
+from poly.sweep import archive
+from poly.sweep.hashing import code_hash
+
+MODULE = "kept_by_user"
+SOURCE = """
+import torch
+
+
+def draw(*, n, generator):
+    return {"x": SCALE * torch.rand(n, generator=generator), "k": n}
+
+
+SCALE = 1.0
+"""
+
+
+def load(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> Any:
+    """The module as it is now."""
+    (folder / f"{MODULE}.py").write_text(source)
+    monkeypatch.syspath_prepend(str(folder))
+    for name in [name for name in sys.modules if name.startswith(MODULE)]:
+        monkeypatch.delitem(sys.modules, name)
+    return __import__(MODULE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one kept sweep of a module that can be edited; it runs in this process, which loads it again."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    module = load(tmp_path, monkeypatch, SOURCE)
+    archive.fill(tmp_path, "a", module.draw, {"n": [3, 4]}, seeds=3, paired=(), store=None)
+    return tmp_path
+
+
+def audits(folder: Path) -> list[dict[str, Any]]:
+    known = json.loads((folder / archive.PROVENANCE).read_text())
+    return list(known["kept-a.npz"].get("audits", []))
+
+
+def test_what_todays_code_made_is_not_stale(folder: Path) -> None:
+    assert audit.stale(folder) == []
+    assert audit.audit(folder) == []
+    assert audits(folder) == []
+
+
+def test_another_way_to_the_same_numbers_is_noted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = json.loads((folder / archive.PROVENANCE).read_text())["kept-a.npz"]["code"]
+    module = load(folder, monkeypatch, SOURCE.replace("SCALE * torch", "2 * SCALE / 2 * torch"))
+    (line,) = audit.stale(folder)
+    assert line == f"{folder / 'kept-a.npz'}: was made by other code ({old[:8]}, now {code_hash(module.draw)[:8]})"
+    assert audit.audit(folder, cells=2) == []
+    (seen,) = audits(folder)
+    assert (seen["old"], seen["new"]) == (old, code_hash(module.draw))
+    assert (seen["cells"], seen["of"], seen["largest"]) == (2, 6, 0.0)
+    assert audit.stale(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "largest"), [("SCALE = 1.0", "SCALE = 1.0 + 1e-7", "e-0"), ('"k": n', '"k": n + 1', "None")]
+)
+def test_other_numbers_are_refused_and_stay_stale(
+    old: str, new: str, largest: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(folder, monkeypatch, SOURCE.replace(old, new))
+    (line,) = audit.audit(folder)
+    assert "kept-a.npz: cells computed again differ" in line
+    assert largest in line
+    assert audits(folder) == []
+    assert len(audit.stale(folder)) == 1
+
+
+def test_on_other_instructions_rounding_is_allowed_and_no_more(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = json.loads((folder / archive.PROVENANCE).read_text())
+    known["kept-a.npz"]["capability"] = "of another processor"
+    (folder / archive.PROVENANCE).write_text(json.dumps(known))
+    load(folder, monkeypatch, SOURCE.replace("SCALE = 1.0", "SCALE = 1.0 + 1e-3"))
+    assert len(audit.audit(folder)) == 1
+    load(folder, monkeypatch, SOURCE.replace("SCALE = 1.0", "SCALE = 1.0 + 3e-7"))
+    assert audit.audit(folder) == []
+    assert 0 < audits(folder)[0]["largest"] < 1e-6
+
+
+def test_a_renamed_function_is_an_error_until_its_files_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Computing it again without a word could take hours."""
+    before = archive.read(folder / "kept-a.npz")
+    module = load(folder, monkeypatch, SOURCE.replace("def draw", "def drawn"))
+    with pytest.raises(ValueError, match=rf"kept-a\.npz: was made by {MODULE}\.draw, which does not exist"):
+        archive.table(folder, module.drawn, {"n": [3, 4]}, seeds=3)
+    (line,) = audit.stale(folder)
+    assert line.endswith(f"was made by {MODULE}.draw, which does not exist")
+    with pytest.raises(ValueError, match="no such function"):
+        archive.rename(folder, f"{MODULE}.draw", f"{MODULE}.gone")
+    assert archive.rename(folder, f"{MODULE}.draw", f"{MODULE}.drawn") == [folder / "kept-a.npz"]
+    monkeypatch.setattr(sweep, "sweep", lambda *_, **__: pytest.fail("was run"))
+    after = archive.table(folder, module.drawn, {"n": [3, 4]}, seeds=3)
+    assert all(np.array_equal(a, b) for a, b in zip(before.x, after.x, strict=True))
+
+
+def test_a_renamed_argument_keeps_its_draws_and_its_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = archive.read(folder / "kept-a.npz")
+    renamed = SOURCE.replace(
+        "def draw(*, n,", 'from poly import sweep\n\n\n@sweep.drawn_as(size="n")\ndef draw(*, size,'
+    )
+    module = load(folder, monkeypatch, renamed.replace("rand(n,", "rand(size,").replace('"k": n', '"k": size'))
+    run = sweep.sweep(module.draw, {"size": [3, 4]}, seeds=3)
+    read = archive.table(folder, module.draw, {"size": [3, 4]}, seeds=3)
+    for found in (run, read):
+        assert next(iter(found)) == "size"
+        assert all(np.array_equal(a, b) for a, b in zip(before.x, found.x, strict=True))
+    (row,) = run[(run["size"] == 3) & (run.seed == 1)].to_dict("records")
+    again = module.draw(size=3, generator=sweep.stream({"size": 3}, 1, module.draw))
+    assert np.array_equal(row["x"], again["x"])
+    assert audit.audit(folder) == []
+
+
+def test_names_in_the_stream_are_one_each() -> None:
+    with pytest.raises(ValueError, match="must have another name for each argument"):
+        sweep.drawn_as(a="x", b="x")
+    run = sweep.drawn_as(a="x")(lambda **_: 0)
+    with pytest.raises(ValueError, match="two arguments of one name"):
+        sweep.stream({"a": 1, "x": 1}, 0, run)
+
+
+@pytest.mark.parametrize("text", [None, "5", "{", '{"kept-a.npz": 5}'])
+def test_a_folder_without_provenance_is_told(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / archive.PROVENANCE).write_text(text)
+    with pytest.raises(ValueError, match="no provenance of kept files"):
+        audit.stale(tmp_path)
+    with pytest.raises(ValueError, match="cells=0"):
+        audit.audit(tmp_path, cells=0)
+
+
+def test_a_kept_file_that_is_gone_is_named(folder: Path) -> None:
+    (folder / "kept-a.npz").unlink()
+    (line,) = audit.stale(folder)
+    assert line == f"{folder / 'kept-a.npz'}: is gone, and provenance.json has it"
+
+
+def test_by_the_command_line(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    load(folder, monkeypatch, SOURCE.replace("SCALE = 1.0", "SCALE = 2.0"))
+    monkeypatch.setattr(sys, "argv", ["audit", "--list", str(folder)])
+    assert audit.main() == 1
+    assert "was made by other code" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["audit", str(folder / "none")])
+    assert audit.main() == 1
+    assert capsys.readouterr().err.startswith("error: ")

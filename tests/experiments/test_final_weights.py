@@ -1,0 +1,139 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from poly import metrics, model, sweep
+from poly.experiments import adamw_archive, final_weights
+
+GRID: dict[str, Any] = {"n": [8], "m": [12], "l1": [0.02, 0.1], "method": ["flow", "adamw"]}
+
+
+def test_a_network_by_hand() -> None:
+    start = torch.tensor([[0.5, -0.2, 0.1], [-0.3, 0.4, 0.2]], dtype=torch.float64)
+    end = torch.tensor([[0.0, -0.9, 0.04], [-0.7, 0.6, 0.0]], dtype=torch.float64)
+    found = final_weights.compare(start, end, keep_overlap=True)
+    assert found.feature.tolist() == [0, 1, 1]
+    assert found.neuron.tolist() == [1, 0, 1]
+    assert found.weight.tolist() == [-0.9, -0.7, 0.6]
+    np.testing.assert_allclose(found.start, np.array([0.2, 0.3, 0.4]) * 3**0.5)
+    assert found.rank.tolist() == [2, 2, 1]
+    assert found.sizes.sum() == 6
+    assert found.sizes[[0, 4, 60, 70, 90]].tolist() == [2, 1, 1, 1, 1]
+    np.testing.assert_allclose(found.overlap, start @ end.T, rtol=1e-6)
+    assert final_weights.compare(start, end).overlap.size == 0
+
+
+def test_the_same_start_is_trained_in_several_ways() -> None:
+    table = sweep.sweep(final_weights.outcome, GRID, seeds=3, paired=("l1", "method"))
+    flow = table[(table.method == "flow") & (table.l1 == 0.02)]
+    adamw = table[(table.method == "adamw") & (table.l1 == 0.02)]
+    same = [
+        set(zip(a.feature, a.neuron, strict=True)) & set(zip(b.feature, b.neuron, strict=True))
+        for a, b in zip(flow.itertuples(), adamw.itertuples(), strict=True)
+    ]
+    assert sum(map(len, same)) > 12  # of 24; strangers would share 2
+    assert table.sizes.map(sum).unique() == [96]
+
+
+def test_the_count_is_that_of_the_whole_matrix() -> None:
+    W = torch.randn(30, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    row = final_weights.compare(W, W)._asdict()
+    for near in ((0.8, 1.2), (0.1, 0.5), (0.05, 9.0)):
+        assert final_weights.polysemantic_neurons(row, near) == int(metrics.polysemantic_neurons(W, near)) > 0
+    for near in ((0.04, 1.2), (1.2, 0.8)):
+        with pytest.raises(ValueError, match=r"^near=\(.*must be a pair 0\.05 ≤ low ≤ high$"):
+            final_weights.polysemantic_neurons(row, near)
+
+
+def test_winners_are_the_largest_of_their_rows() -> None:
+    W = torch.randn(30, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    W[4] *= 0.01
+    found = final_weights.winners(final_weights.compare(torch.ones_like(W).cumsum(-1), W)._asdict())
+    assert found.feature.tolist() == [i for i in range(30) if i != 4]
+    assert found.neuron.tolist() == metrics.winners(W)[found.feature].tolist()
+    assert found.positive.tolist() == (W[found.feature, found.neuron] > 0).tolist()
+    assert found.rank.tolist() == (20 - found.neuron).tolist()
+    np.testing.assert_allclose(np.abs(found.start), (1 + found.neuron) * 20**0.5)
+
+
+def test_flow_ends_one_hot_and_its_winner_was_large() -> None:
+    found = final_weights.outcome(n=16, m=64, l1=0.02, method="flow", generator=torch.Generator().manual_seed(0))
+    assert sorted(found.feature.tolist()) == list(range(16))
+    assert found.sizes[0] == 16 * 63
+    start = model.init(16, 64, generator=torch.Generator().manual_seed(0))[0]
+    assert np.median(found.rank) <= 3
+    assert found.start[0] == pytest.approx(8 * start[0, found.neuron[0]].item() * np.sign(found.weight[0]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"method": "sgd"}, "method='sgd'"), ({"n": 0}, "n=0"), ({"l1": -1.0}, "l1=-1.0")],
+)
+def test_bad_input_is_one_line(change: dict[str, Any], message: str) -> None:
+    point: dict[str, Any] = {"n": 2, "m": 3, "l1": 0.1, "method": "flow"} | change
+    with pytest.raises(ValueError, match=message):
+        final_weights.outcome(**point, generator=torch.Generator())
+
+
+def test_start_and_end_must_fit() -> None:
+    with pytest.raises(ValueError, match=r"^end: has shape \(2, 3\), must be \(3, 2\)"):
+        final_weights.compare(torch.ones(3, 2), torch.ones(2, 3))
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, value in {
+        "N": 8,
+        "NETWORKS": 3,
+        "HEAT_MAP": 16,
+        "SETTINGS": ((12, 0.1), (16, 1e-3)),
+        "VARIANTS": {},
+    }.items():
+        monkeypatch.setattr(adamw_archive, name, value)
+    monkeypatch.setattr(sweep, "_processes", lambda _: None)  # in this process, whose functions check types
+    monkeypatch.setattr("sys.argv", ["adamw_runs", str(tmp_path / "kept"), "--store", str(tmp_path / "store")])
+    return tmp_path / "kept"
+
+
+def test_runs_are_kept_and_read_back(kept: Path) -> None:
+    adamw_archive.main()
+    assert sorted(path.name for path in kept.iterdir()) == ["m0012-l1-0.1.npz", "m0016-l1-0.001.npz", "provenance.json"]
+    table = adamw_archive.load(kept)
+    assert table[["n", "m", "l1", "seed"]].to_numpy().tolist() == [
+        [8, m, l1, seed] for m, l1 in adamw_archive.SETTINGS for seed in range(3)
+    ]
+    for m, l1 in adamw_archive.SETTINGS:
+        anew = adamw_archive.compute(m, l1, seeds=3)
+        for row, other in zip(table[table.m == m].to_dict("records"), anew.to_dict("records"), strict=True):
+            for name in ("feature", "neuron", "rank", "sizes"):
+                assert row[name].tolist() == other[name].tolist()
+            np.testing.assert_allclose(row["weight"], other["weight"], rtol=1e-6)
+            assert final_weights.polysemantic_neurons(row) == final_weights.polysemantic_neurons(other)
+    mean = np.mean(adamw_archive.compute(16, 1e-3, seeds=3).overlap.tolist(), axis=0)
+    np.testing.assert_allclose(adamw_archive.heat_map(kept), mean, atol=1e-6)
+
+
+def test_what_is_there_stays(kept: Path) -> None:
+    kept.mkdir()
+    (kept / "m0012-l1-0.1.npz").write_bytes(b"there")
+    adamw_archive.main()
+    assert (kept / "m0012-l1-0.1.npz").read_bytes() == b"there"
+    with pytest.raises(ValueError, match=r"m0012-l1-0\.1\.npz: no file of AdamW runs"):
+        adamw_archive.load(kept)
+
+
+def test_a_folder_without_runs_says_how_to_make_them(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"holds no runs; `python -m poly\.adamw_runs "):
+        adamw_archive.load(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off"])
+def test_a_damaged_file_is_one_line(kept: Path, content: bytes) -> None:
+    kept.mkdir()
+    (kept / "m0016-l1-0.001.npz").write_bytes(content)
+    for read in (adamw_archive.load, adamw_archive.heat_map):
+        with pytest.raises(ValueError, match=r"m0016-l1-0\.001\.npz: no file of AdamW runs"):
+            read(kept)

@@ -1,0 +1,81 @@
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from poly import perturb, sweep
+from poly.experiments import final_weights, perturbed_archive
+from poly.sweep import archive
+
+
+def row(neurons: list[int], weights: list[float]) -> dict[str, Any]:
+    """A network whose feature i has one weight."""
+    size = len(neurons)
+    listed = {"feature": np.arange(size), "neuron": np.array(neurons), "weight": np.array(weights)}
+    return listed | {"start": np.ones(size), "rank": np.ones(size, int)}
+
+
+def test_winners_are_the_same_by_neuron_and_sign() -> None:
+    before = row([0, 1, 2, 3], [1.0, 1.0, -1.0, 1.0])
+    assert perturbed_archive.same_winners(before, before) == 1
+    assert perturbed_archive.same_winners(before, row([0, 1, 2, 4], [1.0, 1.0, -1.0, 1.0])) == 0.75
+    assert perturbed_archive.same_winners(before, row([0, 1, 2, 3], [1.0, 1.0, 1.0, 1.0])) == 0.75
+    # A feature that died is one that did not stay.
+    assert perturbed_archive.same_winners(before, row([0, 1], [1.0, 1.0])) == 0.5
+
+
+def test_a_point_is_told_by_winners_counts_or_what_else_there_is() -> None:
+    def table(*rows: dict[str, Any]) -> pd.DataFrame:
+        return pd.DataFrame([{"m": 4, "seed": k} | each for k, each in enumerate(rows)])
+
+    one, other = row([0, 0, 2], [1.0, -1.0, 1.0]), row([0, 1, 2], [1.0, -1.0, 1.0])
+    found = perturbed_archive.compare("counts", "flow", {"m": 4}, table(one, one), table(one, other))
+    assert found["share"] == [1.0, round(2 / 3, 6)]
+    assert (found["shared"], found["other_count"], found["networks"]) == ([1.0, 0.5], 1, 2)
+
+    counted = [table({"shared": np.array(each)}) for each in ([1, 2, 3], [1, 2, 4])]
+    found = perturbed_archive.compare("4-4", "flow", {"m": 4}, *counted)
+    assert (found["shared"], found["other_count"], found["networks"]) == ([2.0, 7 / 3], 1, 3)
+
+    shares = [table({"dead": each}) for each in (0.5, 0.25)]
+    assert perturbed_archive.compare("phases", "adamw", {"m": 4}, *shares)["moved"] == {"dead": 0.25}
+
+
+def test_kept_networks_are_run_again_perturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid: dict[str, Any] = {"n": [4], "m": [8], "l1": [0.01], "networks": [2]}
+    (tmp_path / "flow-runs").mkdir()
+    asked: dict[str, Any] = {"run": final_weights.counts, "grid": grid, "seeds": 2, "paired": ("l1",)}
+    archive.keep(tmp_path / "flow-runs" / "kept-a.npz", **asked, store=None)
+    rows = archive.table(tmp_path / "flow-runs", **asked)
+    only = perturbed_archive.Asked("a", "flow", final_weights.counts, grid, ("l1",), rows)
+    monkeypatch.setattr(perturbed_archive, "kept_sweeps", lambda _: [only])
+    seeds: list[int | None] = []
+    real = sweep.sweep
+
+    def run(*args: Any, **options: Any) -> Any:
+        seeds.append(perturb.seed())
+        return real(*args, **options)
+
+    monkeypatch.setattr(sweep, "sweep", run)
+    monkeypatch.setattr(sys, "argv", ["perturbed_runs", str(tmp_path), "--seed", "5"])
+    monkeypatch.setenv(perturb.VARIABLE, "")
+    perturbed_archive.main()
+    (point,) = json.loads((tmp_path / perturbed_archive.NAME).read_text(encoding="utf-8"))["points"]
+    assert seeds == [5]
+    assert (point["n"], point["m"], point["networks"]) == (4, 8, 4)
+    assert point["shared"][0] == np.concatenate(rows.shared.tolist()).mean()
+
+
+def test_every_kept_file_is_run_again() -> None:
+    folder = Path(__file__).parents[2] / "book" / "data"
+    names = {asked.name for asked in perturbed_archive.kept_sweeps(folder)}
+    files = {
+        path.stem.removeprefix("kept-")
+        for kind in ("flow-runs", "adamw-runs")
+        for path in (folder / kind).glob("*.npz")
+    }
+    assert names == files

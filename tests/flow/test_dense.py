@@ -1,0 +1,69 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from flow.reference import f64, start
+from poly import flow, model
+from poly.flow import dense, sparse
+
+
+def test_the_dense_phase_is_the_same_flow() -> None:
+    """As a matrix a network of 2¹⁵ weights is one for matrix products, and with few of them living one for lists."""
+    W = start(64, 512)
+    found = flow.flow(W, 0.02, t_end=1.5, tol=1e-5).W
+    lists, t, h = W.numpy().copy(), np.zeros(1), np.full(1, 1e-2)
+    sparse.advance(lists, 0.02, 1e-5, t, h, 1.5, sparse.NEVER, np.zeros(1, np.bool_))
+    assert found.count_nonzero() > dense._LEAST_DENSITY * W.numel()
+    torch.testing.assert_close(found, torch.from_numpy(lists), rtol=0, atol=1e-3)
+
+
+def test_no_result_depends_on_the_number_of_threads() -> None:
+    W = start(64, 512, instances=2)
+    ends = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        ends.append(flow.flow(W, 0.02, t_end=20.0).W)
+    torch.set_num_threads(1)
+    assert torch.equal(*ends)
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [("chebyshev", "_DAMPING = 8.0", "_DAMPING = 4.0"), ("flow_forces", "out[a] += 4 *", "out[a] += 5 *")],
+)
+def test_compiled_code_is_made_anew_where_what_it_contains_changes(
+    module: str, old: str, new: str, tmp_path: Path
+) -> None:
+    """numba's cache asks after the caller's file only, and would go on with the old steps."""
+    ignored = shutil.ignore_patterns("__pycache__", "press")
+    package = shutil.copytree(Path(model.__file__).parent, tmp_path / "poly", ignore=ignored)
+    code = (
+        "import numpy as np; from poly import flow_sparse; W = np.full((1, 2, 2), 0.3);"
+        "flow_sparse.advance(W, 0.1, 1e9, np.zeros(1), np.full(1, 4.0), 4.0, 0, np.zeros(1, np.bool_));"
+        "print(W.sum().hex())"
+    )
+
+    def end() -> str:
+        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+        return subprocess.run(
+            [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+        ).stdout
+
+    before = end()
+    source = package / f"{module}.py"
+    text = source.read_text(encoding="utf-8")
+    assert old in text
+    source.write_text(text.replace(old, new), encoding="utf-8")
+    assert end() != before
+
+
+def test_steps_that_overflow_fail_in_matrices_too() -> None:
+    W = 1e-25 * start(64, 512)
+    end = flow.flow(W, 0.0, t_end=100.0).W
+    torch.testing.assert_close(end.norm(dim=-1), torch.ones(1, 64, dtype=f64), rtol=0, atol=1e-6)

@@ -1,0 +1,80 @@
+from typing import Any
+
+import pytest
+
+from notebooks import notebook
+from poly.press.chapters import PressError
+from poly.press.check.comparison import compare, moves
+
+
+def test_two_equal_runs_differ_in_nothing_but_addresses() -> None:
+    other = notebook()
+    other.cells[0].outputs[0].text = other.cells[0].outputs[0].text.replace("7f00", "8a01")
+    assert compare(notebook(), other).faults == []
+
+
+def test_lines_cards_and_figures_are_compared() -> None:
+    assert compare(notebook(), notebook("13")).faults == ["cell 1 says '13', and said '12'"]
+    card, figure = compare(notebook(), notebook(value=1.5)).faults
+    assert card.startswith("claim A: ")
+    assert figure.startswith("fig-a, series 'y'[0]: stored 1, now 1.5, allowed are ±0.001 of it (rounding)")
+    assert compare(notebook(), notebook(verdict="open")).faults[0].startswith("claim A: ")
+
+
+def test_what_holds_is_counted() -> None:
+    found = compare(notebook(), notebook("13", value=1.5))
+    assert (found.cells, found.claims, found.figures) == ((0, 1), (0, 1), (0, 1))
+    assert compare(notebook(), notebook())[1:] == ((1, 1), (1, 1), (1, 1))
+
+
+def test_text_may_have_another_level_on_small_grids() -> None:
+    one, other = notebook(), notebook("13")
+    one.cells[0].metadata["poly"]["text"] = {"absolute": 0.5, "small": {"absolute": 2}}
+    assert compare(one, other, small=True).faults == []
+    assert compare(one, other).faults == ["cell 1 says '13', and said '12'"]
+
+
+def test_a_figure_may_have_another_level_on_small_grids() -> None:
+    one, other = notebook(), notebook(value=1.5)
+    one.cells[0].metadata["poly"]["figure"] = {"small": {"absolute": 0.6}}
+    assert not [line for line in compare(one, other, small=True).faults if line.startswith("fig-a")]
+    assert [line for line in compare(one, other).faults if line.startswith("fig-a")]
+    wrong: Any
+    for wrong in ({"small": {}}, {"absolute": 1}, {"small": {"absolute": -1}}, 5):
+        one.cells[0].metadata["poly"]["figure"] = wrong
+        with pytest.raises(PressError, match="must name tolerance or absolute for small grids"):
+            compare(one, other, small=True)
+
+
+def test_a_verdict_must_be_the_same_at_any_level() -> None:
+    one, other = notebook(), notebook(verdict="open")
+    one.cells[0].metadata["poly"]["text"] = {"absolute": 100}
+    assert compare(one, other).faults == ["claim A: was 1.0 (0.5 to 2.5), confirmed, is 1.0 (0.5 to 2.5), open"]
+
+
+def test_moves_are_told_with_their_share_of_what_is_allowed() -> None:
+    (size, share) = moves(notebook(), notebook(value=1.0005))["fig-a"]["y"]
+    assert abs(size - 5e-4) < 1e-12
+    assert abs(share - 0.5) < 1e-6
+
+
+def test_a_claim_or_figure_that_is_gone_is_told() -> None:
+    one, other = notebook(), notebook()
+    other.cells[0].outputs = other.cells[0].outputs[:1]
+    assert compare(one, other).faults == [
+        "cell 1 no longer says 'f'",
+        "claim A: is not checked",
+        "fig-a, was not drawn",
+    ]
+    assert moves(one, other) == {}
+
+
+def test_only_the_numbers_of_a_card_may_differ() -> None:
+    """The rest of a card holds digits, too: of its id, and of what binds its entry."""
+    one, other = notebook(), notebook(verdict="confirmed")
+    for made, entry, measured in ((one, "64f446e553", 1.0), (other, "64f446e553", 1.1)):
+        made.cells[0].metadata["poly"]["text"] = {"absolute": 0.5}
+        made.cells[0].outputs[2].metadata["poly"]["claim"] |= {"entry": entry, "measured": measured}
+    assert compare(one, other).faults == []
+    other.cells[0].outputs[2].metadata["poly"]["claim"]["seeds"] = 4
+    assert len(compare(one, other).faults) == 1

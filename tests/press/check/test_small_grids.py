@@ -1,0 +1,92 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nbformat.v4 import new_notebook
+
+from notebooks import notebook
+from poly.press.chapters import Page, PressError, notebook_text, only_one
+from poly.press.check import small_grids
+from poly.press.execute.variants import Variant
+
+
+def test_the_small_grid_is_in_the_parameters_cell() -> None:
+    assert small_grids.small(notebook()) == {"n": 2}
+    assert small_grids.small(new_notebook()) == {}  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[Any, Any]:
+    """What a run of a variant gives; the oldest instructions have the key "oldest", a seed its number."""
+    found: dict[Any, Any] = {}
+
+    def run(root: Path, pages: Any, variant: Variant) -> list[Any]:
+        found.setdefault("asked", []).append(variant)
+        oldest = "oldest" if variant.instructions == "default" else "plain"
+        return [found.get(oldest if variant.perturbed is None else variant.perturbed, notebook()) for _ in pages]
+
+    (tmp_path / "_build").mkdir()
+    monkeypatch.setattr(small_grids, "read_pages", lambda _: [])
+    pages = [Page(f"book/{name}", tmp_path) for name in ("01-one", "02-two")]
+    monkeypatch.setattr(small_grids, "find_chapters", lambda _, wanted: pages[: 1 if wanted else 2])
+    monkeypatch.setattr(small_grids, "_code", lambda *_: found.get("code", "a"))
+    monkeypatch.setattr(small_grids, "run", run)
+    return found
+
+
+def test_small_grids_are_the_same_on_old_instructions_and_perturbed(runs: dict[Any, Any], tmp_path: Path) -> None:
+    assert small_grids.check(tmp_path, 5) == []
+    assert len(runs["asked"]) == 3
+    runs["oldest"] = notebook("13")
+    assert small_grids.check(tmp_path, 5)[0] == "1 thread, default: 01-one, cell 1 says '13', and said '12'"
+    runs[5] = notebook(value=1.5)
+    (moved, *_) = [line for line in small_grids.check(tmp_path, 5) if "fig-a" in line]
+    assert moved.startswith("2 threads, native, perturbed with seed 5: 01-one, fig-a, series 'y'[0]: stored 1, now 1.5")
+
+
+def test_perturbations_go_on_where_they_stopped(runs: dict[Any, Any], tmp_path: Path) -> None:
+    runs[8] = notebook("13")
+    line = "seed 8: 01-one, cell 1 says '13', and said '12'"
+    assert small_grids.perturb(tmp_path, ["01"], [7, 8]) == [line]
+    assert len(runs["asked"]) == 3
+    assert small_grids.perturb(tmp_path, ["01"], [7, 8, 9]) == [line]
+    assert len(runs["asked"]) == 5
+    # Other chapters have been run with none of these seeds, and do not undo what this one has been run with.
+    assert small_grids.perturb(tmp_path, [], [8]) == [line, line.replace("01-one", "02-two")]
+    assert len(runs["asked"]) == 7
+    assert small_grids.perturb(tmp_path, ["01"], [7, 8, 9]) == [line]
+    assert len(runs["asked"]) == 7
+    runs["code"] = "b"
+    small_grids.perturb(tmp_path, [], [7])
+    assert len(runs["asked"]) == 9
+
+
+def test_kept_are_the_seeds_that_all_chapters_have(runs: dict[Any, Any], tmp_path: Path) -> None:
+    runs[8] = notebook("13")
+    assert small_grids.kept(tmp_path) == []
+    small_grids.perturb(tmp_path, [], [7, 8])
+    small_grids.perturb(tmp_path, ["01"], [9])
+    (tmp_path / "book" / "data").mkdir(parents=True)
+    (tmp_path / small_grids.RESULT).rename(tmp_path / small_grids.KEPT)
+    assert [len(each["faults"]) for each in small_grids.kept(tmp_path)] == [0, 2]
+    (tmp_path / small_grids.KEPT).write_text("[]", encoding="utf-8")
+    with pytest.raises(PressError, match=r"perturb-small\.json: not a result of `make perturb"):
+        small_grids.kept(tmp_path)
+
+
+def test_only_one_runs_small_grids_at_a_time(runs: dict[Any, Any], tmp_path: Path) -> None:
+    with only_one(tmp_path / small_grids.FOLDER), pytest.raises(PressError):
+        small_grids.perturb(tmp_path, [], [7])
+    assert "asked" not in runs
+
+
+def test_the_key_knows_grid_and_levels(tmp_path: Path) -> None:
+    page = Page("book/01-one", tmp_path / "book" / "01-one.ipynb")
+    page.path.parent.mkdir()
+    keys = set()
+    for text, grid in ((None, 2), ({"absolute": 1}, 2), ({"absolute": 2}, 2), (None, 3)):
+        made = notebook()
+        made.cells[0].metadata["poly"] |= {"small": {"n": grid}} | ({"text": text} if text else {})
+        page.path.write_text(notebook_text(made), encoding="utf-8")
+        keys.add(small_grids._code(tmp_path, page))
+    assert len(keys) == 4

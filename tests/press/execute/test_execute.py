@@ -1,0 +1,56 @@
+"""Chapters in kernels of their own: what they print, and how they fail."""
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from poly.press import chapters, execute
+from poly.press.chapters import PressError
+from poly.press.execute import progress
+from small_book import chapter, make_book, write
+
+
+def test_a_kernel_that_dies_at_its_start_names_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = make_book(tmp_path)
+    (book / "src/ipykernel_launcher.py").write_text("raise SystemExit('no home here')")
+    page = chapters.find_chapters(chapters.read_pages(book), ["1"])
+    with pytest.raises(PressError, match=r"01-one: its kernel did not start: Kernel died") as caught:
+        execute.up_to_date(book, page)
+    log = Path(str(caught.value).rpartition(" is in ")[2])
+    assert "no home here" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "whole"),
+    [
+        ([("stdout", "a"), ("stdout", "b\n")], [("stdout", "ab\n")]),
+        ([("stderr", "e"), ("stdout", "a"), ("stderr", "f")], [("stdout", "a"), ("stderr", "ef")]),
+        ([("stdout", "a"), ("stderr", "e"), ("stdout", "b")], [("stdout", "ab"), ("stderr", "e")]),
+        ([("stdout", "10 %\r20 %\rdone\nnext\r\n")], [("stdout", "done\nnext\r\n")]),
+        ([("stdout", "10 %\r"), ("stdout", "\r"), ("stdout", "\n\r")], [("stdout", "\r\n\r")]),
+        ([("stdout", "x" * 30_000_000)], [("stdout", "x" * 30_000_000)]),
+    ],
+)
+def test_prints_are_put_together_however_long(pieces: list[tuple[str, str]], whole: list[tuple[str, str]]) -> None:
+    made: Any = [{"output_type": "stream", "name": name, "text": text} for name, text in pieces]
+    found = execute.whole_streams(nbformat.from_dict(made))  # type: ignore[no-untyped-call]
+    assert [(each.name, each.text) for each in found] == whole
+
+
+def test_a_chapter_that_prints_without_end_is_refused_when_it_has_run(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    write(book / "book/02-two.ipynb", chapter("Two", "print('x' * 2_000_000)"))
+    pages = chapters.read_pages(book)[2:]
+    line = r"^02-two: an output of the cell that begins \"print.*\" holds 2,000,001 characters, at most 1,000,000 are"
+    with pytest.raises(PressError, match=line):
+        execute.up_to_date(book, pages)
+    assert not execute.executed_path(book, pages[0]).exists()
+
+
+def test_an_error_without_end_is_cut(tmp_path: Path) -> None:
+    watch = progress.Watch("01-one", cells=1, cell=1, source="fail()")
+    shown = execute._failure(watch, "Traceback\n" + "x" * 30_000_000 + "\nValueError: y")
+    assert len(shown) < 3000
+    assert shown.endswith("…\nValueError: y")

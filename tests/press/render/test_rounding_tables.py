@@ -1,0 +1,51 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from notebooks import notebook
+from poly.press.chapters import Page, PressError
+from poly.press.check import comparison, reproduce
+from poly.press.render import rounding_tables
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    found = {"processor": "P", "threads": 1, "instructions": "avx2", "perturbed": None, "chapter": "01-one", "key": "k"}
+    found |= {"commit": "abc", "seconds": 60.0, "cells": [3, 4], "claims": [1, 1], "figures": [1, 1]}
+    return found | {"faults": ["cell 2 says '1', and said '2'"]} | changes
+
+
+def test_the_page_shows_what_is_kept(tmp_path: Path) -> None:
+    empty = rounding_tables.tables(tmp_path, {})
+    assert set(empty.values()) == {"No run of this version of the book is kept yet.\n"}
+
+    kept = tmp_path / reproduce.KEPT
+    kept.parent.mkdir(parents=True)
+    moved = comparison.moves(notebook(), notebook(value=1.0005))
+    runs = [row(), row(perturbed=7, moved=moved, faults=[])]
+    kept.write_text(json.dumps({"runs": runs}), encoding="utf-8")
+    tables = rounding_tables.tables(tmp_path, {Page("book/01-one", tmp_path): notebook()})
+    assert "| P | 1 | avx2 | 1 | 3/4 | 1/1 | 1/1 | 1 min 00 s | 01-one, cell 2 says " in tables["variants"]
+    assert (
+        "| P | 1 | avx2, perturbed with seed 7 | 1 | 3/4 | 1/1 | 1/1 | 1 min 00 s | none |\n" in tables["perturbations"]
+    )
+    assert "| {numref}`fig-a` | y | 0.0005 | 0.5 | rounding, 0.001 |\n" in tables["moved"]
+
+    kept.write_text("[]", encoding="utf-8")
+    with pytest.raises(PressError, match=r"reproduce\.json: not a result of `make reproduce`"):
+        rounding_tables.tables(tmp_path, {})
+
+
+def test_the_page_shows_the_winners_that_stay(tmp_path: Path) -> None:
+    path = tmp_path / "again.json"
+    point = {"sweep": "counts", "method": "flow", "n": 4, "l1": 0.1, "networks": 2, "other_count": 1}
+    points = [point | {"m": m, "share": [1.0, 0.5], "shared": [1.0, 2.0]} for m in (4, 8)]
+    points.append(
+        {"sweep": "phases", "method": "adamw", "n": 4, "m": 4, "l1": 0.1, "networks": 2, "moved": {"dead": 0.1}}
+    )
+    path.write_text(json.dumps({"points": points}), encoding="utf-8")
+    assert "| gradient flow | 4 | 4 to 8 | 0.1 | 4 | 75.00 (50.0) | 1.00, 2.00 | 2 |\n" in rounding_tables.winners(path)
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(PressError, match=r"not what perturbed_runs writes"):
+        rounding_tables.winners(path)

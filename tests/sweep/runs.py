@@ -1,0 +1,29 @@
+"""Runs for sweeps under test."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from poly import metrics, model
+
+
+def draw(*, n: int, m: int = 4, generator: torch.Generator) -> dict[str, Any]:
+    W = model.init(n, m, generator=generator)
+    return {"largest": W.abs().max(), "winners": metrics.winners(W)[0]}
+
+
+def count_calls(*, n: int, log: str, generator: torch.Generator) -> float:
+    with Path(log).open("a", encoding="utf-8") as file:
+        file.write(f"{n}\n")
+    return float(torch.rand(1, generator=generator)) + n
+
+
+def labeled(*, n: int, label: str, generator: torch.Generator) -> float:
+    return float(torch.rand(1, generator=generator))
+
+
+def fail_at_2(*, n: int, generator: torch.Generator) -> int:
+    if n == 2:
+        raise ValueError("n=2: diverged")
+    return n
