@@ -53,13 +53,13 @@ def test_after_an_error_the_others_are_told_to_stop() -> None:
     torch.set_num_threads(2)
     told = []
 
-    def work(item: int, given_up: parallel.Flag) -> None:
+    def work(item: int, cancelled: parallel.Flag) -> None:
         if item == 0:
             raise ZeroDivisionError
         deadline = time.monotonic() + 60
-        while not given_up[0] and time.monotonic() < deadline:
+        while not cancelled[0] and time.monotonic() < deadline:
             time.sleep(0.01)
-        told.append(bool(given_up[0]))
+        told.append(bool(cancelled[0]))
 
     with pytest.raises(ZeroDivisionError):
         parallel.for_each(work, [1, 0])

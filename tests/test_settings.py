@@ -40,11 +40,11 @@ CALLS: dict[str, Callable[[], Any]] = {
     "expected.loss": lambda: expected_loss.loss(weights()[0], "bipolar", 0.1),
     "law": lambda: biased_slots.factor(16, 32, 0.01),
     "turning": lambda: kurtosis.turning(weights(), 0.1),
-    "outcome": lambda: final_weights.outcome(**WATCH, method="flow", generator=generator()).weight,
-    "follow": lambda: trajectories.follow(**WATCH, method="flow", records=5, generator=generator()).auc,
-    "displaced": lambda: trajectories.displaced(**WATCH, records=9, generator=generator()).t,
+    "outcome": lambda: final_weights.train(**WATCH, method="flow", generator=generator()).weight,
+    "follow": lambda: trajectories.trajectory(**WATCH, method="flow", records=5, generator=generator()).auc,
+    "displaced": lambda: trajectories.lead_changes(**WATCH, records=9, generator=generator()).t,
     "handicap": lambda: (
-        neuron_sharing.handicap(**WATCH, first=0.01, last=0.3, records=3, generator=generator()).partner
+        neuron_sharing.interference(**WATCH, first=0.01, last=0.3, records=3, generator=generator()).opposite_sign
     ),
     "descend": lambda: noise_runs.descend(n=3, m=3, noise="bipolar", sigma=0.1, generator=generator()).W,
 }
@@ -87,6 +87,7 @@ def test_settings_of_others_change_nothing(call: str, setting: str) -> None:
         np.testing.assert_array_equal(np.asarray(CALLS[call]()), before)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("ask", "says"),
     [
@@ -94,7 +95,10 @@ def test_settings_of_others_change_nothing(call: str, setting: str) -> None:
         (lambda: biased_slots.factor(16, 32, 0.01, ONE), r"^constants=\(1\.0,\): must be the pair a, b$"),
         (lambda: kurtosis.turn(weights(), NONE), r"^force: "),
         (lambda: sweep.stream(NONE, 0), r"^point=None: must map the arguments of run to values$"),
-        (lambda: archive.table("x", final_weights.counts, NONE, seeds=1), r"^grid=None: must map the arguments of run"),
+        (
+            lambda: archive.load_or_run("x", final_weights.count, NONE, seeds=1),
+            r"^grid=None: must map the arguments of run",
+        ),
     ],
 )
 def test_what_is_no_input_is_named(ask: Callable[[], Any], says: str) -> None:

@@ -157,7 +157,7 @@ def finite_tensor(name: str, value: object, at_least_dims: int, shape: str) -> F
     return value
 
 
-def fitting(result: Float[Tensor, "..."], W: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+def no_overflow(result: Float[Tensor, "..."], W: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """``result``, unless it has overflowed: it grows like the third or fourth power of the weights."""
     if not bool(torch.isfinite(result).all()):
         raise ValueError(

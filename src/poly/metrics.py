@@ -121,7 +121,7 @@ def fourth_norms(W: Float[Tensor, "*instances n m"], *, relative: bool = False) 
     """
     fourth = checks.weights(W).pow(4).sum(-1)
     if not relative:
-        return checks.fitting(fourth, W)
+        return checks.no_overflow(fourth, W)
     square = W.square().sum(-1).square()
     # Fourth powers leave the numbers early; where they do, the row is measured in units of its largest weight.
     poor = (W != 0).any(-1) & ~((fourth > _smallest(W.dtype)) & square.isfinite())
@@ -159,8 +159,8 @@ def feature_dimensionality(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, 
     # D does not depend on the scale of W; at a scale of 1 no square underflows or overflows.
     scaled = W / W.abs().amax((-2, -1), keepdim=True).clamp(min=smallest)
     unit = torch.nn.functional.normalize(W / W.abs().amax(-1, keepdim=True).clamp(min=smallest), dim=-1)
-    crowding = (unit @ scaled.mT).square().sum(-1)
-    found = torch.where(crowding > 0, scaled.square().sum(-1) / crowding, torch.zeros_like(crowding))
+    overlap_sum = (unit @ scaled.mT).square().sum(-1)
+    found = torch.where(overlap_sum > 0, scaled.square().sum(-1) / overlap_sum, torch.zeros_like(overlap_sum))
     poor = (W != 0).any(-1) & (scaled.square().sum(-1) < _smallest(W.dtype))
     if bool(poor.any()):  # the squares of a row far shorter than others are lost, but not those of the ratios
         every = W.double() / W.abs().amax((-2, -1), keepdim=True)

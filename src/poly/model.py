@@ -113,7 +113,7 @@ def reconstruct(
             ) from None
     else:
         checks.finite("xi", xi)
-    return checks.fitting(torch.relu((hidden + xi) @ W.mT), W)
+    return checks.no_overflow(torch.relu((hidden + xi) @ W.mT), W)
 
 
 def loss(
@@ -140,7 +140,7 @@ def loss(
     l1 = checks.nonnegative("l1", l1)
     basis = torch.eye(W.shape[-2], dtype=W.dtype, device=W.device)
     error = reconstruct(W, basis, xi) - basis
-    return checks.fitting(error.square().sum((-2, -1)) + l1 * W.abs().sum((-2, -1)), W)
+    return checks.no_overflow(error.square().sum((-2, -1)) + l1 * W.abs().sum((-2, -1)), W)
 
 
 def forces(W: Float[Tensor, "*instances n m"], l1: float = 0.0) -> Forces:
@@ -168,7 +168,7 @@ def forces(W: Float[Tensor, "*instances n m"], l1: float = 0.0) -> Forces:
     norm2 = overlap.diagonal(dim1=-2, dim2=-1)
     crosstalk = overlap - torch.diag_embed(norm2)
     return Forces(
-        benefit=checks.fitting(4 * (1 - norm2).unsqueeze(-1) * W, W),
-        interference=checks.fitting(-4 * (crosstalk @ W), W),
+        benefit=checks.no_overflow(4 * (1 - norm2).unsqueeze(-1) * W, W),
+        interference=checks.no_overflow(-4 * (crosstalk @ W), W),
         regularization=-l1 * W.sign(),
     )

@@ -28,12 +28,12 @@ _alone: deque[int] = deque()
 
 
 def for_each(run: Callable[[Any, Flag], None], items: Iterable[Any], tick: Callable[[], None] = lambda: None) -> None:
-    """``run(item, given_up)`` for every item, on as many threads as torch uses, with matrix products on one thread.
+    """``run(item, cancelled)`` for every item, on as many threads as torch uses, with matrix products on one thread.
 
-    ``given_up`` is true after an interrupt or an error: a run that looks at it now and then leaves no work behind.
+    ``cancelled`` is true after an interrupt or an error: a run that looks at it now and then leaves no work behind.
     ``tick`` is called a few times a second, by the caller's thread.
     """
-    given_up = np.zeros(1, np.bool_)
+    cancelled = np.zeros(1, np.bool_)
     threads = torch.get_num_threads()  # every thread has a number of its own
     errors: list[BaseException] = []
     ended: list[bool] = []
@@ -43,9 +43,9 @@ def for_each(run: Callable[[Any, Flag], None], items: Iterable[Any], tick: Calla
 
     def one(item: Any) -> None:
         try:
-            run(item, given_up)
+            run(item, cancelled)
         except BaseException:
-            given_up[0] = True
+            cancelled[0] = True
             raise
 
     def conduct() -> None:
@@ -65,7 +65,7 @@ def for_each(run: Callable[[Any, Flag], None], items: Iterable[Any], tick: Calla
         while not under_way.acquire(timeout=_TICK):
             tick()
     except BaseException:
-        given_up[0] = True
+        cancelled[0] = True
         if conductor is not None and not ended:
             under_way.acquire()
         raise

@@ -113,7 +113,7 @@ def reconstruct(network: Network, x: Float[Tensor, "*instances batch n"]) -> Flo
     """
     W, b = _network(network)
     _inputs(W, x)
-    return checks.fitting(torch.relu(x @ W @ W.mT + b.unsqueeze(-2)), W)
+    return checks.no_overflow(torch.relu(x @ W @ W.mT + b.unsqueeze(-2)), W)
 
 
 def loss(
@@ -137,7 +137,7 @@ def loss(
     Source: Elhage et al. 2022, "Demonstrating Superposition".
     """
     output = reconstruct(network, x)
-    return checks.fitting((_importance(network.W, importance) * (x - output).square()).sum(-1).mean(-1), network.W)
+    return checks.no_overflow((_importance(network.W, importance) * (x - output).square()).sum(-1).mean(-1), network.W)
 
 
 def loss_without_sharing(

@@ -16,13 +16,13 @@ def generator(seed: int = 1) -> torch.Generator:
 
 
 def test_with_nothing_changed_it_is_the_released_training() -> None:
-    ours = adamw_variants.variant(**SETTING, apart=False, generator=generator())
-    released = final_weights.outcome(**SETTING, method="adamw", generator=generator())
+    ours = adamw_variants.variant(**SETTING, isolated=False, generator=generator())
+    released = final_weights.train(**SETTING, method="adamw", generator=generator())
     assert all((a == b).all() for a, b in zip(ours, released, strict=True))
 
 
 def test_apart_every_row_ends_as_it_does_in_a_network_of_its_own() -> None:
-    ours = adamw_variants.variant(**SETTING, apart=True, generator=generator())
+    ours = adamw_variants.variant(**SETTING, isolated=True, generator=generator())
     start = model.init(6, 24, generator=generator())[0]
     config = training.TrainConfig(**(vars(final_weights.RELEASED) | {"l1": 0.01}))
     for i in range(6):
@@ -33,12 +33,14 @@ def test_apart_every_row_ends_as_it_does_in_a_network_of_its_own() -> None:
 
 
 def test_apart_the_largest_weight_of_a_narrow_row_wins() -> None:
-    won = adamw_variants.variant(n=16, m=16, l1=0.01, apart=True, generator=generator())
+    won = adamw_variants.variant(n=16, m=16, l1=0.01, isolated=True, generator=generator())
     assert set(won.rank[abs(won.weight) > 0.8]) == {1}
 
 
 def test_finer_steps_follow_another_path_to_the_same_length() -> None:
-    coarse, fine = (adamw_variants.variant(**SETTING, apart=True, finer=k, generator=generator()) for k in (1, 3))
+    coarse, fine = (
+        adamw_variants.variant(**SETTING, isolated=True, step_refinement=k, generator=generator()) for k in (1, 3)
+    )
     assert (coarse.neuron == fine.neuron).all()
     assert coarse.weight == pytest.approx(fine.weight, abs=1e-3)
     assert (coarse.weight != fine.weight).any()
@@ -50,7 +52,7 @@ def test_the_three_phases(l1: float, phase: str) -> None:
     assert shares._asdict() == {"dense": 0.0, "one_hot": 0.0, "dead": 0.0} | {phase: 1.0}
 
 
-@pytest.mark.parametrize("finer", [0, -1, 1.5])
-def test_refuses_other_steps(finer: float) -> None:
-    with pytest.raises(ValueError, match="finer"):
-        adamw_variants.variant(**SETTING, apart=True, finer=finer, generator=generator())  # type: ignore[arg-type]
+@pytest.mark.parametrize("step_refinement", [0, -1, 1.5])
+def test_refuses_other_steps(step_refinement: float) -> None:
+    with pytest.raises(ValueError, match="step_refinement"):
+        adamw_variants.variant(**SETTING, isolated=True, step_refinement=step_refinement, generator=generator())  # type: ignore[arg-type]

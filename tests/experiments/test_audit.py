@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with one kept sweep of a module that can be edited; it runs in this process, which loads it again."""
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     module = load(tmp_path, monkeypatch, SOURCE)
-    archive.fill(tmp_path, "a", module.draw, {"n": [3, 4]}, seeds=3, paired=(), store=None)
+    archive.compute_missing(tmp_path, "a", module.draw, {"n": [3, 4]}, seeds=3, paired=(), store=None)
     return tmp_path
 
 
@@ -97,14 +97,14 @@ def test_a_renamed_function_is_an_error_until_its_files_are_told(folder: Path, m
     before = archive.read(folder / "kept-a.npz")
     module = load(folder, monkeypatch, SOURCE.replace("def draw", "def drawn"))
     with pytest.raises(ValueError, match=rf"kept-a\.npz: was made by {MODULE}\.draw, which does not exist"):
-        archive.table(folder, module.drawn, {"n": [3, 4]}, seeds=3)
+        archive.load_or_run(folder, module.drawn, {"n": [3, 4]}, seeds=3)
     (line,) = audit.stale(folder)
     assert line.endswith(f"was made by {MODULE}.draw, which does not exist")
     with pytest.raises(ValueError, match="no such function"):
         archive.rename(folder, f"{MODULE}.draw", f"{MODULE}.gone")
     assert archive.rename(folder, f"{MODULE}.draw", f"{MODULE}.drawn") == [folder / "kept-a.npz"]
     monkeypatch.setattr(sweep, "sweep", lambda *_, **__: pytest.fail("was run"))
-    after = archive.table(folder, module.drawn, {"n": [3, 4]}, seeds=3)
+    after = archive.load_or_run(folder, module.drawn, {"n": [3, 4]}, seeds=3)
     assert all(np.array_equal(a, b) for a, b in zip(before.x, after.x, strict=True))
 
 
@@ -115,7 +115,7 @@ def test_a_renamed_argument_keeps_its_draws_and_its_files(folder: Path, monkeypa
     )
     module = load(folder, monkeypatch, renamed.replace("rand(n,", "rand(size,").replace('"k": n', '"k": size'))
     run = sweep.sweep(module.draw, {"size": [3, 4]}, seeds=3)
-    read = archive.table(folder, module.draw, {"size": [3, 4]}, seeds=3)
+    read = archive.load_or_run(folder, module.draw, {"size": [3, 4]}, seeds=3)
     for found in (run, read):
         assert next(iter(found)) == "size"
         assert all(np.array_equal(a, b) for a, b in zip(before.x, found.x, strict=True))
@@ -157,3 +157,22 @@ def test_by_the_command_line(folder: Path, monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setattr(sys, "argv", ["audit", str(folder / "none")])
     assert audit.main() == 1
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_a_renamed_result_is_renamed_in_its_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = archive.read(folder / "kept-a.npz")
+    monkeypatch.setattr(
+        "sys.argv", ["audit", "--rename", f"{MODULE}.draw", f"{MODULE}.draw", "--columns", "x=y", "--list", str(folder)]
+    )
+    assert audit.main() == 0
+    after = archive.read(folder / "kept-a.npz")
+    assert list(after) == ["y" if name == "x" else name for name in before]
+    assert all(np.array_equal(a, b) for a, b in zip(before.x, after.y, strict=True))
+
+
+def test_a_new_name_without_an_old_one_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["audit", "--rename", f"{MODULE}.draw", "x.y", "--columns", "y", "--", str(folder)])
+    assert audit.main() == 1
+    assert capsys.readouterr().err == "error: columns: y, must be of the form OLD=NEW\n"

@@ -14,7 +14,7 @@ GRID: dict[str, Any] = {"n": [8], "m": [12], "l1": [0.02, 0.1], "method": ["flow
 def test_a_network_by_hand() -> None:
     start = torch.tensor([[0.5, -0.2, 0.1], [-0.3, 0.4, 0.2]], dtype=torch.float64)
     end = torch.tensor([[0.0, -0.9, 0.04], [-0.7, 0.6, 0.0]], dtype=torch.float64)
-    found = final_weights.compare(start, end, keep_overlap=True)
+    found = final_weights.summarize(start, end, keep_overlap=True)
     assert found.feature.tolist() == [0, 1, 1]
     assert found.neuron.tolist() == [1, 0, 1]
     assert found.weight.tolist() == [-0.9, -0.7, 0.6]
@@ -23,11 +23,11 @@ def test_a_network_by_hand() -> None:
     assert found.sizes.sum() == 6
     assert found.sizes[[0, 4, 60, 70, 90]].tolist() == [2, 1, 1, 1, 1]
     np.testing.assert_allclose(found.overlap, start @ end.T, rtol=1e-6)
-    assert final_weights.compare(start, end).overlap.size == 0
+    assert final_weights.summarize(start, end).overlap.size == 0
 
 
 def test_the_same_start_is_trained_in_several_ways() -> None:
-    table = sweep.sweep(final_weights.outcome, GRID, seeds=3, paired=("l1", "method"))
+    table = sweep.sweep(final_weights.train, GRID, seeds=3, paired=("l1", "method"))
     flow = table[(table.method == "flow") & (table.l1 == 0.02)]
     adamw = table[(table.method == "adamw") & (table.l1 == 0.02)]
     same = [
@@ -40,7 +40,7 @@ def test_the_same_start_is_trained_in_several_ways() -> None:
 
 def test_the_count_is_that_of_the_whole_matrix() -> None:
     W = torch.randn(30, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    row = final_weights.compare(W, W)._asdict()
+    row = final_weights.summarize(W, W)._asdict()
     for near in ((0.8, 1.2), (0.1, 0.5), (0.05, 9.0)):
         assert final_weights.polysemantic_neurons(row, near) == int(metrics.polysemantic_neurons(W, near)) > 0
     for near in ((0.04, 1.2), (1.2, 0.8)):
@@ -51,7 +51,7 @@ def test_the_count_is_that_of_the_whole_matrix() -> None:
 def test_winners_are_the_largest_of_their_rows() -> None:
     W = torch.randn(30, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     W[4] *= 0.01
-    found = final_weights.winners(final_weights.compare(torch.ones_like(W).cumsum(-1), W)._asdict())
+    found = final_weights.winners(final_weights.summarize(torch.ones_like(W).cumsum(-1), W)._asdict())
     assert found.feature.tolist() == [i for i in range(30) if i != 4]
     assert found.neuron.tolist() == metrics.winners(W)[found.feature].tolist()
     assert found.positive.tolist() == (W[found.feature, found.neuron] > 0).tolist()
@@ -60,7 +60,7 @@ def test_winners_are_the_largest_of_their_rows() -> None:
 
 
 def test_flow_ends_one_hot_and_its_winner_was_large() -> None:
-    found = final_weights.outcome(n=16, m=64, l1=0.02, method="flow", generator=torch.Generator().manual_seed(0))
+    found = final_weights.train(n=16, m=64, l1=0.02, method="flow", generator=torch.Generator().manual_seed(0))
     assert sorted(found.feature.tolist()) == list(range(16))
     assert found.sizes[0] == 16 * 63
     start = model.init(16, 64, generator=torch.Generator().manual_seed(0))[0]
@@ -75,12 +75,12 @@ def test_flow_ends_one_hot_and_its_winner_was_large() -> None:
 def test_bad_input_is_one_line(change: dict[str, Any], message: str) -> None:
     point: dict[str, Any] = {"n": 2, "m": 3, "l1": 0.1, "method": "flow"} | change
     with pytest.raises(ValueError, match=message):
-        final_weights.outcome(**point, generator=torch.Generator())
+        final_weights.train(**point, generator=torch.Generator())
 
 
 def test_start_and_end_must_fit() -> None:
     with pytest.raises(ValueError, match=r"^end: has shape \(2, 3\), must be \(3, 2\)"):
-        final_weights.compare(torch.ones(3, 2), torch.ones(2, 3))
+        final_weights.summarize(torch.ones(3, 2), torch.ones(2, 3))
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ FOLDER = Path(__file__).parents[2] / "book" / "data" / "flow-runs"
 
 @pytest.fixture(scope="module")
 def table() -> sweep.Table:
-    return archive.table(
-        FOLDER, final_weights.outcome, flow_archive.GRID, seeds=flow_archive.NETWORKS, paired=flow_archive.PAIRED
+    return archive.load_or_run(
+        FOLDER, final_weights.train, flow_archive.GRID, seeds=flow_archive.NETWORKS, paired=flow_archive.PAIRED
     )
 
 
@@ -38,7 +38,7 @@ def test_a_stored_network_comes_again(table: sweep.Table, l1: float) -> None:
     row = table[(table.m <= 768) & (table.l1 == l1)].sample(1, random_state=np.random.default_rng()).iloc[0]
     point: dict[str, Any] = {"n": int(row.n), "m": int(row.m)}
     stream = sweep.stream(point, int(row.seed))
-    again = final_weights.outcome(**point, l1=l1, method="flow", generator=stream)
+    again = final_weights.train(**point, l1=l1, method="flow", generator=stream)
     for name in ("feature", "neuron", "rank", "sizes"):  # exact on every machine
         np.testing.assert_array_equal(row[name], getattr(again, name), f"{name}, m = {row.m}, seed {row.seed}")
     for name in ("weight", "start"):
@@ -55,8 +55,8 @@ SMALL = [(size, l1s) for sizes, l1s in SWEEPS for size in sizes if size[0] <= 40
 
 @pytest.mark.parametrize(("size", "l1s"), SMALL, ids=str)
 def test_stored_counts_come_again(size: tuple[int, int, int, int], l1s: tuple[float, ...]) -> None:
-    found = archive.table(FOLDER, **flow_archive.fresh(size[0], size[1], l1s, *size[2:]))
+    found = archive.load_or_run(FOLDER, **flow_archive.fresh(size[0], size[1], l1s, *size[2:]))
     row = found.sample(1, random_state=np.random.default_rng()).iloc[0]
     point: dict[str, Any] = {"n": int(row.n), "m": int(row.m), "networks": int(row.networks)}
-    again = final_weights.counts(**point, l1=float(row.l1), generator=sweep.stream(point, int(row.seed)))
+    again = final_weights.count(**point, l1=float(row.l1), generator=sweep.stream(point, int(row.seed)))
     np.testing.assert_array_equal(row.shared, again.shared)

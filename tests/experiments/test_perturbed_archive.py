@@ -48,10 +48,10 @@ def test_a_point_is_told_by_winners_counts_or_what_else_there_is() -> None:
 def test_kept_networks_are_run_again_perturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     grid: dict[str, Any] = {"n": [4], "m": [8], "l1": [0.01], "networks": [2]}
     (tmp_path / "flow-runs").mkdir()
-    asked: dict[str, Any] = {"run": final_weights.counts, "grid": grid, "seeds": 2, "paired": ("l1",)}
-    archive.keep(tmp_path / "flow-runs" / "kept-a.npz", **asked, store=None)
-    rows = archive.table(tmp_path / "flow-runs", **asked)
-    only = perturbed_archive.Asked("a", "flow", final_weights.counts, grid, ("l1",), rows)
+    asked: dict[str, Any] = {"run": final_weights.count, "grid": grid, "seeds": 2, "paired": ("l1",)}
+    archive.save(tmp_path / "flow-runs" / "kept-a.npz", **asked, store=None)
+    rows = archive.load_or_run(tmp_path / "flow-runs", **asked)
+    only = perturbed_archive.Asked("a", "flow", final_weights.count, grid, ("l1",), rows)
     monkeypatch.setattr(perturbed_archive, "kept_sweeps", lambda _: [only])
     seeds: list[int | None] = []
     real = sweep.sweep

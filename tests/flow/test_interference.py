@@ -23,17 +23,17 @@ def test_sums_by_rows_and_by_pairs_are_the_forces(n: int, m: int, density: float
     feature, neuron = row.astype(int), np.repeat(neurons, np.diff(ptr)).astype(int)
 
     S, found = np.zeros((n, n)), np.empty(w.size)
-    interference.pull_by_pairs(ptr, row, w, S, found)
+    interference.force_by_pairs(ptr, row, w, S, found)
     np.testing.assert_allclose(found, expected[feature, neuron], atol=1e-12)
     shared = (np.abs(W) @ np.abs(W).T > 0) & np.tri(n, dtype=bool)
     np.testing.assert_allclose(S, np.where(shared, W @ W.T, 0), atol=1e-12)
-    assert interference.crowding(S) == pytest.approx(max(1.0, np.maximum(W @ W.T, 0).sum(1).max()))
+    assert interference.overlap_bound(S) == pytest.approx(max(1.0, np.maximum(W @ W.T, 0).sum(1).max()))
     interference.clear(ptr, row, S)
     assert not S.any()
 
     R, by_rows, most = np.empty((n, n)), np.empty(w.size), np.empty(ptr.size - 1)
     S[:] = 7.0  # left from before
-    interference.pull_by_rows(ptr, row, w, *interference.by_feature(ptr, row, n), S, R, by_rows, most)
+    interference.force_by_rows(ptr, row, w, *interference.by_feature(ptr, row, n), S, R, by_rows, most)
     np.testing.assert_allclose(by_rows, expected[feature, neuron], atol=1e-12)
     np.testing.assert_allclose(np.tril(S), np.tril(W @ W.T), atol=1e-12)
     np.testing.assert_allclose(R, np.maximum(W @ W.T, 0), atol=1e-12)

@@ -21,7 +21,7 @@ PAIRED = ("l1", "method")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    archive.keep(tmp_path / "kept-a.npz", final_weights.outcome, GRID, seeds=3, paired=PAIRED, store=None)
+    archive.save(tmp_path / "kept-a.npz", final_weights.train, GRID, seeds=3, paired=PAIRED, store=None)
     return tmp_path
 
 
@@ -34,8 +34,8 @@ def no_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_kept_is_what_a_run_gives(folder: Path) -> None:
-    run = sweep.sweep(final_weights.outcome, GRID, seeds=3, paired=PAIRED)
-    found = archive.table(folder, final_weights.outcome, GRID, seeds=3, paired=PAIRED)
+    run = sweep.sweep(final_weights.train, GRID, seeds=3, paired=PAIRED)
+    found = archive.load_or_run(folder, final_weights.train, GRID, seeds=3, paired=PAIRED)
     pd.testing.assert_frame_equal(found, run)
     assert [value.dtype for value in found.iloc[0] if isinstance(value, np.ndarray)] == [
         value.dtype for value in run.iloc[0] if isinstance(value, np.ndarray)
@@ -43,13 +43,13 @@ def test_what_is_kept_is_what_a_run_gives(folder: Path) -> None:
 
 
 def test_fewer_seeds_are_read(folder: Path, no_runs: None) -> None:
-    assert archive.table(folder, final_weights.outcome, GRID, seeds=2, paired=PAIRED).seed.tolist() == [0, 1, 0, 1]
+    assert archive.load_or_run(folder, final_weights.train, GRID, seeds=2, paired=PAIRED).seed.tolist() == [0, 1, 0, 1]
 
 
 def test_points_are_read_in_the_order_asked_for(folder: Path, no_runs: None) -> None:
-    found = archive.table(folder, final_weights.outcome, GRID | {"n": [4, 3]}, seeds=2, paired=PAIRED)
+    found = archive.load_or_run(folder, final_weights.train, GRID | {"n": [4, 3]}, seeds=2, paired=PAIRED)
     assert [*zip(found.n, found.seed, strict=True)] == [(4, 0), (4, 1), (3, 0), (3, 1)]
-    some = archive.table(folder, final_weights.outcome, GRID | {"n": [4]}, seeds=2, paired=PAIRED)
+    some = archive.load_or_run(folder, final_weights.train, GRID | {"n": [4]}, seeds=2, paired=PAIRED)
     pd.testing.assert_frame_equal(some, found[:2])
     assert all(len(np.unique(row.feature)) == row.n for row in found.itertuples())
 
@@ -67,33 +67,31 @@ def test_points_are_read_in_the_order_asked_for(folder: Path, no_runs: None) -> 
 def test_another_question_is_run(folder: Path, no_runs: None, change: dict[str, Any]) -> None:
     asked: dict[str, Any] = {"grid": GRID, "seeds": 3, "paired": PAIRED} | change
     with pytest.raises(AssertionError, match="was run"):
-        archive.table(folder, final_weights.outcome, asked.pop("grid"), **asked)
+        archive.load_or_run(folder, final_weights.train, asked.pop("grid"), **asked)
 
 
 def test_who_checks_has_it_run(folder: Path, no_runs: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(archive.ANEW, f"elsewhere,{folder.name}")
+    monkeypatch.setenv(archive.RECOMPUTE, f"elsewhere,{folder.name}")
     with pytest.raises(AssertionError, match="was run"):
-        archive.table(folder, final_weights.outcome, GRID, seeds=3, paired=PAIRED)
+        archive.load_or_run(folder, final_weights.train, GRID, seeds=3, paired=PAIRED)
 
 
 @pytest.mark.parametrize("seeds", [0, -1, 1.5, "3"])
 def test_seeds_are_a_number(folder: Path, seeds: Any) -> None:
     with pytest.raises(ValueError, match=r"^seeds="):
-        archive.table(folder, final_weights.outcome, GRID, seeds=seeds, paired=PAIRED)
+        archive.load_or_run(folder, final_weights.train, GRID, seeds=seeds, paired=PAIRED)
 
 
 def test_a_damaged_file_is_named(folder: Path) -> None:
     path = folder / "kept-a.npz"
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(ValueError, match=r"kept-a\.npz: no file of a kept sweep \("):
-        archive.table(folder, final_weights.outcome, GRID, seeds=3, paired=PAIRED)
+        archive.load_or_run(folder, final_weights.train, GRID, seeds=3, paired=PAIRED)
 
 
 def test_a_failed_run_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(sweep.CellError):
-        archive.keep(
-            tmp_path / "kept-a.npz", final_weights.outcome, {"n": [0], "m": [4]}, seeds=1, paired=(), store=None
-        )
+        archive.save(tmp_path / "kept-a.npz", final_weights.train, {"n": [0], "m": [4]}, seeds=1, paired=(), store=None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -139,7 +137,7 @@ def test_chapters_find_what_they_ask_for(no_runs: None) -> None:
     }
     assert set(asked) == set(adamw_archive.VARIANTS)
     for name, (grid, seeds, paired) in asked.items():
-        found = archive.table(FOLDER, adamw_archive.VARIANTS[name][0], grid, seeds=seeds, paired=paired)
+        found = archive.load_or_run(FOLDER, adamw_archive.VARIANTS[name][0], grid, seeds=seeds, paired=paired)
         assert len(found) == seeds * np.prod([len(values) for values in grid.values()]), name
 
 
@@ -148,8 +146,8 @@ def test_chapters_find_the_networks_by_gradient_flow(no_runs: None) -> None:
         asked = parameters(chapter)
         widths = [asked["m_step"] * k for k in range(1, asked["m_steps"] + 1)]
         grid = {"n": [asked["n"]], "m": widths, "l1": asked.get("l1s") or [asked["l1"]], "method": ["flow"]}
-        found = archive.table(
-            BOOK / "data" / "flow-runs", final_weights.outcome, grid, seeds=asked["networks"], paired=PAIRED
+        found = archive.load_or_run(
+            BOOK / "data" / "flow-runs", final_weights.train, grid, seeds=asked["networks"], paired=PAIRED
         )
         assert len(found) == asked["networks"] * len(widths) * len(grid["l1"])
 
@@ -173,7 +171,7 @@ def test_chapter_6_asks_for_the_sizes_that_were_fixed() -> None:
 
 def test_the_map_of_phases_comes_again_where_it_is_cheap() -> None:
     run, grid, seeds, paired = adamw_archive.VARIANTS["phases"]
-    found = archive.table(FOLDER, run, grid, seeds=seeds, paired=paired)
+    found = archive.load_or_run(FOLDER, run, grid, seeds=seeds, paired=paired)
     row = found[found.m == 256].sample(1, random_state=np.random.default_rng()).iloc[0]
     point = {"n": int(row.n), "m": int(row.m), "l1": float(row.l1)}
     again = run(**point, generator=sweep.stream(point, int(row.seed)))

@@ -52,7 +52,7 @@ def changed(*_: Any, **__: Any) -> None:
 def test_of_the_laboratory_counts_what_a_run_can_reach(
     module: ModuleType, name: str, counts: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs: dict[str, Any] = {"outcome": final_weights.outcome, "mine": mine, "lazily": lazily, "by_package": by_package}
+    runs: dict[str, Any] = {"outcome": final_weights.train, "mine": mine, "lazily": lazily, "by_package": by_package}
     before = {run: hashing.code_hash(runs[run]) for run in runs}
     monkeypatch.setattr(module, name, changed)
     assert {run for run in runs if hashing.code_hash(runs[run]) != before[run]} == counts

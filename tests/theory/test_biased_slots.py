@@ -19,47 +19,49 @@ def test_crowding_is_the_negative_overlap_at_the_start() -> None:
     W = model.init(40, 90, instances=300, generator=torch.Generator().manual_seed(0))
     overlap = W @ W.mT
     found = (-overlap).clamp(min=0).sum(-1).mean().item()  # lengths are positive and add nothing
-    assert biased_slots.crowding(40, 90) == pytest.approx(39 / (2 * pi * 90) ** 0.5)
-    assert found == pytest.approx(biased_slots.crowding(40, 90), rel=0.01)
-    assert biased_slots.crowding(1, 5) == 0
+    assert biased_slots.kappa(40, 90) == pytest.approx(39 / (2 * pi * 90) ** 0.5)
+    assert found == pytest.approx(biased_slots.kappa(40, 90), rel=0.01)
+    assert biased_slots.kappa(1, 5) == 0
 
 
 def test_a_crowd_is_locked_from_a_few_expected_pairs_on() -> None:
     for m in (100, 10_000):
         n = 1 + round((2 * pi * m) ** 0.5)
-        assert biased_slots.crowding(n, m) == pytest.approx(1, rel=0.03)
+        assert biased_slots.kappa(n, m) == pytest.approx(1, rel=0.03)
         assert theory.polysemantic_neurons(n, m) == pytest.approx(pi / 2, rel=0.1)
 
 
 def test_room_is_filled_as_far_as_there_is_crowding_and_no_further_than_one() -> None:
-    assert biased_slots.room(1, 9) == 0
-    assert biased_slots.room(4, 10_000) == pytest.approx(biased_slots.crowding(4, 10_000), rel=1e-6)
-    assert biased_slots.room(2000, 64) == pytest.approx(1, abs=1e-4)
+    assert biased_slots.negative_overlap(1, 9) == 0
+    assert biased_slots.negative_overlap(4, 10_000) == pytest.approx(biased_slots.kappa(4, 10_000), rel=1e-6)
+    assert biased_slots.negative_overlap(2000, 64) == pytest.approx(1, abs=1e-4)
     n, m = 1 + round((2 * pi * 1e4) ** 0.5), 10_000  # κ = 1
-    assert biased_slots.room(n, m) == pytest.approx(2 ** (-1 / 3), rel=2e-3)
+    assert biased_slots.negative_overlap(n, m) == pytest.approx(2 ** (-1 / 3), rel=2e-3)
 
 
 def test_room_and_letting_go_are_as_seen_in_networks() -> None:
     for n, m in ((32, 32), (32, 256)):
-        seen = trajectories.follow(
+        seen = trajectories.trajectory(
             n=n, m=m, l1=1e-3, method="flow", records=61, generator=torch.Generator().manual_seed(n + m)
         )
         race = int(np.abs(np.log(np.maximum(seen.t, 1e-9) / 10)).argmin())
-        assert seen.room[race] == pytest.approx(biased_slots.room(n, m), abs=0.12)
+        assert seen.negative_overlap[race] == pytest.approx(biased_slots.negative_overlap(n, m), abs=0.12)
         overlap, left = seen.overlap[race:], seen.survivors[race:]
         top = int(overlap.argmax())
         below = top + int((overlap[top:] < overlap[top] / 2).argmax())
-        assert left[below] < 1.4 * biased_slots.lets_go(n, m)
-        assert left[below - 1] > biased_slots.lets_go(n, m) / 1.4
+        assert left[below] < 1.4 * biased_slots.release_width(n, m)
+        assert left[below - 1] > biased_slots.release_width(n, m) / 1.4
 
 
 def test_the_locked_race_begins_with_nearly_all_weights_and_ends_where_the_crowd_lets_go() -> None:
-    assert biased_slots.lets_go(64, 225) == pytest.approx(1.3 * 17)
-    assert biased_slots.locked_race(64, 225, 0.0) == pytest.approx(log(225 / (1.3 * 17)))
-    assert biased_slots.locked_race(64, 225, 1e-3) == pytest.approx(log(225 / (1.3 * 17)), abs=0.05)
+    assert biased_slots.release_width(64, 225) == pytest.approx(1.3 * 17)
+    assert biased_slots.locked_duration(64, 225, 0.0) == pytest.approx(log(225 / (1.3 * 17)))
+    assert biased_slots.locked_duration(64, 225, 1e-3) == pytest.approx(log(225 / (1.3 * 17)), abs=0.05)
     alive = theory.gaussian_row([8.0], 1024, 0.0075).survivors[0]
-    assert biased_slots.locked_race(64, 1024, 0.03) == pytest.approx(log(alive / biased_slots.lets_go(64, 1024)))
-    assert biased_slots.locked_race(64, 32, 0.5) == 0
+    assert biased_slots.locked_duration(64, 1024, 0.03) == pytest.approx(
+        log(alive / biased_slots.release_width(64, 1024))
+    )
+    assert biased_slots.locked_duration(64, 32, 0.5) == 0
 
 
 def test_two_rows_alone_share_as_often_as_the_pair_law_says() -> None:
@@ -156,4 +158,4 @@ def test_bad_input_is_one_line() -> None:
     with pytest.raises(ValueError, match="must hold two or more of different crowding, with a race"):
         biased_slots.fit([(64, 64, 3.0), (64, 64, 5.0)], [0.1, 1.0], [1.0, 1.0])
     with pytest.raises(ValueError, match=r"l1=-1\.0"):
-        biased_slots.locked_race(4, 4, -1.0)
+        biased_slots.locked_duration(4, 4, -1.0)

@@ -156,7 +156,7 @@ SMALL: dict[str, Any] = {"n": 8, "m": 8, "kind": "normal", "l1": 1e-3, "active":
         (lambda net, x: disambiguation.without(net, [6], neuron=0), "outputs"),
         (lambda net, x: disambiguation.without(net, [0], neuron=4), "neuron=4"),
         (
-            lambda net, x: untied_disambiguation.put_out_right({"errors": np.zeros(2), "i": [0], "j": [1]}, -1),
+            lambda net, x: untied_disambiguation.correct_pairs({"errors": np.zeros(2), "i": [0], "j": [1]}, -1),
             "within=-1",
         ),
     ],

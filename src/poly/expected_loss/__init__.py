@@ -62,7 +62,7 @@ def loss(
 
     Source: the noise of figure F5; the exact means are ours.
     """
-    return checks.fitting(_evaluate(W, family, sigma, l1)[0], W)
+    return checks.no_overflow(_evaluate(W, family, sigma, l1)[0], W)
 
 
 def forces(
@@ -82,7 +82,7 @@ def forces(
     Returns:
         (*instances, n, m).
     """
-    return checks.fitting(_evaluate(W, family, sigma, l1)[1], W)
+    return checks.no_overflow(_evaluate(W, family, sigma, l1)[1], W)
 
 
 def flow(

@@ -28,11 +28,11 @@ HEAT_MAP = 4096
 PRESSURES = [float(f"{digit}e{exponent}") for exponent in range(-5, 0) for digit in (1, 2, 5)] + [1.0]
 # Each with its run, grid, networks, and what is paired. Who asks for them uses the same words.
 _WIDE: dict[str, Sequence[Any]] = {"n": [32], "m": [4096], "l1": [0.032]}
-_CHANGED = ("l1", "apart", "finer")
+_CHANGED = ("l1", "isolated", "step_refinement")
 VARIANTS: dict[str, tuple[Callable[..., Any], dict[str, Sequence[Any]], int, tuple[str, ...]]] = {
-    "wide": (final_weights.outcome, _WIDE | {"method": ["adamw"]}, 16, ("l1", "method")),
-    "wide-finer": (adamw_variants.variant, _WIDE | {"apart": [False], "finer": [4]}, 8, _CHANGED),
-    "wide-apart": (adamw_variants.variant, _WIDE | {"apart": [True], "finer": [1]}, 64, _CHANGED),
+    "wide": (final_weights.train, _WIDE | {"method": ["adamw"]}, 16, ("l1", "method")),
+    "wide-finer": (adamw_variants.variant, _WIDE | {"isolated": [False], "step_refinement": [4]}, 8, _CHANGED),
+    "wide-apart": (adamw_variants.variant, _WIDE | {"isolated": [True], "step_refinement": [1]}, 64, _CHANGED),
     "phases": (
         adamw_variants.phases,
         {"n": [16], "m": [256, 1024, 4096], "l1": PRESSURES},
@@ -41,24 +41,24 @@ VARIANTS: dict[str, tuple[Callable[..., Any], dict[str, Sequence[Any]], int, tup
     ),
     "apart": (
         adamw_variants.variant,
-        {"n": [N], "m": [256, 512, 1024, 2048, 4096], "l1": [1e-3], "apart": [True], "finer": [1]},
+        {"n": [N], "m": [256, 512, 1024, 2048, 4096], "l1": [1e-3], "isolated": [True], "step_refinement": [1]},
         1,
         _CHANGED,
     ),
     "lambda": (
         adamw_variants.variant,
-        {"n": [N], "m": [256], "l1": [1e-3, 1e-1], "apart": [False], "finer": [1]},
+        {"n": [N], "m": [256], "l1": [1e-3, 1e-1], "isolated": [False], "step_refinement": [1]},
         24,
-        ("l1", "finer"),
+        ("l1", "step_refinement"),
     ),
     "followed": (
-        trajectories.follow,
+        trajectories.trajectory,
         {"n": [N], "m": [512], "l1": [1e-3], "method": ["adamw"], "records": [41]},
         2,
         ("l1", "method", "records"),
     ),
 }
-RUN = archive.full_name(final_weights.outcome)  # of a width
+RUN = archive.full_name(final_weights.train)  # of a width
 _LISTED = ("feature", "neuron", "weight", "start", "rank")
 _TYPES = {"feature": np.uint16, "neuron": np.uint16, "weight": np.float32, "start": np.float32, "rank": np.uint16}
 
@@ -66,11 +66,11 @@ _TYPES = {"feature": np.uint16, "neuron": np.uint16, "weight": np.float32, "star
 def question(m: int, l1: float) -> tuple[Callable[..., Any], dict[str, Sequence[Any]], tuple[str, ...]]:
     """The sweep of one width: its run, its grid, and what is paired."""
     grid: dict[str, Sequence[Any]] = {"n": [N], "m": [m], "l1": [l1], "method": ["adamw"]}
-    return final_weights.outcome, grid | {"keep_overlap": [m == HEAT_MAP]}, ("l1", "method", "keep_overlap")
+    return final_weights.train, grid | {"keep_overlap": [m == HEAT_MAP]}, ("l1", "method", "keep_overlap")
 
 
 def compute(m: int, l1: float, *, seeds: int | Sequence[int], store: Path | None = None) -> sweep.Table:
-    """The runs of one width anew: a row for each network, as ``final_weights.outcome`` gives it."""
+    """The runs of one width anew: a row for each network, as ``final_weights.train`` gives it."""
     run, grid, paired = question(m, l1)
     return sweep.sweep(run, grid, seeds=seeds, store=store, paired=paired)
 
@@ -154,9 +154,9 @@ def main() -> None:
         print(f"n = {N}, m = {m}, λ = {l1:g}: {NETWORKS} networks", flush=True)
         started = time.perf_counter()
         _write(path, compute(m, l1, seeds=NETWORKS, store=options.store))
-        archive.record(path, final_weights.outcome, started)
+        archive.record_provenance(path, final_weights.train, started)
     for name, (run, grid, seeds, paired) in VARIANTS.items():
-        archive.fill(options.folder, name, run, grid, seeds=seeds, paired=paired, store=options.store)
+        archive.compute_missing(options.folder, name, run, grid, seeds=seeds, paired=paired, store=options.store)
 
 
 if __name__ == "__main__":

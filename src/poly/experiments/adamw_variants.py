@@ -1,4 +1,4 @@
-"""AdamW as released, with one thing changed at a time: features apart, finer steps, other widths and pressures."""
+"""AdamW as released, with one thing changed at a time: isolated features, finer steps, other widths, other λ."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from poly import checks, metrics, model, training
+from poly import checks, metrics, model, sweep, training
 from poly.experiments import final_weights
 
 # A row of a smaller squared length is dead. One of a larger ‖w‖₄⁴/‖w‖₂⁴ has nearly all of it on one neuron.
@@ -22,28 +22,30 @@ class Phases(NamedTuple):
     dead: float
 
 
+@sweep.drawn_as(isolated="apart", step_refinement="finer")
 def variant(
-    *, n: int, m: int, l1: float, apart: bool, finer: int = 1, generator: torch.Generator
-) -> final_weights.Outcome:
+    *, n: int, m: int, l1: float, isolated: bool, step_refinement: int = 1, generator: torch.Generator
+) -> final_weights.FinalWeights:
     """Train one network from the paper's start, with interference or without.
 
-    Apart, every feature gets a network of its own and starts with the same row: benefit and regularization are left.
-    At the end the rows are put together again and looked at as one network.
+    An isolated feature has a network of its own and starts with the same row: benefit and regularization are left. At
+    the end the rows are put together again and summarized as one network.
 
     Args:
         n: features, ≥ 1.
         m: hidden neurons, ≥ 1.
         l1: λ ≥ 0, in the units of ``model.loss``.
-        apart: whether each feature is trained by itself.
-        finer: at 1 as released; at k with a kth of the learning rate and k times as many steps.
+        isolated: whether each feature is trained by itself.
+        step_refinement: at 1 as released; at k with a kth of the learning rate and k times as many steps.
         generator: source of the start.
 
     Raises:
-        ValueError: finer below 1, or what ``model.init`` and ``training.TrainConfig`` refuse.
+        ValueError: step_refinement below 1, or what ``model.init`` and ``training.TrainConfig`` refuse.
     """
     start = model.init(n, m, generator=generator)
-    end = _train(start.transpose(0, 1) if apart else start, l1, checks.count("finer", finer), generator)
-    return final_weights.compare(start[0], end.reshape(n, m))
+    steps = checks.count("step_refinement", step_refinement)
+    end = _train(start.transpose(0, 1) if isolated else start, l1, steps, generator)
+    return final_weights.summarize(start[0], end.reshape(n, m))
 
 
 def phases(*, n: int, m: int, l1: float, generator: torch.Generator) -> Phases:
@@ -69,6 +71,7 @@ def phases(*, n: int, m: int, l1: float, generator: torch.Generator) -> Phases:
 def _train(
     start: Float[Tensor, "instances n m"], l1: float, finer: int, generator: torch.Generator
 ) -> Float[Tensor, "instances n m"]:
-    changed = {"l1": l1, "lr": final_weights.RELEASED.lr / finer, "steps": final_weights.RELEASED.steps * finer}
-    config = training.TrainConfig(**(vars(final_weights.RELEASED) | changed))
+    released = final_weights.RELEASED
+    changed = {"l1": l1, "lr": released.lr / finer, "steps": released.steps * finer}
+    config = training.TrainConfig(**(vars(released) | changed))
     return training.train(start.float(), config, generator=generator, progress=False).W

@@ -54,7 +54,7 @@ def stale(folder: Path) -> list[str]:
         if not (folder / name).exists():
             lines.append(f"{folder / name}: is gone, and {archive.PROVENANCE} has it")
             continue
-        function = archive.question(folder / name)["sweep"][0] if name.startswith("kept-") else adamw_archive.RUN
+        function = archive.spec(folder / name)["sweep"][0] if name.startswith("kept-") else adamw_archive.RUN
         run = archive.function(function)
         if run is None:
             lines.append(f"{folder / name}: was made by {function}, which does not exist")
@@ -104,7 +104,7 @@ def _provenance(folder: Path) -> dict[str, dict[str, Any]]:
 
 def _load(path: Path, made: Mapping[str, Any]) -> Kept:
     if path.name.startswith("kept-"):
-        (function, grid, paired), rows = archive.question(path)["sweep"], archive.read(path)
+        (function, grid, paired), rows = archive.spec(path)["sweep"], archive.read(path)
         run = archive.function(function)
         if run is None:
             raise ValueError(f"{path}: was made by {function}, which does not exist; see --rename")
@@ -183,11 +183,16 @@ def main() -> int:
     parser.add_argument("--every", action="store_true", help="files that are not stale, too")
     parser.add_argument("--list", action="store_true", help="only say which files are stale")
     parser.add_argument("--rename", nargs=2, metavar=("OLD", "NEW"), help="first write a function's new name")
+    parser.add_argument("--columns", nargs="+", default=[], metavar="OLD=NEW", help="and new names of its results")
     options = parser.parse_args()
     try:
         if options.rename:
-            for path in [path for folder in options.folders for path in archive.rename(folder, *options.rename)]:
-                print(f"{path}: renamed")
+            columns = dict(name.split("=", 1) if "=" in name else (name, "") for name in options.columns)
+            if not all(name.isidentifier() for pair in columns.items() for name in pair):
+                raise ValueError(f"columns: {' '.join(options.columns)}, must be of the form OLD=NEW")
+            for folder in options.folders:
+                for path in archive.rename(folder, *options.rename, columns):
+                    print(f"{path}: renamed")
         faults = []
         for folder in options.folders:
             faults += stale(folder) if options.list else audit(folder, cells=options.cells, every=options.every)

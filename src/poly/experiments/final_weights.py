@@ -22,7 +22,7 @@ BINS = np.append(np.arange(130) / 100, np.inf)
 RELEASED = training.TrainConfig(optimizer="adamw", lr=1e-3, steps=7500, weight_decay=0.01)
 
 
-class Outcome(NamedTuple):
+class FinalWeights(NamedTuple):
     """A trained network: its large weights, with features and neurons in order, and where they came from.
 
     Of each weight with ``|W_ik| ≥ 0.05``: feature i, neuron k, the weight; ``start``, the initial weight times the
@@ -40,9 +40,9 @@ class Outcome(NamedTuple):
     overlap: Float[Array, "kept kept"]
 
 
-def outcome(
+def train(
     *, n: int, m: int, l1: float, method: str, keep_overlap: bool = False, generator: torch.Generator
-) -> Outcome:
+) -> FinalWeights:
     """Train one network from the paper's start, to the end by gradient flow or by AdamW as released.
 
     Args:
@@ -54,7 +54,7 @@ def outcome(
         generator: source of the start.
 
     Returns:
-        Outcome.
+        FinalWeights.
 
     Raises:
         ValueError: an unknown method, or what ``model.init``, ``flow.flow`` or ``training.train`` refuse.
@@ -68,7 +68,7 @@ def outcome(
     else:
         config = training.TrainConfig(**(vars(RELEASED) | {"l1": l1}))
         end = training.train(start.float(), config, generator=generator, progress=False).W
-    return compare(start[0], end[0], keep_overlap=keep_overlap)
+    return summarize(start[0], end[0], keep_overlap=keep_overlap)
 
 
 class Counts(NamedTuple):
@@ -77,7 +77,7 @@ class Counts(NamedTuple):
     shared: Int[Tensor, " networks"]
 
 
-def counts(*, n: int, m: int, l1: float, networks: int, generator: torch.Generator) -> Counts:
+def count(*, n: int, m: int, l1: float, networks: int, generator: torch.Generator) -> Counts:
     """Only count: networks from the paper's start, by gradient flow to the end.
 
     Args:
@@ -94,7 +94,7 @@ def counts(*, n: int, m: int, l1: float, networks: int, generator: torch.Generat
     return Counts(metrics.polysemantic_neurons(flow.flow(start, l1, progress=False).W))
 
 
-def compare(start: Float[Tensor, "n m"], end: Float[Tensor, "n m"], *, keep_overlap: bool = False) -> Outcome:
+def summarize(start: Float[Tensor, "n m"], end: Float[Tensor, "n m"], *, keep_overlap: bool = False) -> FinalWeights:
     """What became of the weights of one network."""
     checks.weights(start)
     W = checks.weights(end).double()
@@ -104,7 +104,7 @@ def compare(start: Float[Tensor, "n m"], end: Float[Tensor, "n m"], *, keep_over
     weight = W[feature, neuron]
     first = start.double()
     larger = (first.abs()[feature] > first.abs()[feature, neuron, None]).sum(-1)
-    return Outcome(
+    return FinalWeights(
         feature=feature.numpy().astype(np.int32),
         neuron=neuron.numpy().astype(np.int32),
         weight=weight.numpy(),
@@ -116,7 +116,7 @@ def compare(start: Float[Tensor, "n m"], end: Float[Tensor, "n m"], *, keep_over
 
 
 class Winners(NamedTuple):
-    """The largest final weight of each feature that has one; the fields are those of ``Outcome``."""
+    """The largest final weight of each feature that has one; the fields are those of ``FinalWeights``."""
 
     feature: Int[Array, " alive"]
     neuron: Int[Array, " alive"]
@@ -129,7 +129,7 @@ def winners(row: Mapping[str, Any]) -> Winners:
     """Who has won each row, from a row of a sweep's table; features without a weight of 0.05 are left out.
 
     Args:
-        row: of ``outcome``.
+        row: of ``train``.
     """
     order = np.lexsort((-np.abs(row["weight"]), row["feature"]))
     first = order[np.unique(np.asarray(row["feature"])[order], return_index=True)[1]]
@@ -141,7 +141,7 @@ def polysemantic_neurons(row: Mapping[str, Any], near: tuple[float, float] = (0.
     """The number of neurons that carry at least two features, as in ``metrics``, from a row of a sweep's table.
 
     Args:
-        row: of ``outcome``.
+        row: of ``train``.
         near: the window (low, high) of sizes that count, low ≥ 0.05.
 
     Raises:

@@ -48,15 +48,15 @@ L1_PAIRS = 0.02
 
 
 def fresh(n: int, m: int, l1s: Sequence[float], networks: int, batch: int) -> dict[str, Any]:
-    """The sweep of one size of ``final_weights.counts``, as arguments of ``archive.table`` and ``archive.keep``."""
+    """Return the arguments of ``archive.load_or_run`` and ``archive.save`` for the sweep of one size."""
     grid: dict[str, Sequence[Any]] = {"n": [n], "m": [m], "l1": list(l1s), "networks": [batch]}
-    return {"run": final_weights.counts, "grid": grid, "seeds": networks // batch, "paired": ("l1",)}
+    return {"run": final_weights.count, "grid": grid, "seeds": networks // batch, "paired": ("l1",)}
 
 
 def sweeps() -> dict[str, dict[str, Any]]:
-    """Return every sweep that is kept, by its name: the arguments of ``archive.table`` and ``archive.keep``."""
+    """Return every sweep that is kept, by its name: the arguments of ``archive.load_or_run`` and ``archive.save``."""
     found: dict[str, dict[str, Any]] = {
-        "counts": {"run": final_weights.outcome, "grid": GRID, "seeds": NETWORKS, "paired": PAIRED}
+        "counts": {"run": final_weights.train, "grid": GRID, "seeds": NETWORKS, "paired": PAIRED}
     }
     for sizes, l1s in ((FIT, L1S_FIT), (TESTED, L1S_TESTED), (FRESH, L1S_FRESH), (PAIRS, (L1_PAIRS,))):
         found |= {f"{n}-{m}": fresh(n, m, l1s, *how_many) for n, m, *how_many in sizes}
@@ -71,7 +71,7 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     for name, asked in sweeps().items():
-        archive.fill(options.folder, name, **asked, store=options.store)
+        archive.compute_missing(options.folder, name, **asked, store=options.store)
 
 
 if __name__ == "__main__":

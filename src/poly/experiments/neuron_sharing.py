@@ -1,6 +1,6 @@
-"""What sharing a neuron does to a weight on the way: the interference on leading weights, by who else is there.
+"""Measure how sharing a neuron changes the interference on the leading weights of a row.
 
-``sweep.sweep(handicap.handicap, …)`` measures it in one network after another.
+``sweep.sweep(neuron_sharing.interference, …)`` measures it in one network after another.
 """
 
 from typing import Any, NamedTuple
@@ -18,23 +18,25 @@ Array = NDArray[Any]
 _LEADING = 3
 
 
-class Handicap(NamedTuple):
+class Interference(NamedTuple):
     """Interference on the three largest weights of each row, at times t (k,).
 
-    It is counted outward, per weight and per λ: what it adds to ln|w| in a unit of λt. The mean over weights whose
-    strongest companion on the neuron, of at least 0.8 their size, has the opposite sign (``partner``), the same sign
-    (``rival``), or is not there (``alone``); NaN where there are no such weights. Neurons with both are left out.
+    It is counted outward, per weight and per λ: what it adds to ln|w| in a unit of λt. Each field is a mean over
+    weights:
+    ``opposite_sign`` and ``same_sign`` over those whose neuron carries another weight of that sign and of at least 0.8
+    their size, ``unshared`` over those without any. It is NaN where there are no such weights. Neurons that carry both
+    are left out.
     """
 
     t: Float[Array, " k"]
-    alone: Float[Array, " k"]
-    partner: Float[Array, " k"]
-    rival: Float[Array, " k"]
+    unshared: Float[Array, " k"]
+    opposite_sign: Float[Array, " k"]
+    same_sign: Float[Array, " k"]
 
 
-def handicap(
+def interference(
     *, n: int, m: int, l1: float, first: float, last: float, records: int, generator: torch.Generator
-) -> Handicap:
+) -> Interference:
     """Run one network by gradient flow, and look at its leading weights.
 
     Args:
@@ -46,7 +48,7 @@ def handicap(
         generator: source of the start.
 
     Returns:
-        Handicap.
+        Interference.
 
     Raises:
         ValueError: bad input.
@@ -57,12 +59,12 @@ def handicap(
         raise ValueError(f"last={last!r}: must be > first={first!r}")
     times = np.geomspace(first / l1, last / l1, checks.count("records", records, at_least=2)).tolist()
     path = flow.flow(model.init(n, m, generator=generator), l1, at=times, progress=False)
-    means = np.array([measured(W[0], l1) for W in path.values])
-    return Handicap(path.at.numpy(), *means.T)
+    means = np.array([mean_interference(W[0], l1) for W in path.values])
+    return Interference(path.at.numpy(), *means.T)
 
 
-def measured(W: Float[Tensor, "n m"], l1: float) -> tuple[float, float, float]:
-    """Alone, with a partner, with a rival: see ``Handicap``.
+def mean_interference(W: Float[Tensor, "n m"], l1: float) -> tuple[float, float, float]:
+    """Alone, with a opposite_sign, with a same_sign: see ``Interference``.
 
     Args:
         W: encodings, (n, m), m ≥ 3.
@@ -81,7 +83,7 @@ def measured(W: Float[Tensor, "n m"], l1: float) -> tuple[float, float, float]:
     push = model.forces(W, 0.0).interference[rows, places] / w / checks.positive("l1", l1)
     companions = W[:, places] / w  # (n, weights): relative, negative where the sign is the other
     companions[rows, torch.arange(len(w), device=w.device)] = 0.0
-    partner, rival = (companions <= -0.8).any(0), (companions >= 0.8).any(0)
-    groups = (~partner & ~rival, partner & ~rival, rival & ~partner)
-    alone, with_partner, with_rival = (push[group].mean().item() for group in groups)
-    return alone, with_partner, with_rival
+    opposite_sign, same_sign = (companions <= -0.8).any(0), (companions >= 0.8).any(0)
+    groups = (~opposite_sign & ~same_sign, opposite_sign & ~same_sign, same_sign & ~opposite_sign)
+    unshared, with_opposite, with_same = (push[group].mean().item() for group in groups)
+    return unshared, with_opposite, with_same

@@ -23,7 +23,7 @@ from poly.sweep import archive
 NAME = "perturbed-runs.json"
 SEED = 1
 FLOW, ADAMW = "flow-runs", "adamw-runs"
-# Cells of a sweep; one of ``final_weights.counts`` has many networks.
+# Cells of a sweep; one of ``final_weights.count`` has many networks.
 CELLS = 2
 
 
@@ -49,10 +49,10 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
         ValueError: a folder that lacks them, or a damaged file.
     """
     for name, asked in flow_archive.sweeps().items():
-        rows = archive.table(folder / FLOW, **(asked | {"seeds": cells}))
+        rows = archive.load_or_run(folder / FLOW, **(asked | {"seeds": cells}))
         yield Asked(name, "flow", asked["run"], asked["grid"], asked["paired"], rows)
     for name, (run, grid, networks, paired) in adamw_archive.VARIANTS.items():
-        rows = archive.table(folder / ADAMW, run, grid, seeds=min(cells, networks), paired=paired)
+        rows = archive.load_or_run(folder / ADAMW, run, grid, seeds=min(cells, networks), paired=paired)
         yield Asked(name, "adamw", run, grid, paired, rows)
     known = adamw_archive.load(folder / ADAMW)
     for m, l1 in adamw_archive.SETTINGS:

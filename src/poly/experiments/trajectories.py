@@ -25,15 +25,16 @@ _LAST = 4.0
 _POWER = 8
 
 
-class Follow(NamedTuple):
+class Leaders(NamedTuple):
     """What is seen of a network at times t (k,): of the flow, or steps of AdamW.
 
     ``neuron``: where each row's largest weight is, its favorite; ``positive``: that weight's sign. ``rank``: that of
     the final winner's size in its row, 1 the largest. ``auc``: how well the pairs that share a neuron in the end are
     told from all others now, by the largest product of two opposite weights on one neuron: the chance that a pair that
     will share has the larger one; NaN where no pair will. Means over rows: ``survivors``, the nonzero weights;
-    ``overlap`` and ``room``, the sums of the positive and of the negative overlaps W_i·W_j with all others, as sizes;
-    ``balance``: ‖Σ_i W_i‖² / n, at the start about 1, and 0 where the weights on each neuron add up to nothing.
+    ``overlap`` and ``negative_overlap``, the sums of the positive and of the negative overlaps W_i·W_j with all others,
+    as sizes. ``mean_row_norm``: n times the squared norm of the mean row, ‖Σ_i W_i‖² / n; at the start about 1, and 0
+    where the weights on each neuron add up to nothing.
     """
 
     t: Float[Array, " k"]
@@ -43,44 +44,44 @@ class Follow(NamedTuple):
     auc: Float[Array, " k"]
     survivors: Float[Array, " k"]
     overlap: Float[Array, " k"]
-    room: Float[Array, " k"]
-    balance: Float[Array, " k"]
+    negative_overlap: Float[Array, " k"]
+    mean_row_norm: Float[Array, " k"]
 
 
-class Displaced(NamedTuple):
+class LeadChanges(NamedTuple):
     """Features whose largest weight at the start, their favorite, is not the one that wins: how each lost its lead.
 
     Until the time ``t`` at which the winner is ahead for good, the logarithm of winner over favorite grows from
     −``gap`` to 0: by interference on either weight, and by regularization, which is against it, as it is against all
     that is smaller. Benefit does nothing: it multiplies both. So ``interference + regularization = gap``, but for what
-    is lost between records. ``favorite``: the part of interference that pushes the favorite down; ``rival``: the
+    is lost between records. ``favorite``: the part of interference that pushes the favorite down; ``strongest``: the
     share of that push that comes from the one feature that pushes most; ``taken``: whether in the end that feature
     sits on the favorite's neuron with its sign.
     """
 
-    feature: Int[Array, " displaced"]
-    t: Float[Array, " displaced"]
-    gap: Float[Array, " displaced"]
-    interference: Float[Array, " displaced"]
-    regularization: Float[Array, " displaced"]
-    favorite: Float[Array, " displaced"]
-    rival: Float[Array, " displaced"]
-    taken: Bool[Array, " displaced"]
+    feature: Int[Array, " changes"]
+    t: Float[Array, " changes"]
+    gap: Float[Array, " changes"]
+    interference: Float[Array, " changes"]
+    regularization: Float[Array, " changes"]
+    favorite: Float[Array, " changes"]
+    strongest: Float[Array, " changes"]
+    taken: Bool[Array, " changes"]
 
 
-def follow(*, n: int, m: int, l1: float, method: str, records: int, generator: torch.Generator) -> Follow:
+def trajectory(*, n: int, m: int, l1: float, method: str, records: int, generator: torch.Generator) -> Leaders:
     """Train one network from the paper's start, and look on.
 
     Args:
         n: features, ≥ 2.
         m: hidden neurons, ≥ 1.
         l1: λ > 0, in the units of ``model.loss``.
-        method: "flow", or "adamw": as in ``final_weights.outcome``.
+        method: "flow", or "adamw": as in ``final_weights.train``.
         records: how many times to look, ≥ 3: at the start, and at even ratios of t up to 4/λ, or to the last step.
         generator: source of the start.
 
     Returns:
-        Follow.
+        Leaders.
 
     Raises:
         ValueError: bad input.
@@ -102,7 +103,7 @@ def _times(l1: float, records: int) -> list[float]:
     return [0.0, *np.geomspace(_FIRST, _LAST / l1, records - 1).tolist()]
 
 
-def _seen(t: Array, weights: list[Tensor], end: Tensor) -> Follow:
+def _seen(t: Array, weights: list[Tensor], end: Tensor) -> Leaders:
     n = len(end)
     winner, every = metrics.winners(end), torch.arange(n, device="cpu")
     slot = 2 * winner + (end[every, winner] > 0)
@@ -111,7 +112,7 @@ def _seen(t: Array, weights: list[Tensor], end: Tensor) -> Follow:
     share = (((slot[first] ^ slot[second]) == 1) & alive[first] & alive[second]).numpy()  # one neuron, opposite signs
     favorites = [metrics.winners(W) for W in weights]
     overlaps = [(W @ W.mT).fill_diagonal_(0) for W in weights]
-    return Follow(
+    return Leaders(
         t=t,
         neuron=torch.stack(favorites).numpy(),
         positive=torch.stack([W[every, k] > 0 for W, k in zip(weights, favorites, strict=True)]).numpy(),
@@ -119,8 +120,8 @@ def _seen(t: Array, weights: list[Tensor], end: Tensor) -> Follow:
         auc=np.array([auc(_products(W)[first, second].numpy(), share) for W in weights]),
         survivors=np.array([metrics.survivors(W).double().mean().item() for W in weights]),
         overlap=np.array([each.relu().sum().item() / n for each in overlaps]),
-        room=np.array([(-each).relu().sum().item() / n for each in overlaps]),
-        balance=np.array([W.sum(0).square().sum().item() / n for W in weights]),
+        negative_overlap=np.array([(-each).relu().sum().item() / n for each in overlaps]),
+        mean_row_norm=np.array([W.sum(0).square().sum().item() / n for W in weights]),
     )
 
 
@@ -154,17 +155,17 @@ def auc(score: Float[Array, " pairs"], share: Bool[Array, " pairs"]) -> float:
     return float((stats.rankdata(score)[share].sum() - p * (p + 1) / 2) / (p * q))
 
 
-def displaced(*, n: int, m: int, l1: float, records: int, generator: torch.Generator) -> Displaced:
+def lead_changes(*, n: int, m: int, l1: float, records: int, generator: torch.Generator) -> LeadChanges:
     """Run one network by gradient flow, and add up the forces by which favorites lose.
 
     Between records, each force on a logarithm of a weight is taken as a straight line.
 
     Args:
-        n, m, l1, generator: as in ``follow``.
+        n, m, l1, generator: as in ``trajectory``.
         records: how many, ≥ 3; the more, the less is lost between them.
 
     Returns:
-        Displaced.
+        LeadChanges.
 
     Raises:
         ValueError: bad input.
@@ -189,8 +190,8 @@ def displaced(*, n: int, m: int, l1: float, records: int, generator: torch.Gener
         sums += weight * (before.ratio + now.ratio)
         pushes += weight[:, None] * (before.on_favorite + now.on_favorite)
         before = now
-    rival, down = pushes.argmin(-1), pushes.clamp(max=0)
-    return Displaced(
+    strongest, down = pushes.argmin(-1), pushes.clamp(max=0)
+    return LeadChanges(
         *(
             values[lost].numpy()
             for values in (
@@ -200,8 +201,8 @@ def displaced(*, n: int, m: int, l1: float, records: int, generator: torch.Gener
                 sums[0],
                 sums[1],
                 -pushes.sum(-1),
-                down[every, rival] / down.sum(-1),
-                (winner[rival] == favorite) & (end[rival, favorite] * weights[0, every, favorite] > 0),
+                down[every, strongest] / down.sum(-1),
+                (winner[strongest] == favorite) & (end[strongest, favorite] * weights[0, every, favorite] > 0),
             )
         )
     )

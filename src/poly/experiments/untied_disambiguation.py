@@ -18,26 +18,27 @@ from poly.untied.disambiguation import confusion, pairs, separation, without, wo
 Array = NDArray[Any]
 
 
-class Told(NamedTuple):
+class PairResult(NamedTuple):
     """A trained network, its errors, and of each same-sign pair what tells its features apart.
 
-    ``errors``: the largest ``|y_i − x_i|`` of each output over the inputs looked at. ``teller``: the neuron beside the
-    shared one that separates the two features most. ``confused``: how far one of them is taken for the other in the
-    network as it is, with the teller cut off from the two outputs, and without the biases of the two.
+    ``errors``: the largest ``|y_i − x_i|`` of each output over the inputs looked at. ``disambiguating_neuron``: the
+    neuron beside the shared one that separates the two features most. ``crosstalk``: how far one of them is taken for
+    the other in three networks: the trained one, the one with that neuron cut off from the two outputs, and the one
+    without the biases of the two.
     """
 
     neuron: Int[Array, " pairs"]
     i: Int[Array, " pairs"]
     j: Int[Array, " pairs"]
-    teller: Int[Array, " pairs"]
-    confused: Float[Array, "pairs 3"]
+    disambiguating_neuron: Int[Array, " pairs"]
+    crosstalk: Float[Array, "pairs 3"]
     errors: Float[Array, " n"]
     encoder: Float[Array, "n m"]
     decoder: Float[Array, "m n"]
     bias: Float[Array, " n"]
 
 
-def told_apart(
+def train(
     *,
     n: int,
     m: int,
@@ -49,7 +50,7 @@ def told_apart(
     steps: int,
     inputs: int = 4000,
     generator: torch.Generator,
-) -> Told:
+) -> PairResult:
     """Train one network in float32 on batches of 100 with a learning rate of 1e-3, and look at its same-sign pairs.
 
     Args:
@@ -60,7 +61,7 @@ def told_apart(
         generator: source of the start and of all inputs.
 
     Returns:
-        Told.
+        PairResult.
 
     Raises:
         ValueError: what these refuse.
@@ -71,26 +72,26 @@ def told_apart(
     trained = Network(*(part.double() for part in end))
     x = untied.sample(n, active, groups=groups, batch=inputs, generator=generator)
     shared = pairs(trained, same_sign=True)
-    tellers, confused = [], []
+    disambiguating, crosstalk = [], []
     for k, i, j in zip(*(column.tolist() for column in shared), strict=True):
         apart = separation(trained, x, i, j, rectified=rectified).amax(0)
         apart[k] = -torch.inf
-        tellers.append(int(apart.argmax()))
-        cuts = [trained, *(without(trained, [i, j], neuron=neuron) for neuron in (tellers[-1], None))]
-        confused.append([confusion(cut, x, i, j, rectified=rectified).item() for cut in cuts])
+        disambiguating.append(int(apart.argmax()))
+        cuts = [trained, *(without(trained, [i, j], neuron=neuron) for neuron in (disambiguating[-1], None))]
+        crosstalk.append([confusion(cut, x, i, j, rectified=rectified).item() for cut in cuts])
     if rectified:
         errors = (untied.reconstruct(trained, x, rectified=True) - x).abs().amax(0).numpy()
     else:
         errors = worst_errors(trained, active=active, groups=groups)
     weights = (part.numpy() for part in end)
-    return Told(*shared, np.array(tellers, np.int64), np.array(confused).reshape(-1, 3), errors, *weights)
+    return PairResult(*shared, np.array(disambiguating, np.int64), np.array(crosstalk).reshape(-1, 3), errors, *weights)
 
 
-def put_out_right(row: Mapping[str, Any], within: float = 0.1) -> Int[Array, " right"]:
+def correct_pairs(row: Mapping[str, Any], within: float = 0.1) -> Int[Array, " right"]:
     """Which of a row's pairs count: both features' largest errors are at most ``within``.
 
     Args:
-        row: of a sweep's table of ``told_apart``.
+        row: of a sweep's table of ``train``.
         within: the largest error that is right, ≥ 0.
 
     Raises:
@@ -101,5 +102,5 @@ def put_out_right(row: Mapping[str, Any], within: float = 0.1) -> Int[Array, " r
 
 
 def network(row: Mapping[str, Any]) -> Network:
-    """The network of a row of a sweep's table of ``told_apart``, in float64."""
+    """The network of a row of a sweep's table of ``train``, in float64."""
     return Network(*(torch.from_numpy(np.asarray(row[part])).double() for part in Network._fields))

@@ -151,11 +151,11 @@ def _advance(
     large = W[0].size >= _LEAST_DENSE
     size = 1 if large else max(1, min(256, len(W) // (4 * torch.get_num_threads())))
 
-    def some(first: int, given_up: parallel.Flag) -> None:
+    def some(first: int, cancelled: parallel.Flag) -> None:
         part = slice(first, first + size)
         if large and t[first] < stop:
             with np.errstate(all="ignore"):  # steps that overflow fail, and are made shorter
-                h[first] = dense.advance(W[first], l1, tol, t[part], h[first], stop, given_up)
-        sparse.advance(W[part], l1, tol, t[part], h[part], stop, until, given_up)
+                h[first] = dense.advance(W[first], l1, tol, t[part], h[first], stop, cancelled)
+        sparse.advance(W[part], l1, tol, t[part], h[part], stop, until, cancelled)
 
     parallel.for_each(some, range(0, len(W), size), tick)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poly.compiled import njit
-from poly.flow.interference import crowding, row_error
+from poly.flow.interference import overlap_bound, row_error
 from poly.flow.rkc import coefficients, longest_step, next_step, stages
 
 Array = NDArray[np.float64]
@@ -22,15 +22,15 @@ _BLOCK = 512
 _LEAST_DENSITY = 0.5
 
 
-def advance(W: Array, l1: float, tol: float, t: Array, h: float, stop: float, given_up: Flag) -> float:
+def advance(W: Array, l1: float, tol: float, t: Array, h: float, stop: float, cancelled: Flag) -> float:
     """Bring one instance, W (n, m), toward ``stop`` in place, while many weights live; its next step.
 
     ``t[0]`` is its time, in place, too, for who watches.
     """
     n, m = W.shape
     now = np.ascontiguousarray(W.T)
-    slope, head = np.empty_like(now), np.empty((m, n), np.int8)
-    # The last two stages of a step; between steps, the pull on ``now`` and nothing.
+    slope, direction = np.empty_like(now), np.empty((m, n), np.int8)
+    # The last two stages of a step; between steps, the force on ``now`` and nothing.
     before, latest = np.empty_like(now), np.empty_like(now)
     blocks = [slice(k, min(k + _BLOCK, m)) for k in range(0, m, _BLOCK)]
     # Of one block, while it is in the cache: the weights as the forces see them, times ReLU(W Wᵀ).
@@ -38,13 +38,13 @@ def advance(W: Array, l1: float, tol: float, t: Array, h: float, stop: float, gi
     S = now.T @ now
     R = np.maximum(S, 0.0)
     before[:] = 4 * (now - now @ R)
-    crowded, guess = crowding(S), 0
+    bound, guess = overlap_bound(S), 0
     while True:
-        living = sum(_heading(now[b], before[b], l1, head[b], slope[b]) for b in blocks)
-        if t[0] >= stop or living <= _LEAST_DENSITY * n * m or given_up[0]:
+        living = sum(_directions(now[b], before[b], l1, direction[b], slope[b]) for b in blocks)
+        if t[0] >= stop or living <= _LEAST_DENSITY * n * m or cancelled[0]:
             break
         while True:
-            rate = _RATES[guess] * crowded
+            rate = _RATES[guess] * bound
             step = min(h, stop - t[0], longest_step(rate))
             s = stages(step, rate)
             mu, nu, mu_tilde, gamma_tilde = coefficients(s)
@@ -53,7 +53,7 @@ def advance(W: Array, l1: float, tol: float, t: Array, h: float, stop: float, gi
             for b in blocks:
                 part = seen[: b.stop - b.start]
                 _first_stage(now[b], slope[b], mu_tilde[1] * step, before[b], latest[b])
-                _see(latest[b], head[b], part)
+                _see(latest[b], direction[b], part)
                 _add_overlaps(part, S)
             for j in range(2, s + 1):
                 finite = finite and np.isfinite(S.trace())  # what overflows is clamped later, and would pass for dying
@@ -62,11 +62,11 @@ def advance(W: Array, l1: float, tol: float, t: Array, h: float, stop: float, gi
                 scales = (1 - mu[j] - nu[j], mu[j], nu[j], step * mu_tilde[j], step * gamma_tilde[j])
                 for b in blocks:
                     part = seen[: b.stop - b.start]
-                    _see(latest[b], head[b], part)
+                    _see(latest[b], direction[b], part)
                     _stage(
                         now[b],
                         slope[b],
-                        head[b],
+                        direction[b],
                         part,
                         np.matmul(part, R, out=products[: len(part)]),
                         l1,
@@ -77,22 +77,22 @@ def advance(W: Array, l1: float, tol: float, t: Array, h: float, stop: float, gi
                     _add_overlaps(part, S)
                 before, latest = latest, before
             np.maximum(S, 0.0, out=R)
-            found = crowding(S)
+            found = overlap_bound(S)
             squares = np.zeros(n)
             for b in blocks:
                 part = seen[: b.stop - b.start]
-                _see(latest[b], head[b], part)
+                _see(latest[b], direction[b], part)
                 latest[b] = part
                 _finish(
                     now[b], slope[b], part, np.matmul(part, R, out=products[: len(part)]), l1, step, before[b], squares
                 )
             error = row_error(squares, S) if finite and np.isfinite(S.trace()) else np.inf
             h = next_step(h, step, error / tol)
-            if error <= tol or given_up[0]:
+            if error <= tol or cancelled[0]:
                 break
             guess = min(guess + 1, len(_RATES) - 1)
         t[0] += step
-        now, latest, crowded = latest, now, found
+        now, latest, bound = latest, now, found
     W[:] = now.T
     return h
 
@@ -103,15 +103,15 @@ def _add_overlaps(weights: Array, S: Array) -> None:
 
 
 @njit(nogil=True)
-def _heading(now: Array, pull: Array, l1: float, head: Codes, slope: Array) -> int:
+def _directions(now: Array, force: Array, l1: float, direction: Codes, slope: Array) -> int:
     """Codes and velocities, as in ``flow_sparse``, 0 where a weight stays at 0; the number of weights that live."""
     living = 0
     for k in range(now.shape[0]):
         for i in range(now.shape[1]):
-            w, p = now[k, i], pull[k, i]
+            w, p = now[k, i], force[k, i]
             living += w != 0.0
             sign = np.sign(w) if w != 0.0 else (np.sign(p) if abs(p) > l1 else 0.0)
-            head[k, i] = 2 * sign if -p * sign > l1 else sign
+            direction[k, i] = 2 * sign if -p * sign > l1 else sign
             slope[k, i] = p - l1 * sign if sign != 0.0 else 0.0
     return living
 
@@ -125,11 +125,11 @@ def _first_stage(now: Array, slope: Array, scale: float, before: Array, latest: 
 
 
 @njit(nogil=True)
-def _see(stage: Array, head: Codes, seen: Array) -> None:
+def _see(stage: Array, direction: Codes, seen: Array) -> None:
     """The weights of a stage as the forces see them: 0 where one stops that would change its sign."""
     for k in range(stage.shape[0]):
         for i in range(stage.shape[1]):
-            w, code = stage[k, i], head[k, i]
+            w, code = stage[k, i], direction[k, i]
             seen[k, i] = w if w * code > 0 or abs(code) == 2 else 0.0
 
 
@@ -137,7 +137,7 @@ def _see(stage: Array, head: Codes, seen: Array) -> None:
 def _stage(
     now: Array,
     slope: Array,
-    head: Codes,
+    direction: Codes,
     seen: Array,
     product: Array,
     l1: float,
@@ -152,7 +152,7 @@ def _stage(
     """The next stage, over the one before the latest, and as the forces see it."""
     for k in range(now.shape[0]):
         for i in range(now.shape[1]):
-            code, y = head[k, i], latest[k, i]
+            code, y = direction[k, i], latest[k, i]
             sign = np.sign(code)
             crossed = y * sign <= 0 and abs(code) == 2
             velocity = 4 * (seen[k, i] - product[k, i]) + (l1 * sign if crossed else -l1 * sign)
@@ -165,13 +165,13 @@ def _stage(
 
 @njit(nogil=True)
 def _finish(
-    now: Array, slope: Array, seen: Array, product: Array, l1: float, h: float, pull: Array, squares: Array
+    now: Array, slope: Array, seen: Array, product: Array, l1: float, h: float, force: Array, squares: Array
 ) -> None:
-    """The pull on the new weights, and each feature's squared error."""
+    """The force on the new weights, and each feature's squared error."""
     for k in range(now.shape[0]):
         for i in range(now.shape[1]):
             w = seen[k, i]
-            pull[k, i] = 4 * (w - product[k, i])
+            force[k, i] = 4 * (w - product[k, i])
             if w != 0.0:
-                after = pull[k, i] - l1 * np.sign(w)
+                after = force[k, i] - l1 * np.sign(w)
                 squares[i] += (0.8 * (now[k, i] - w) + 0.4 * h * (slope[k, i] + after)) ** 2

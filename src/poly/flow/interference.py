@@ -52,7 +52,7 @@ def by_feature(ptr: Index, row: Index, n: int) -> tuple[Index, Index, Index]:
 
 
 @njit(nogil=True)
-def pull_by_rows(
+def force_by_rows(
     ptr: Index,
     row: Index,
     w: Array,
@@ -126,7 +126,7 @@ def relu(S: Array, R: Array) -> None:
 
 
 @njit(nogil=True)
-def pull_by_pairs(ptr: Index, row: Index, w: Array, S: Array, out: Array) -> None:
+def force_by_pairs(ptr: Index, row: Index, w: Array, S: Array, out: Array) -> None:
     """The forces on w; W Wᵀ into the lower triangle of S, which comes as zeros."""
     for k in range(ptr.size - 1):
         for a in range(ptr[k], ptr[k + 1]):
@@ -147,7 +147,7 @@ def pull_by_pairs(ptr: Index, row: Index, w: Array, S: Array, out: Array) -> Non
 
 @njit(nogil=True)
 def clear(ptr: Index, row: Index, S: Array) -> None:
-    """Zeros into S where ``pull_by_pairs`` has written, or everywhere, whichever is less."""
+    """Zeros into S where ``force_by_pairs`` has written, or everywhere, whichever is less."""
     pairs = 0
     for k in range(ptr.size - 1):
         pairs += (ptr[k + 1] - ptr[k]) ** 2 // 2
@@ -172,7 +172,7 @@ def row_error(squares: Array, S: Array) -> float:
 
 
 @njit(nogil=True)
-def crowding(S: Array) -> float:
+def overlap_bound(S: Array) -> float:
     """``max_i Σ_j ReLU(W_i·W_j)``, at least 1: a bound on the norm of that matrix."""
     n = len(S)
     total = np.zeros(n)

@@ -1,6 +1,6 @@
 """The gradient flow where fewer weights are left, or the network is small: compiled, on lists of the weights that live.
 
-An entry of the lists is one weight: its feature ``row``, its value ``w``, the force on it ``pull``. Neuron after
+An entry of the lists is one weight: its feature ``row``, its value ``w``, the force on it ``force``. Neuron after
 neuron, those of ``neuron[k]`` are the entries ``ptr[k]`` … ``ptr[k + 1] − 1``, in the order of their features.
 """
 
@@ -17,9 +17,9 @@ from poly.flow.interference import (
     add_rows,
     by_feature,
     clear,
-    crowding,
-    pull_by_pairs,
-    pull_by_rows,
+    force_by_pairs,
+    force_by_rows,
+    overlap_bound,
     relu,
     row_error,
     rows_are_faster,
@@ -51,7 +51,7 @@ NEVER, AT_REST, KNOWN = 0, 1, 2
 
 @numba.njit(nogil=True)  # kept by ``advance``
 def _advance(
-    W: Array, l1: float, tol: float, times: Array, steps: Array, instance: int, stop: float, until: int, given_up: Flag
+    W: Array, l1: float, tol: float, times: Array, steps: Array, instance: int, stop: float, until: int, cancelled: Flag
 ) -> None:
     t, h = times[instance], steps[instance]
     n = len(W)
@@ -59,15 +59,15 @@ def _advance(
     slow = min(slow, _AT_REST_SHARE * l1) if l1 > 0 else slow
     S = np.zeros((n, n))  # W Wᵀ, the lower triangle
     neuron, ptr, row, w = _lists(W)
-    pull = np.empty(row.size)
-    pull_by_pairs(ptr, row, w, S, pull)
+    force = np.empty(row.size)
+    force_by_pairs(ptr, row, w, S, force)
     most = np.full(neuron.size, np.inf)
     guess = 0
     began, first, taken, longer = W.copy(), t, 0, 1
     while True:
-        ptr, row, w, pull = _with_born(most > l1, ptr, row, w, pull, S, l1)
-        head, velocity = _heading(w, pull, l1)
-        if t >= stop or given_up[0]:
+        ptr, row, w, force = _with_activated(most > l1, ptr, row, w, force, S, l1)
+        direction, velocity = _directions(w, force, l1)
+        if t >= stop or cancelled[0]:
             break
         if row.size == 0 or at_rest(row, w, velocity, n, slow):
             t = np.inf if until else stop
@@ -82,18 +82,18 @@ def _advance(
                 break
             began, first, taken, longer = reached, t, 0, 2 * longer
         taken += 1
-        crowded = crowding(S)
+        bound = overlap_bound(S)
         while True:
-            rate = _RATES[guess] * crowded
+            rate = _RATES[guess] * bound
             step = min(h, stop - t, longest_step(rate))
-            new, new_pull, most, error = _step(ptr, row, w, head, velocity, S, l1, step, rate, n)
+            new, new_force, most, error = _step(ptr, row, w, direction, velocity, S, l1, step, rate, n)
             h = next_step(h, step, error / tol)
-            if error <= tol or given_up[0]:
+            if error <= tol or cancelled[0]:
                 break
             guess = min(guess + 1, len(_RATES) - 1)
         t += step
         times[instance] = t  # for who watches
-        neuron, ptr, row, w, pull, most = _living(neuron, ptr, row, new, new_pull, most)
+        neuron, ptr, row, w, force, most = _living(neuron, ptr, row, new, new_force, most)
     W[:] = _matrix(neuron, ptr, row, w, W)
     times[instance], steps[instance] = t, h
 
@@ -134,12 +134,12 @@ def _lists(W: Array) -> tuple[Index, Index, Index, Array]:
 
 
 @numba.njit(nogil=True)
-def _with_born(
-    may: NDArray[np.bool_], ptr: Index, row: Index, w: Array, pull: Array, S: Array, l1: float
+def _with_activated(
+    may: NDArray[np.bool_], ptr: Index, row: Index, w: Array, force: Array, S: Array, l1: float
 ) -> tuple[Index, Index, Array, Array]:
-    """The lists with the weights at 0 that the other forces pull away from it, harder than λ, where neurons ``may``."""
+    """Add the weights at 0 that the other forces move away from it, by more than λ, on the neurons that ``may``."""
     if not may.any():
-        return ptr, row, w, pull
+        return ptr, row, w, force
     n = len(S)
     R, felt = np.empty((n, n)), np.zeros(n, np.bool_)
     relu(S, R)
@@ -148,7 +148,7 @@ def _with_born(
             if R[i, j] > 0.0:
                 felt[i] = felt[j] = True
     total = np.empty(n)
-    born_at, born_row, born_pull = [0 for _ in range(0)], [0 for _ in range(0)], [0.0 for _ in range(0)]
+    activated_at, activated_row, activated_force = [0 for _ in range(0)], [0 for _ in range(0)], [0.0 for _ in range(0)]
     for k in range(may.size):
         own = slice(ptr[k], ptr[k + 1])
         heavy = felt[row[own]]
@@ -160,40 +160,40 @@ def _with_born(
             total[row[e]] = 0.0
         for i in range(n):
             if 4 * abs(total[i]) > l1:
-                born_at.append(k)
-                born_row.append(i)
-                born_pull.append(-4 * total[i])
-    if len(born_at) == 0:
-        return ptr, row, w, pull
-    return _merged(ptr, row, w, pull, np.array(born_at), np.array(born_row), np.array(born_pull))  # type: ignore[no-any-return]
+                activated_at.append(k)
+                activated_row.append(i)
+                activated_force.append(-4 * total[i])
+    if len(activated_at) == 0:
+        return ptr, row, w, force
+    return _merged(ptr, row, w, force, np.array(activated_at), np.array(activated_row), np.array(activated_force))  # type: ignore[no-any-return]
 
 
 @njit(nogil=True)
 def _merged(
-    ptr: Index, row: Index, w: Array, pull: Array, born_at: Index, born_row: Index, born_pull: Array
+    ptr: Index, row: Index, w: Array, force: Array, activated_at: Index, activated_row: Index, activated_force: Array
 ) -> tuple[Index, Index, Array, Array]:
     """The lists with weights 0 of these neurons and features; both are in the order of neurons, then of features."""
-    size = row.size + born_row.size
+    size = row.size + activated_row.size
     new_ptr, new_row = np.zeros_like(ptr), np.empty(size, np.uint32)
-    new_w, new_pull = np.zeros(size), np.empty(size)
+    new_w, new_force = np.zeros(size), np.empty(size)
     at = b = 0
     for k in range(ptr.size - 1):
         e = ptr[k]
-        while e < ptr[k + 1] or (b < born_at.size and born_at[b] == k):
-            if b < born_at.size and born_at[b] == k and (e == ptr[k + 1] or born_row[b] < row[e]):
-                new_row[at], new_pull[at] = born_row[b], born_pull[b]
+        while e < ptr[k + 1] or (b < activated_at.size and activated_at[b] == k):
+            if b < activated_at.size and activated_at[b] == k and (e == ptr[k + 1] or activated_row[b] < row[e]):
+                new_row[at], new_force[at] = activated_row[b], activated_force[b]
                 b += 1
             else:
-                new_row[at], new_w[at], new_pull[at] = row[e], w[e], pull[e]
+                new_row[at], new_w[at], new_force[at] = row[e], w[e], force[e]
                 e += 1
             at += 1
         new_ptr[k + 1] = at
-    return new_ptr, new_row, new_w, new_pull
+    return new_ptr, new_row, new_w, new_force
 
 
 @njit(nogil=True)
 def _living(
-    neuron: Index, ptr: Index, row: Index, w: Array, pull: Array, most: Array
+    neuron: Index, ptr: Index, row: Index, w: Array, force: Array, most: Array
 ) -> tuple[Index, Index, Index, Array, Array, Array]:
     """The lists without the weights that are 0 and the neurons that nobody holds."""
     keep = w != 0.0
@@ -204,22 +204,22 @@ def _living(
     held = np.nonzero(counts)[0]
     new_ptr = np.zeros(held.size + 1, np.int64)
     new_ptr[1:] = np.cumsum(counts[held])
-    return neuron[held], new_ptr, row[keep], w[keep], pull[keep], most[held]
+    return neuron[held], new_ptr, row[keep], w[keep], force[keep], most[held]
 
 
 @njit(nogil=True)
-def _heading(w: Array, pull: Array, l1: float) -> tuple[Codes, Array]:
+def _directions(w: Array, force: Array, l1: float) -> tuple[Codes, Array]:
     """Codes and velocities of the listed weights.
 
-    A code is the sign of the weight, or of the pull that takes it from 0; it is doubled where the pull is strong enough
-    to take the weight through 0 and on, instead of leaving it there.
+    A code is the sign of the weight, or of the force that takes it from 0. It is doubled where the force is strong
+    enough to take the weight through 0 and on, instead of leaving it there.
     """
-    head, velocity = np.empty(w.size, np.int8), np.empty(w.size)
+    direction, velocity = np.empty(w.size, np.int8), np.empty(w.size)
     for e in range(w.size):
-        sign = np.sign(w[e]) if w[e] != 0.0 else np.sign(pull[e])
-        head[e] = 2 * sign if -pull[e] * sign > l1 else sign
-        velocity[e] = pull[e] - l1 * sign
-    return head, velocity
+        sign = np.sign(w[e]) if w[e] != 0.0 else np.sign(force[e])
+        direction[e] = 2 * sign if -force[e] * sign > l1 else sign
+        velocity[e] = force[e] - l1 * sign
+    return direction, velocity
 
 
 @numba.njit(nogil=True)  # kept by ``advance``
@@ -227,7 +227,7 @@ def _step(
     ptr: Index,
     row: Index,
     w: Array,
-    head: Codes,
+    direction: Codes,
     velocity: Array,
     S: Array,
     l1: float,
@@ -235,11 +235,11 @@ def _step(
     rate: float,
     n: int,
 ) -> tuple[Array, Array, Array, float]:
-    """One Chebyshev step: the weights after it, the pull on them and on weights at 0, and the largest row's error."""
+    """One Chebyshev step: the weights after it, the force on them and on weights at 0, and the largest row's error."""
     s = stages(h, rate)
     mu, nu, mu_tilde, gamma_tilde = coefficients(s)
     before, now = w.copy(), w + mu_tilde[1] * h * velocity
-    clamped, pull = np.empty_like(w), np.empty_like(w)
+    clamped, force = np.empty_like(w), np.empty_like(w)
     rows = rows_are_faster(ptr, n)
     begin, held, order = by_feature(ptr, row, n) if rows else (np.empty((0, 0), np.int64), row[:0], row[:0])
     R = np.empty((n, n) if rows else (0, 0))
@@ -248,35 +248,35 @@ def _step(
     S[:] = 0.0
     for j in range(2, s + 2):
         for e in range(w.size):
-            clamped[e] = now[e] if now[e] * head[e] > 0 or abs(head[e]) == 2 else 0.0
+            clamped[e] = now[e] if now[e] * direction[e] > 0 or abs(direction[e]) == 2 else 0.0
         if rows:
-            pull_by_rows(ptr, row, clamped, begin, held, order, S, R, pull, most)
+            force_by_rows(ptr, row, clamped, begin, held, order, S, R, force, most)
         else:
-            pull_by_pairs(ptr, row, clamped, S, pull)
+            force_by_pairs(ptr, row, clamped, S, force)
         if j > s:
             break
         if not rows:
             clear(ptr, row, S)
         rest = 1 - mu[j] - nu[j]
         for e in range(w.size):
-            sign = np.sign(head[e])
-            tax = -l1 * sign if now[e] * sign <= 0 and abs(head[e]) == 2 else l1 * sign
+            sign = np.sign(direction[e])
+            penalty = -l1 * sign if now[e] * sign <= 0 and abs(direction[e]) == 2 else l1 * sign
             before[e] = (
                 rest * w[e]
                 + mu[j] * now[e]
                 + nu[j] * before[e]
-                + h * (mu_tilde[j] * (pull[e] - tax) + gamma_tilde[j] * velocity[e])
+                + h * (mu_tilde[j] * (force[e] - penalty) + gamma_tilde[j] * velocity[e])
             )
         before, now = now, before
     squares = np.zeros(n)
     for e in range(w.size):
         if not np.isfinite(now[e]):  # clamped, it would pass for a weight that dies
-            return clamped, pull, most, np.inf
+            return clamped, force, most, np.inf
         # A weight that lands on 0 is right there, whatever the two slopes say of the way.
         if clamped[e] != 0.0:
-            after = pull[e] - l1 * np.sign(clamped[e])
+            after = force[e] - l1 * np.sign(clamped[e])
             squares[row[e]] += (0.8 * (w[e] - clamped[e]) + 0.4 * h * (velocity[e] + after)) ** 2
-    return clamped, pull, most, row_error(squares, S)
+    return clamped, force, most, row_error(squares, S)
 
 
 def _advance_all(contained: str) -> Callable[[Array, float, float, Array, Array, float, int, Flag], None]:
@@ -286,7 +286,7 @@ def _advance_all(contained: str) -> Callable[[Array, float, float, Array, Array,
     """
 
     @njit(nogil=True)
-    def advance(W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, until: int, given_up: Flag) -> None:
+    def advance(W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, until: int, cancelled: Flag) -> None:
         """Bring instances, W (instances, n, m), with their times t and next steps h to ``stop`` or their end, in place.
 
         An instance that has reached its end, as ``until`` says, has t = ∞. None is there once the work is given up.
@@ -294,7 +294,7 @@ def _advance_all(contained: str) -> Callable[[Array, float, float, Array, Array,
         _ = contained
         for instance in range(len(W)):
             if t[instance] < stop:
-                _advance(W[instance], l1, tol, t, h, instance, stop, until, given_up)
+                _advance(W[instance], l1, tol, t, h, instance, stop, until, cancelled)
 
     return advance  # type: ignore[no-any-return]
 

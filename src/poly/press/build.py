@@ -12,7 +12,7 @@ from typing import Any
 from nbformat import NotebookNode, from_dict
 from rich.table import Table
 
-from poly.press import execute, record, render
+from poly.press import execute, markup, record, render
 from poly.press.chapters import (
     Page,
     PressError,
@@ -28,7 +28,6 @@ from poly.press.claims import ledger
 from poly.press.execute import parameters
 from poly.press.execute.cache_key import chapter_key
 from poly.press.execute.progress import console, duration
-from poly.press.render import markup
 
 
 def build(root: Path, workers: int | None = None) -> None:

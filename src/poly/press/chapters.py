@@ -18,10 +18,8 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
-from poly.press import checkout, metadata, safe_yaml
-from poly.press.execute import syntax
+from poly.press import checkout, markup, metadata, safe_yaml, sources, syntax
 from poly.press.figures import figure_data
-from poly.press.render import markup, sources
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 

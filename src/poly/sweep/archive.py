@@ -26,20 +26,20 @@ from poly.sweep.hashing import code_hash
 
 Grid = Mapping[str, Sequence[Any]]
 # Folders, by name, whose files are not asked: who checks a book wants their sweeps run.
-ANEW = "POLY_ANEW"
+RECOMPUTE = "POLY_RECOMPUTE"
 # Beside the files: where each is from.
 PROVENANCE = "provenance.json"
 DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
-def table(
+def load_or_run(
     folder: Path | str, run: Callable[..., Any], grid: Grid, *, seeds: int, paired: Sequence[str] = ()
 ) -> sweep.Table:
-    """The table of this sweep, from the folder if all its points and seeds are kept there, else run anew.
+    """Return the table of a sweep: read from the folder if all its points and seeds are kept there, else run.
 
     Args:
-        folder: of files by ``keep``; other files may lie beside them. The variable ``POLY_ANEW`` names folders, apart
-            by commas, that are not looked into.
+        folder: of files by ``save``; other files may lie beside them. Folders that the variable ``POLY_RECOMPUTE``
+            names, separated by commas, are not read.
         run, grid, paired: as for ``sweep.sweep``. A kept sweep has the same arguments in the same order, and each of
             these values.
         seeds: how many.
@@ -47,12 +47,12 @@ def table(
     Raises:
         ValueError: a damaged file, or what ``sweep.sweep`` refuses.
     """
-    asked = _question(run, grid, paired)
+    asked = _spec(run, grid, paired)
     checks.count("seeds", seeds)
-    anew = Path(folder).name in os.environ.get(ANEW, "").split(",")
+    anew = Path(folder).name in os.environ.get(RECOMPUTE, "").split(",")
     unknown = None
     for path in [] if anew else sorted(Path(folder).glob("kept-*.npz")):
-        known = question(path)
+        known = spec(path)
         if _holds(known["sweep"], asked) and seeds <= known["seeds"]:
             now = {old: name for name, old in sweep.stream_names(run).items()}
             return _chosen(read(path), asked, seeds).rename(columns=now)
@@ -65,11 +65,11 @@ def table(
     return sweep.sweep(run, grid, seeds=seeds, paired=paired)
 
 
-def question(path: Path) -> dict[str, Any]:
+def spec(path: Path) -> dict[str, Any]:
     """Read which sweep a file holds: ``sweep``, (function, grid, paired); ``seeds``, how many; ``columns``.
 
     Raises:
-        ValueError: a file that ``keep`` has not written.
+        ValueError: a file that ``save`` has not written.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -84,9 +84,9 @@ def read(path: Path) -> sweep.Table:
     """Read all rows of a file, with the names of the arguments as they were when it was written.
 
     Raises:
-        ValueError: a file that ``keep`` has not written.
+        ValueError: a file that ``save`` has not written.
     """
-    columns = question(path)["columns"]
+    columns = spec(path)["columns"]
     try:
         with np.load(path, allow_pickle=False) as file:
             return pd.DataFrame({name: _column(file, name) for name in columns})
@@ -108,12 +108,13 @@ def function(name: str) -> Callable[..., Any] | None:
     return found if callable(found) else None
 
 
-def rename(folder: Path, old: str, new: str) -> list[Path]:
-    """Write the new name of a function into the files that it made; the numbers stay.
+def rename(folder: Path, old: str, new: str, columns: Mapping[str, str] | None = None) -> list[Path]:
+    """Write the new name of a function, and of its results, into the files that it made; the numbers stay.
 
     Args:
-        folder: of files by ``keep``.
-        old, new: full names, such as ``poly.experiments.final_weights.outcome``.
+        folder: of files by ``save``.
+        old, new: full names, such as ``poly.experiments.final_weights.train``.
+        columns: new names of columns, by the old ones; others stay.
 
     Returns:
         The files that had the old name.
@@ -125,18 +126,21 @@ def rename(folder: Path, old: str, new: str) -> list[Path]:
         raise ValueError(f"new={new!r}: no such function, must be one that can be imported")
     changed = []
     for path in sorted(folder.glob("kept-*.npz")):
-        known = question(path)
+        known = spec(path)
         if known["sweep"][0] != old:
             continue
         known["sweep"][0] = new
+        names = {name: (columns or {}).get(name, name) for name in known["columns"]}
+        known["columns"] = list(names.values())
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files if name != "question"}
+            parts = itertools.product(names.items(), ("values", "shapes"))
+            arrays = {f"{now}.{part}": file[f"{name}.{part}"] for (name, now), part in parts}
         _write(path, known, arrays)
         changed.append(path)
     return changed
 
 
-def keep(path: Path, run: Callable[..., Any], grid: Grid, *, seeds: int, paired: Sequence[str], store: Any) -> None:
+def save(path: Path, run: Callable[..., Any], grid: Grid, *, seeds: int, paired: Sequence[str], store: Any) -> None:
     """Run a sweep and write it to ``path``, named kept-….npz, whole or not at all."""
     found = sweep.sweep(run, grid, seeds=seeds, paired=paired, store=store).rename(columns=sweep.stream_names(run))
     arrays: dict[str, Any] = {}
@@ -144,7 +148,7 @@ def keep(path: Path, run: Callable[..., Any], grid: Grid, *, seeds: int, paired:
         values = [np.asarray(value) for value in found[name]]
         arrays[f"{name}.values"] = np.concatenate([value.ravel() for value in values])
         arrays[f"{name}.shapes"] = np.array([value.shape for value in values], dtype=np.int64)
-    _write(path, {"sweep": _question(run, grid, paired), "seeds": seeds, "columns": list(found)}, arrays)
+    _write(path, {"sweep": _spec(run, grid, paired), "seeds": seeds, "columns": list(found)}, arrays)
 
 
 def _write(path: Path, asked: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
@@ -157,20 +161,20 @@ def _write(path: Path, asked: Mapping[str, Any], arrays: Mapping[str, Any]) -> N
         draft.unlink(missing_ok=True)
 
 
-def fill(
+def compute_missing(
     folder: Path, name: str, run: Callable[..., Any], grid: Grid, *, seeds: int, paired: Sequence[str], store: Any
 ) -> None:
-    """``keep`` a sweep as kept-``name``.npz with its provenance, if it is not there yet."""
+    """``save`` a sweep as kept-``name``.npz with its provenance, if it is not there yet."""
     path = folder / f"kept-{name}.npz"
     if path.exists():
         return
     print(f"{name}: {dict(grid)}, {seeds} seeds", flush=True)
     started = time.perf_counter()
-    keep(path, run, grid, seeds=seeds, paired=paired, store=store)
-    record(path, run, started)
+    save(path, run, grid, seeds=seeds, paired=paired, store=store)
+    record_provenance(path, run, started)
 
 
-def record(path: Path, run: Callable[..., Any], started: float) -> None:
+def record_provenance(path: Path, run: Callable[..., Any], started: float) -> None:
     """Add where a file comes from to the provenance beside it.
 
     Args:
@@ -214,7 +218,7 @@ def full_name(run: Callable[..., Any]) -> str:
     return f"{getattr(run, '__module__', '')}.{getattr(run, '__qualname__', '')}"
 
 
-def _question(run: Callable[..., Any], grid: Grid, paired: Sequence[str]) -> Any:
+def _spec(run: Callable[..., Any], grid: Grid, paired: Sequence[str]) -> Any:
     """What decides on the numbers, but for the code, as JSON gives it back; arguments by their names in the stream."""
     if not isinstance(grid, Mapping):
         raise ValueError(f"grid={grid!r}: must map the arguments of run to lists of values")

@@ -42,7 +42,7 @@ class Constants(NamedTuple):
 FITTED = Constants(a=0.390, b=0.129)
 
 
-def crowding(n: int, m: int) -> float:
+def kappa(n: int, m: int) -> float:
     """The total negative overlap of a row with all others at the start, κ.
 
     ``κ = Σ_{j≠i} E[max(−W_i·W_j, 0)] = (n − 1) / √(2πm)`` for rows of length 1, whose overlaps are N(0, 1/m).
@@ -60,33 +60,34 @@ def crowding(n: int, m: int) -> float:
     return (n - 1) / float(np.sqrt(2 * np.pi * m))
 
 
-def room(n: int, m: int) -> float:
+def negative_overlap(n: int, m: int) -> float:
     """The share of its room that a row has filled once no overlap is positive, ``ρ = κ / (1 + κ³)^{1/3}``.
 
     A smooth min(κ, 1), read off networks within a few hundredths.
 
-    Args, raises: as ``crowding``.
+    Args, raises: as ``kappa``.
     """
-    kappa = crowding(n, m)
-    return float(kappa / np.cbrt(1 + kappa**3))
+    k = kappa(n, m)
+    return float(k / np.cbrt(1 + k**3))
 
 
-def lets_go(n: int, m: int) -> float:
+def release_width(n: int, m: int) -> float:
     """How many weights a row has left when its crowd lets go, ``1.3 √(m + (n/8)²)``.
 
     Two rows with m′ weights each meet on m′²/m neurons. Below √m they hardly meet, and have no overlap to hold. A large
     crowd has n(n − 1)/2 overlaps to hold with nm′ weights, and lets go before. Read off networks within a fifth.
 
-    Args, raises: as ``crowding``.
+    Args, raises: as ``kappa``.
     """
     n, m = checks.count("n", n), checks.count("m", m)
     return 1.3 * float(np.sqrt(m + (n / 8) ** 2))
 
 
-def locked_race(n: int, m: int, l1: float) -> float:
+def locked_duration(n: int, m: int, l1: float) -> float:
     """How long the race is until the crowd lets go, L: in e-folds of a row's surviving weights.
 
-    ``L = ln(m′(t₀) / lets_go)``, at least 0, with m′ of a lone row (``theory.gaussian_row``) and t₀ = 2 in code units.
+    ``L = ln(m′(t₀) / release_width)``, at least 0, with m′ of a lone row (``theory.gaussian_row``) and t₀ = 2 in code
+    units.
 
     Args:
         n: features, ≥ 1.
@@ -97,7 +98,7 @@ def locked_race(n: int, m: int, l1: float) -> float:
         ValueError: a size below 1, or a λ that is neither 0 nor between 1e-100 and 1e100.
     """
     l1 = checks.moderate("l1", l1)
-    end = lets_go(n, m)
+    end = release_width(n, m)
     left = float(theory.gaussian_row([4 * LOCKED_AFTER], m, l1 / 4 if l1 > 4e-100 else 0.0).survivors[0])
     return float(np.log(max(left / end, 1.0)))
 
@@ -133,7 +134,7 @@ def factor(n: int, m: int, l1: float, constants: Constants = FITTED) -> float:
     """Mean count over that of the slots law, ``S = (1 + (B − 1)(1 − ρ²)) exp(√L (b ln(1 + κ²) − a ρ²))``.
 
     Args:
-        n, m, l1: as in ``locked_race``.
+        n, m, l1: as in ``locked_duration``.
         constants: a and b.
 
     Raises:
@@ -237,6 +238,6 @@ def _terms(n: int, m: int, l1: float) -> tuple[float, float, float]:
 @functools.lru_cache(maxsize=4096)
 def _known_terms(n: int, m: int, l1: float) -> tuple[float, float, float]:
     """Kept, since a fit that is repeated asks again."""
-    length, full = np.sqrt(locked_race(n, m, l1)), room(n, m) ** 2
+    length, full = np.sqrt(locked_duration(n, m, l1)), negative_overlap(n, m) ** 2
     alone = 1 + (_pair_surplus(m) - 1) * (1 - full)
-    return alone, -length * full, length * float(np.log1p(crowding(n, m) ** 2))
+    return alone, -length * full, length * float(np.log1p(kappa(n, m) ** 2))

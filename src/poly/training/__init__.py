@@ -127,9 +127,9 @@ def train(
     step = 0
     with parallel.bar(len(runs) * steps, "step", "train", progress) as bar:
 
-        def advance(run: _Instance | _Batch, given_up: parallel.Flag) -> None:
+        def advance(run: _Instance | _Batch, cancelled: parallel.Flag) -> None:
             for first, last in run.pieces(step, stop):
-                if given_up[0]:
+                if cancelled[0]:
                     return
                 run.advance(first, last)
                 with bar.get_lock():

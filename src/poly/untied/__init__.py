@@ -152,7 +152,7 @@ def reconstruct(
         fitting = (*encoder.shape[:-2], "batch", encoder.shape[-2])
         raise ValueError(f"x: has shape {tuple(x.shape)} and {x.dtype}, must be {fitting} and {encoder.dtype}")
     hidden = torch.relu(x @ encoder) if rectified else x @ encoder
-    return checks.fitting(torch.relu(hidden @ decoder + bias.unsqueeze(-2)), encoder)
+    return checks.no_overflow(torch.relu(hidden @ decoder + bias.unsqueeze(-2)), encoder)
 
 
 def loss(
@@ -204,7 +204,7 @@ def train(network: Network, config: UntiedConfig, *, generator: torch.Generator)
     flat = theta.reshape(-1, theta.shape[-1]).numpy()
     seeds = torch.randint(2**63 - 1, (len(flat),), generator=checks.generator(generator), device=generator.device)
 
-    def run(instance: int, given_up: parallel.Flag) -> None:
+    def run(instance: int, cancelled: parallel.Flag) -> None:
         source = torch.Generator().manual_seed(int(seeds[instance]))
         moments = np.zeros((2, flat.shape[1]), flat.dtype)
         piece = max(1, _DRAWN // (config.batch * (1 + config.active)))
@@ -212,7 +212,7 @@ def train(network: Network, config: UntiedConfig, *, generator: torch.Generator)
         for first in range(0, config.steps, piece):
             u = _uniform((min(piece, config.steps - first), config.batch, 1 + config.active), source)
             for k in range(0, len(u), unbroken):
-                if given_up[0]:
+                if cancelled[0]:
                     return
                 kernels.advance(
                     flat[instance], moments, u[k : k + unbroken], first + k, n, m, config.groups, config.lr,

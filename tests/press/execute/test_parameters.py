@@ -7,9 +7,9 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
-from poly.press import build
+from poly.press import build, syntax
 from poly.press.chapters import PressError
-from poly.press.execute import parameters, syntax
+from poly.press.execute import parameters
 from small_book import chapter, contents, times
 
 SOURCE = "n = 3\nrate = 0.5\nname = 'x'\nwidths = [1, 2]\nflag = True\nlarge = 10**3"

@@ -39,7 +39,7 @@ def verify(root: Path, against: Path | None = None) -> None:
             execute.Job(page, source, folder / "executed" / f"{page.name}.ipynb", chapter_key(root, source))
             for page, source in sources.items()
         ]
-        execute.execute(root, jobs, variables={execute.STORE: str(folder / "sweeps")} | execute.EXACT_ANEW)
+        execute.execute(root, jobs, variables={execute.STORE: str(folder / "sweeps")} | execute.EXACT_RECOMPUTED)
         executed = [read_notebook(job.target) for job in jobs]
     now = {each["id"]: each for notebook in executed for each in ledger.records(notebook)}
     rows = [compare(each, now.get(each["id"])) for each in published if each["measured"] is not None]

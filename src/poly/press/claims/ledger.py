@@ -10,10 +10,9 @@ from nbformat import NotebookNode
 from scipy import stats
 
 from poly import inference
-from poly.press import claims
+from poly.press import claims, markup
 from poly.press.chapters import Page, outputs_of, said
 from poly.press.claims import Claim, Prediction, registry
-from poly.press.render import markup
 
 Record = dict[str, Any]
 # A verdict is false if the truth lies beyond one end of a 95 % interval.

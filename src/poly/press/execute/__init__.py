@@ -45,7 +45,7 @@ PYTHON = ".".join(platform.python_version_tuple()[:2])
 # Where sweeps keep what they have run: of poly.sweep, which takes long to import.
 STORE = "POLY_STORE"
 # What is kept with the book and comes again to the last digit is recomputed where the book is checked.
-EXACT_ANEW = {"POLY_ANEW": "flow-runs"}
+EXACT_RECOMPUTED = {"POLY_RECOMPUTE": "flow-runs"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 LONGEST = 2000  # characters of a line, and lines, of an error that a terminal shows
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")

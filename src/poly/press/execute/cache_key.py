@@ -16,8 +16,8 @@ from typing import Any
 from nbformat import NotebookNode
 
 from poly import perturb
+from poly.press import syntax
 from poly.press.chapters import PressError, code_cells, read_yaml
-from poly.press.execute import syntax
 
 PROVENANCE = "provenance.json"  # of poly.sweep.archive, which takes long to import
 _SHOWN = 3  # inputs that a message names

@@ -12,7 +12,7 @@ import yaml
 from nbformat import NotebookNode
 
 from poly.press.chapters import PressError
-from poly.press.execute.syntax import without_magics
+from poly.press.syntax import without_magics
 
 
 class Parameter(NamedTuple):

@@ -14,12 +14,12 @@ from typing import Any
 import psutil
 from nbformat import NotebookNode
 
+from poly.press import markup
 from poly.press.chapters import Page, code_cells, figures_of
 from poly.press.execute import machine
 from poly.press.execute.parameters import known_parameters
 from poly.press.execute.progress import duration
 from poly.press.figures import figure_data
-from poly.press.render import markup
 
 Stamp = dict[str, Any]
 # What decides a chapter's numbers, besides Python.

@@ -17,7 +17,7 @@ from typing import Any
 
 from nbformat import NotebookNode, from_dict
 
-from poly.press import addresses, claims, record
+from poly.press import addresses, claims, record, sources
 from poly.press.chapters import (
     KERNELSPEC,
     Page,
@@ -37,7 +37,7 @@ from poly.press.chapters import (
 from poly.press.claims import ledger
 from poly.press.execute import provenance, surroundings
 from poly.press.figures import figure_data, levels, sliders
-from poly.press.render import chapter_page, launch_buttons, postprocess, rounding_tables, run_time, sources, stylesheet
+from poly.press.render import chapter_page, launch_buttons, postprocess, rounding_tables, run_time, stylesheet
 
 NUMBERS = "numbers"  # the folder of the figures' downloads, beside the staged chapters
 WIDGET = "application/vnd.jupyter.widget-view+json"

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
-from poly.press import claims
+from poly.press import claims, markup
 from poly.press.claims import Claim, ledger
-from poly.press.render import markup
 
 _TERM = re.compile(r"\{term\}`(?:[^`<]*<)?([^`<>]+?)>?`")
 _EXERCISES = re.compile(r"^## Exercises$", re.MULTILINE)

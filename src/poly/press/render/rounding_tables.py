@@ -9,11 +9,11 @@ import numpy as np
 from nbformat import NotebookNode
 from scipy import stats
 
+from poly.press import markup
 from poly.press.chapters import Page, PressError, figures_of
 from poly.press.check import reproduce, small_grids
 from poly.press.execute.progress import duration
 from poly.press.figures import figure_data
-from poly.press.render import markup
 
 Row = dict[str, Any]
 # Rows of the table of winners end at these m/n.

@@ -8,9 +8,9 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from poly.press import markup
 from poly.press.chapters import Page, PressError, code_cells
 from poly.press.execute.progress import duration
-from poly.press.render import markup
 
 Record = dict[str, Any]
 # What each benchmark did, and how its record reads.

@@ -11,15 +11,15 @@ import pytest
 from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
-from poly.press import chapters, claims, render
+from poly.press import chapters, claims, markup, render
 from poly.press.chapters import Page, PressError
 from poly.press.claims import Claim, Prediction, ledger
 from poly.press.execute import provenance
 from poly.press.figures import figure_data
-from poly.press.render import chapter_page, markup
+from poly.press.render import chapter_page
 from small_book import RECORD, chapter, make_book
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 EVIL = "<script>alert(1)</script>"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from poly.press.execute import syntax
+from poly.press import syntax
 
 CODE = """
 import math

@@ -9,10 +9,9 @@ import pytest
 from filelock import FileLock
 from nbformat import NotebookNode
 
-from poly.press import build, chapters, render
+from poly.press import build, chapters, render, sources
 from poly.press.chapters import Page, PressError
 from poly.press.execute import cache_key
-from poly.press.render import sources
 from small_book import chapter, contents, edit, make_book, outputs_of, write
 
 
