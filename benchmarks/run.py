@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from poly import flow, metrics, model, sparsify, sweep, training
 from poly.flow import dense, rkc
-from poly.press.chapters import write_whole
+from poly.press.chapters import atomic_write
 from poly.press.execute.machine import cores
 from poly.press.execute.provenance import processor
 
@@ -285,7 +285,7 @@ def main() -> None:
             f"{key} {value:.3g}" for key, value in results[name].items() if isinstance(value, float)
         )
         print(f"  {shown}", flush=True)
-    write_whole(target, json.dumps(results, indent=1))
+    atomic_write(target, json.dumps(results, indent=1))
     print(f"written {target}; peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
 
 

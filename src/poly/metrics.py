@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from poly import checks
+from poly.checks import tensors
 
 
 class Collisions(NamedTuple):
@@ -24,7 +24,7 @@ def _near(W: Float[Tensor, "*instances n m"], near: tuple[float, float]) -> Bool
         low = high = math.nan
     if not 0 <= low <= high:
         raise ValueError(f"near={near!r}: must be a pair 0 ≤ low ≤ high")
-    size = checks.weights(W).abs()
+    size = tensors.weights(W).abs()
     return (low <= size) & (size <= high)
 
 
@@ -85,7 +85,7 @@ def winners(W: Float[Tensor, "*instances n m"]) -> Int[Tensor, "*instances n"]:
     Raises:
         ValueError: non-finite W.
     """
-    return checks.weights(W).abs().argmax(-1)
+    return tensors.weights(W).abs().argmax(-1)
 
 
 def survivors(W: Float[Tensor, "*instances n m"]) -> Int[Tensor, "*instances n"]:
@@ -100,7 +100,7 @@ def survivors(W: Float[Tensor, "*instances n m"]) -> Int[Tensor, "*instances n"]
     Raises:
         ValueError: non-finite W.
     """
-    return (checks.weights(W) != 0).sum(-1)
+    return (tensors.weights(W) != 0).sum(-1)
 
 
 def fourth_norms(W: Float[Tensor, "*instances n m"], *, relative: bool = False) -> Float[Tensor, "*instances n"]:
@@ -119,9 +119,9 @@ def fourth_norms(W: Float[Tensor, "*instances n m"], *, relative: bool = False) 
 
     Source: figure 5 of the paper, which plots the mean over rows.
     """
-    fourth = checks.weights(W).pow(4).sum(-1)
+    fourth = tensors.weights(W).pow(4).sum(-1)
     if not relative:
-        return checks.no_overflow(fourth, W)
+        return tensors.no_overflow(fourth, W)
     square = W.square().sum(-1).square()
     # Fourth powers leave the numbers early; where they do, the row is measured in units of its largest weight.
     poor = (W != 0).any(-1) & ~((fourth > _smallest(W.dtype)) & square.isfinite())
@@ -154,7 +154,7 @@ def feature_dimensionality(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, 
 
     Source: Elhage et al. 2022, "Toy Models of Superposition".
     """
-    checks.weights(W)
+    tensors.weights(W)
     smallest = torch.finfo(W.dtype).tiny
     # D does not depend on the scale of W; at a scale of 1 no square underflows or overflows.
     scaled = W / W.abs().amax((-2, -1), keepdim=True).clamp(min=smallest)

@@ -16,6 +16,7 @@ from jaxtyping import Float, Real, Shaped
 from torch import Tensor
 
 from poly import checks
+from poly.checks import tensors
 
 
 class Forces(NamedTuple):
@@ -61,9 +62,9 @@ def init(
     Source: section 3 of the paper.
     """
     shape = (checks.count("instances", instances), checks.count("n", n), checks.count("m", m))
-    checks.generator(generator)
-    checks.floating(dtype)
-    device = checks.device(device, dtype)
+    tensors.generator(generator)
+    tensors.floating(dtype)
+    device = tensors.device(device, dtype)
     W: Tensor = torch.randn(shape, generator=generator, dtype=torch.float64, device=generator.device) / m**0.5
     return W.to(dtype=dtype, device=device)
 
@@ -87,8 +88,8 @@ def reconstruct(
     Raises:
         ValueError: non-finite entries, an overflow, or shapes or dtypes that do not fit.
     """
-    checks.weights(W)
-    checks.finite_tensor("x", x, 1, "(n,) or (*instances, inputs, n)")
+    tensors.weights(W)
+    tensors.finite_tensor("x", x, 1, "(n,) or (*instances, inputs, n)")
     if x.shape[-1] != W.shape[-2]:
         raise ValueError(f"x: has shape {tuple(x.shape)}, its last axis must have W's n = {W.shape[-2]} entries")
     if x.ndim == 1:
@@ -102,7 +103,7 @@ def reconstruct(
             f"x: has shape {tuple(x.shape)}, its leading axes must broadcast with W's {tuple(W.shape[:-2])}"
         ) from None
     if isinstance(xi, Tensor):
-        checks.finite_tensor("xi", xi, 0, "broadcastable to (*instances, inputs, m)")
+        tensors.finite_tensor("xi", xi, 0, "broadcastable to (*instances, inputs, m)")
         if xi.dtype != W.dtype:
             raise ValueError(f"xi: has dtype {xi.dtype}, must be W's {W.dtype}")
         try:
@@ -113,7 +114,7 @@ def reconstruct(
             ) from None
     else:
         checks.finite("xi", xi)
-    return checks.no_overflow(torch.relu((hidden + xi) @ W.mT), W)
+    return tensors.no_overflow(torch.relu((hidden + xi) @ W.mT), W)
 
 
 def loss(
@@ -136,11 +137,11 @@ def loss(
 
     Source: section 2 of the paper.
     """
-    checks.weights(W)
+    tensors.weights(W)
     l1 = checks.nonnegative("l1", l1)
     basis = torch.eye(W.shape[-2], dtype=W.dtype, device=W.device)
     error = reconstruct(W, basis, xi) - basis
-    return checks.no_overflow(error.square().sum((-2, -1)) + l1 * W.abs().sum((-2, -1)), W)
+    return tensors.no_overflow(error.square().sum((-2, -1)) + l1 * W.abs().sum((-2, -1)), W)
 
 
 def forces(W: Float[Tensor, "*instances n m"], l1: float = 0.0) -> Forces:
@@ -162,13 +163,13 @@ def forces(W: Float[Tensor, "*instances n m"], l1: float = 0.0) -> Forces:
 
     Source: section 3 of the paper, with the factor 4 that its theory drops.
     """
-    checks.weights(W)
+    tensors.weights(W)
     l1 = checks.nonnegative("l1", l1)
     overlap = torch.relu(W @ W.mT)
     norm2 = overlap.diagonal(dim1=-2, dim2=-1)
     crosstalk = overlap - torch.diag_embed(norm2)
     return Forces(
-        benefit=checks.no_overflow(4 * (1 - norm2).unsqueeze(-1) * W, W),
-        interference=checks.no_overflow(-4 * (crosstalk @ W), W),
+        benefit=tensors.no_overflow(4 * (1 - norm2).unsqueeze(-1) * W, W),
+        interference=tensors.no_overflow(-4 * (crosstalk @ W), W),
         regularization=-l1 * W.sign(),
     )

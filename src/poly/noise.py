@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from poly import checks
+from poly.checks import tensors
 
 Family = Literal["bipolar", "arcsine", "uniform", "dropout", "triangular", "gaussian", "logistic", "laplace"]
 EXCESS_KURTOSIS: dict[Family, float] = {
@@ -53,9 +54,9 @@ def draw(
     if not isinstance(shape, tuple | list):
         raise ValueError(f"shape={shape!r}: must be a tuple of whole numbers ≥ 1")
     shape = tuple(checks.count("shape", size) for size in shape)
-    checks.generator(generator)
-    checks.floating(dtype)
-    device = checks.device(device, dtype)
+    tensors.generator(generator)
+    tensors.floating(dtype)
+    device = tensors.device(device, dtype)
     return _draw(family, shape, generator).to(dtype=dtype, device=device)
 
 

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from poly import checks, perturb
+from poly.checks import tensors
 
 
 class Network(NamedTuple):
@@ -65,7 +66,7 @@ def init(n: int, m: int, *, instances: tuple[int, ...] = (), generator: torch.Ge
     if not isinstance(instances, tuple | list):
         raise ValueError(f"instances={instances!r}: must be a tuple of whole numbers ≥ 1, such as (7, 5)")
     shape = tuple(checks.count("instances", size) for size in instances)
-    checks.generator(generator)
+    tensors.generator(generator)
     W = torch.randn(*shape, n, m, generator=generator, dtype=torch.float64, device=generator.device)
     W = W * (2 / (n + m)) ** 0.5
     return Network(W, torch.zeros(*shape, n, dtype=torch.float64, device=generator.device))
@@ -93,7 +94,7 @@ def sample(
     Source: Elhage et al. 2022, "Demonstrating Superposition".
     """
     n, batch, S = checks.count("n", n), checks.count("batch", batch), _sparsity(sparsity)[..., None, None]
-    S = S.to(checks.generator(generator).device)
+    S = S.to(tensors.generator(generator).device)
     u = torch.rand(*S.shape[:-2], batch, n, generator=generator, dtype=torch.float64, device=generator.device)
     return u.sub_(S).relu_().div_(1 - S)
 
@@ -113,7 +114,7 @@ def reconstruct(network: Network, x: Float[Tensor, "*instances batch n"]) -> Flo
     """
     W, b = _network(network)
     _inputs(W, x)
-    return checks.no_overflow(torch.relu(x @ W @ W.mT + b.unsqueeze(-2)), W)
+    return tensors.no_overflow(torch.relu(x @ W @ W.mT + b.unsqueeze(-2)), W)
 
 
 def loss(
@@ -137,7 +138,7 @@ def loss(
     Source: Elhage et al. 2022, "Demonstrating Superposition".
     """
     output = reconstruct(network, x)
-    return checks.no_overflow((_importance(network.W, importance) * (x - output).square()).sum(-1).mean(-1), network.W)
+    return tensors.no_overflow((_importance(network.W, importance) * (x - output).square()).sum(-1).mean(-1), network.W)
 
 
 def loss_without_sharing(
@@ -159,7 +160,7 @@ def loss_without_sharing(
     Raises:
         ValueError: a number out of its range.
     """
-    checks.finite_tensor("importance", importance, 1, "(n,)")
+    tensors.finite_tensor("importance", importance, 1, "(n,)")
     if importance.ndim != 1 or bool((importance < 0).any()):
         raise ValueError(f"importance={importance!r}: must be numbers ≥ 0, one for each feature")
     dropped = importance.double().sort(descending=True).values[checks.count("m", m) :].sum()
@@ -181,7 +182,7 @@ def best(network: Network, losses: Float[Tensor, "*instances restarts"]) -> Netw
         ValueError: non-finite entries, or shapes or dtypes that do not fit.
     """
     W, b = _network(network)
-    checks.finite_tensor("losses", losses, 1, "(*instances, restarts)")
+    tensors.finite_tensor("losses", losses, 1, "(*instances, restarts)")
     if losses.shape != W.shape[:-2]:
         raise ValueError(f"losses: has shape {tuple(losses.shape)}, must be {tuple(W.shape[:-2])} to fit W")
     chosen = losses.argmin(-1)[..., None, None, None]
@@ -225,7 +226,7 @@ def train(
         S = _sparsity(sparsity).expand(W.shape[:-2])
     except RuntimeError:
         raise ValueError(f"sparsity: must broadcast to W's instances {tuple(W.shape[:-2])}") from None
-    checks.generator(generator)
+    tensors.generator(generator)
     if not isinstance(config, SuperpositionConfig):
         raise ValueError(f"config={config!r}: must be a SuperpositionConfig")
     optimizer = torch.optim.Adam([W, b], lr=config.lr)
@@ -253,8 +254,8 @@ def gradient(
 def _network(network: Network) -> Network:
     if not isinstance(network, Network):
         raise ValueError(f"network: must be a superposition.Network, not {type(network).__name__}")
-    W = checks.weights(network.W)
-    b = checks.finite_tensor("b", network.b, 1, "(*instances, n)")
+    W = tensors.weights(network.W)
+    b = tensors.finite_tensor("b", network.b, 1, "(*instances, n)")
     if b.dtype != W.dtype:
         raise ValueError(f"b: has dtype {b.dtype}, must be W's {W.dtype}")
     if b.shape != W.shape[:-1]:
@@ -263,7 +264,7 @@ def _network(network: Network) -> Network:
 
 
 def _inputs(W: Tensor, x: Tensor) -> None:
-    checks.finite_tensor("x", x, 2, "(*instances, batch, n)")
+    tensors.finite_tensor("x", x, 2, "(*instances, batch, n)")
     if x.shape[:-2] != W.shape[:-2] or x.shape[-1] != W.shape[-2]:
         fitting = (*W.shape[:-2], "batch", W.shape[-2])
         raise ValueError(f"x: has shape {tuple(x.shape)}, must be {fitting} to fit W")
@@ -272,7 +273,7 @@ def _inputs(W: Tensor, x: Tensor) -> None:
 
 
 def _importance(W: Tensor, importance: Tensor) -> Tensor:
-    checks.finite_tensor("importance", importance, 1, "(n,)")
+    tensors.finite_tensor("importance", importance, 1, "(n,)")
     if importance.shape != W.shape[-2:-1] or bool((importance < 0).any()):
         raise ValueError(f"importance={importance!r}: must be {W.shape[-2]} numbers ≥ 0, one for each feature")
     return importance.to(W)

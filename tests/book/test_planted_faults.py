@@ -79,7 +79,7 @@ def test_without_a_fault_nothing_is_found(recorded: Path, chapter: str) -> None:
 
 
 def sign_of_a_force(root: Path) -> None:
-    edit(root / "src/poly/model.py", "interference=checks.no_overflow(-4 *", "interference=checks.no_overflow(4 *")
+    edit(root / "src/poly/model.py", "interference=tensors.no_overflow(-4 *", "interference=tensors.no_overflow(4 *")
 
 
 def lambda_off_by_four(root: Path) -> None:

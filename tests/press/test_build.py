@@ -162,7 +162,7 @@ def test_an_interrupted_build_leaves_no_kernel_and_the_next_one_resumes(book: Pa
 
 
 def test_two_builds_at_once_are_refused(book: Path) -> None:
-    with chapters.only_one(book / "_build"), pytest.raises(PressError, match="another build is at work"):
+    with chapters.exclusive_lock(book / "_build"), pytest.raises(PressError, match="another build is at work"):
         build.build(book)
 
 

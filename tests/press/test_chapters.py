@@ -11,7 +11,7 @@ from poly.press.chapters import PressError
 def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path: Path) -> None:
     path, left = tmp_path / "a[1].txt", tmp_path / f"a[1].txt.{'0' * 32}.tmp"
     left.write_text("half")
-    chapters.write_whole(path, "whole")
+    chapters.atomic_write(path, "whole")
     assert [each.name for each in tmp_path.iterdir()] == ["a[1].txt"]
 
 

@@ -36,7 +36,7 @@ def failing(number: int, name: str | None = None) -> Any:
     return fail
 
 
-def said(book: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+def poly_metadata(book: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
     """The one line that a command says when it fails."""
     capsys.readouterr()
     os.chdir(book)
@@ -86,7 +86,7 @@ def test_clean_removes_everything_or_says_what_it_could_not(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(os, "unlink", failing(errno.EACCES, "index.html"))
-        assert said(told, capsys, "clean") == f"error: {told / '_build/stored'}: Permission denied"
+        assert poly_metadata(told, capsys, "clean") == f"error: {told / '_build/stored'}: Permission denied"
     build.clean(told)
     assert not (told / "_build").exists()
 
@@ -97,7 +97,7 @@ def test_a_share_without_locks_is_named(
 ) -> None:
     last = contents(told / "_build/stored/html")
     monkeypatch.setattr(fcntl, "flock", failing(number))
-    line = said(told, capsys, "build", "--stored")
+    line = poly_metadata(told, capsys, "build", "--stored")
     assert line == f"error: cannot lock {told / '_build/stored/lock'}: {os.strerror(number)}"
     assert contents(told / "_build/stored/html") == last
 
@@ -110,10 +110,10 @@ def test_a_build_folder_that_takes_no_files_is_named_and_the_last_book_stays(
     last = contents(told / "_build/stored/html")
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "copytree", failing(number, str(told / "_build/stored/stage/book")))
-        line = said(told, capsys, "build", "--stored")
+        line = poly_metadata(told, capsys, "build", "--stored")
     assert line == f"error: {told / '_build/stored/stage/book'}: {os.strerror(number)}; the last book stays"
     monkeypatch.setattr(Path, "write_text", failing(number))  # in the middle of writing no file is named
-    line = said(told, capsys, "build", "--stored")
+    line = poly_metadata(told, capsys, "build", "--stored")
     assert line == f"error: {told / '_build/stored'}: {os.strerror(number)}; the last book stays"
     assert contents(told / "_build/stored/html") == last
 
@@ -127,7 +127,7 @@ def test_a_full_disk_under_the_renderer_is_one_line(
     failed = subprocess.CompletedProcess([], 1, log)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     where = name or told / "_build/stored/render"
-    assert said(told, capsys, "build", "--stored") == f"error: {where}: {os.strerror(number)}"
+    assert poly_metadata(told, capsys, "build", "--stored") == f"error: {where}: {os.strerror(number)}"
 
 
 def test_a_disk_that_takes_no_more_is_one_line_and_the_last_book_stays(told: Path) -> None:

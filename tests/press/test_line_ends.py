@@ -29,7 +29,7 @@ def test_line_ends_inside_cells_change_nothing(end: str, lines: bool, tmp_path: 
     assert notebook_text(found) == notebook_text(expected)
     assert cache_key.chapter_key(ROOT, found) == cache_key.chapter_key(ROOT, expected)
     pages = [
-        chapter_page.framed(
+        chapter_page.add_claims(
             render.for_the_page(each, "02-three-forces"), "02-three-forces", record.registered(ROOT), {}
         )
         for each in (found, expected)

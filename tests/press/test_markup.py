@@ -85,7 +85,7 @@ def rendered(tmp_path: Path, *outputs: NotebookNode) -> None:
     page = chapters.read_pages(book)[1]
     notebook = chapter("One", "draw()")
     notebook.cells[2].outputs = list(outputs)
-    render.gate({page: notebook})
+    render.validate({page: notebook})
 
 
 @pytest.mark.parametrize(("text", "says"), SCRIPTS)
@@ -212,7 +212,7 @@ def test_texts_of_claims_stay_texts(where: str) -> None:
     notebook.cells[2].outputs = [output("text/plain", "card", {"poly": {"claim": CARD}})]
     page = Page("book/01-one", Path("book/01-one.ipynb"))
     if where == "frame":
-        cells = chapter_page.framed(notebook, "01-one", {"C1": CLAIM}, {}).cells
+        cells = chapter_page.add_claims(notebook, "01-one", {"C1": CLAIM}, {}).cells
         sources = [cell.source for cell in cells if cell.id.startswith("frame")]
     else:
         sources = list(ledger.tables({"C1": CLAIM}, {page: notebook}).values())

@@ -20,6 +20,7 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 
 from poly import checks, perturb
+from poly.checks import tensors
 from poly.expected_loss import kernels
 from poly.model import Trajectory
 from poly.noise import Family
@@ -62,7 +63,7 @@ def loss(
 
     Source: the noise of figure F5; the exact means are ours.
     """
-    return checks.no_overflow(_evaluate(W, family, sigma, l1)[0], W)
+    return tensors.no_overflow(_evaluate(W, family, sigma, l1)[0], W)
 
 
 def forces(
@@ -82,7 +83,7 @@ def forces(
     Returns:
         (*instances, n, m).
     """
-    return checks.no_overflow(_evaluate(W, family, sigma, l1)[1], W)
+    return tensors.no_overflow(_evaluate(W, family, sigma, l1)[1], W)
 
 
 def flow(
@@ -150,14 +151,14 @@ def flow(
     path = dict(zip(asked, whole, strict=True))
     seen: list[Tensor] = []
     for t in times:
-        seen.append(checks.observation(path[t] if observe is None else observe(path[t].clone()), seen))
+        seen.append(tensors.observation(path[t] if observe is None else observe(path[t].clone()), seen))
     recorded = torch.tensor(times, dtype=torch.float64, device="cpu")
     return Trajectory(path[end].clone(), recorded, torch.stack(seen) if seen else W.new_empty(0))
 
 
 def _family(W: Tensor, family: Family, sigma: float) -> tuple[Array, Array, float]:
     """The checked noise: values, probabilities, σ."""
-    checks.weights(W)
+    tensors.weights(W)
     checks.one_of("family", family, tuple(_PATTERNS))
     sigma = checks.nonnegative("sigma", sigma)
     if sigma > _LARGEST_NOISE:

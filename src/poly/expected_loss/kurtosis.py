@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from poly import checks, metrics
+from poly.checks import tensors
 
 
 def cost(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "*instances"]:
@@ -73,7 +74,7 @@ def turn(W: Float[Tensor, "*instances n m"], force: Float[Tensor, "*instances n 
         ValueError: bad input, a row that is 0, or another shape.
     """
     slope = _slope(W)
-    checks.finite_tensor("force", force, 2, "that of W")
+    tensors.finite_tensor("force", force, 2, "that of W")
     if force.shape != W.shape:
         raise ValueError(f"force: has shape {tuple(force.shape)}, must be {tuple(W.shape)}, that of W")
     size, frame = torch.linalg.eigh(_fitting(W.mT @ W, W))
@@ -87,7 +88,7 @@ def turn(W: Float[Tensor, "*instances n m"], force: Float[Tensor, "*instances n 
 
 def _slope(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances n m"]:
     """∂f_j/∂W_j."""
-    checks.weights(W)
+    tensors.weights(W)
     if not bool((W != 0).any(-1).all()):
         raise ValueError("W: has a row that is 0, every feature must have a weight")
     square = W.square().sum(-1, keepdim=True)
@@ -97,7 +98,7 @@ def _slope(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances n m"
 
 def _weight(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "*instances n"]:
     """c_j: what row j's relative fourth norm counts in the loss."""
-    checks.weights(W)
+    tensors.weights(W)
     sigma = checks.positive("sigma", sigma)
     if not bool((W != 0).any(-1).all()):
         raise ValueError("W: has a row that is 0, every feature must have a weight")

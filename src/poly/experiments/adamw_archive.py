@@ -5,17 +5,18 @@ cut off goes on where it stopped. Beside them lie the variants: other sizes, and
 """
 
 import argparse
+import io
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 
 from poly import sweep
 from poly.experiments import adamw_variants, final_weights, trajectories
+from poly.files import atomic_write
 from poly.sweep import archive
 
 N, NETWORKS = 256, 16
@@ -130,14 +131,10 @@ def _write(path: Path, table: sweep.Table) -> None:
     m, l1 = int(table.m[0]), float(table.l1[0])
     if m == HEAT_MAP:
         arrays["overlap"] = np.mean(table.overlap.tolist(), axis=0).astype(np.float32)
-    draft = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
-    try:
-        with draft.open("wb") as file:
-            networks, sizes = [len(listed) for listed in table.feature], np.array(table.sizes.tolist())
-            np.savez_compressed(file, m=m, l1=l1, networks=networks, sizes=sizes, **arrays)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    networks, sizes = [len(listed) for listed in table.feature], np.array(table.sizes.tolist())
+    whole = io.BytesIO()
+    np.savez_compressed(whole, m=m, l1=l1, networks=networks, sizes=sizes, **arrays)
+    atomic_write(path, whole.getvalue())
 
 
 def main() -> None:

@@ -187,11 +187,12 @@ def main() -> int:
     options = parser.parse_args()
     try:
         if options.rename:
+            old, new = options.rename
             columns = dict(name.split("=", 1) if "=" in name else (name, "") for name in options.columns)
             if not all(name.isidentifier() for pair in columns.items() for name in pair):
                 raise ValueError(f"columns: {' '.join(options.columns)}, must be of the form OLD=NEW")
             for folder in options.folders:
-                for path in archive.rename(folder, *options.rename, columns):
+                for path in archive.rename(folder, old, new, columns):
                     print(f"{path}: renamed")
         faults = []
         for folder in options.folders:

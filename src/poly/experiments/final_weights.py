@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from poly import checks, flow, metrics, model, training
+from poly.checks import tensors
 
 Array = NDArray[Any]
 # Weights below this size are left out of the list; the smallest window that anybody counts in begins at 0.1.
@@ -96,8 +97,8 @@ def count(*, n: int, m: int, l1: float, networks: int, generator: torch.Generato
 
 def summarize(start: Float[Tensor, "n m"], end: Float[Tensor, "n m"], *, keep_overlap: bool = False) -> FinalWeights:
     """What became of the weights of one network."""
-    checks.weights(start)
-    W = checks.weights(end).double()
+    tensors.weights(start)
+    W = tensors.weights(end).double()
     if start.shape != W.shape or W.ndim != 2:
         raise ValueError(f"end: has shape {tuple(W.shape)}, must be {tuple(start.shape)}, that of start, with two axes")
     feature, neuron = (W.abs() >= SMALLEST).nonzero(as_tuple=True)

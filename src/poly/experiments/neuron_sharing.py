@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from poly import checks, flow, model
+from poly.checks import tensors
 
 Array = NDArray[Any]
 # Leading weights of a row that are looked at.
@@ -73,7 +74,7 @@ def mean_interference(W: Float[Tensor, "n m"], l1: float) -> tuple[float, float,
     Raises:
         ValueError: bad weights or λ.
     """
-    checks.weights(W)
+    tensors.weights(W)
     if W.ndim != 2 or W.shape[1] < _LEADING:
         raise ValueError(f"W: has shape {tuple(W.shape)}, must be (n, m) with m ≥ {_LEADING}")
     rows = torch.arange(len(W), device=W.device).repeat_interleave(_LEADING)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from poly import checks, parallel, perturb
+from poly.checks import tensors
 from poly.flow import dense, sparse
 from poly.model import Trajectory
 
@@ -71,7 +72,7 @@ def flow(
 
     Source: section 3 of the paper; steps by Sommeijer, Shampine and Verwer 1998.
     """
-    checks.weights(W)
+    tensors.weights(W)
     largest = W.detach().abs().max().item()
     if largest > _LARGEST:
         raise ValueError(f"W: holds a weight of size {largest:g}, must be at most {_LARGEST:g}")
@@ -113,7 +114,7 @@ def flow(
         for stop in _geometric(end, t) if observe and not times else times:
             advance(stop, sparse.NEVER if closed else sparse.AT_REST)
             seen.append(stop)
-            values.append(checks.observation(copy() if observe is None else observe(copy()), values))
+            values.append(tensors.observation(copy() if observe is None else observe(copy()), values))
         advance(end, sparse.NEVER if closed else sparse.KNOWN)
     recorded = torch.tensor(seen, dtype=torch.float64, device="cpu")
     return Trajectory(

@@ -17,9 +17,9 @@ from poly.press.chapters import (
     Page,
     PressError,
     code_cells,
+    exclusive_lock,
     figures_of,
     find_chapters,
-    only_one,
     read_notebook,
     read_pages,
     remove,
@@ -33,7 +33,7 @@ from poly.press.execute.progress import console, duration
 def build(root: Path, workers: int | None = None) -> None:
     """Execute what changed, render, and print the table and the path to open."""
     out = root / "_build"
-    with only_one(out):
+    with exclusive_lock(out):
         pages = read_pages(root)
         record.registered(root)  # a faulty entry is one line at once, and not a failing cell after minutes
         render.repair(out)
@@ -49,7 +49,7 @@ def build(root: Path, workers: int | None = None) -> None:
 def build_stored(root: Path) -> None:
     """Render the outputs stored in the chapters, executing nothing, into `_build/stored/html`."""
     out = root / "_build" / "stored"
-    with only_one(out):
+    with exclusive_lock(out):
         pages = read_pages(root)
         chapters = find_chapters(pages, [])
         notebooks = record.stored(chapters)
@@ -70,7 +70,7 @@ def take_away(root: Path, what: str, *, stored: bool, workers: int | None = None
     else:
         build(root, workers)
     out = root / "_build" / "stored" if stored else root / "_build"
-    with only_one(out):
+    with exclusive_lock(out):
         made = export.pdf(out) if what == "pdf" else export.archive(out)
     print(f"open {made}, {made.stat().st_size / 1e6:.1f} MB")
 
@@ -79,7 +79,7 @@ def record_chapters(
     root: Path, wanted: Sequence[str], *, dry_run: bool, every: bool = False, workers: int | None = None
 ) -> None:
     """Execute what changed, show how the outputs differ from the stored ones, and store them."""
-    with only_one(root / "_build"):
+    with exclusive_lock(root / "_build"):
         record.registered(root)  # a faulty entry is one line at once, and not a failing cell after minutes
         results = execute.up_to_date(root, find_chapters(read_pages(root), wanted), workers)
         record.record(root, results, dry_run=dry_run, every=every)
@@ -94,7 +94,7 @@ def build_chapter(root: Path, wanted: str, words: Sequence[str]) -> None:
     values = parameters.read_parameters(words, parameters.known_parameters(source, page.name), page.name)
     out = root / "_build" / "chapter" / page.name / _slug(values)
     target = out / f"{Path(page.name).name}.ipynb"
-    with only_one(out):
+    with exclusive_lock(out):
         try:
             execute.execute(root, [execute.Job(page, source, target, chapter_key(root, source, values), values)])
         except PressError:
@@ -111,7 +111,7 @@ def build_chapter(root: Path, wanted: str, words: Sequence[str]) -> None:
 def clean(root: Path) -> None:
     """Remove `_build`; what a link leads to, or is mounted there, is emptied and stays."""
     out = root / "_build"
-    with only_one(out):
+    with exclusive_lock(out):
         for path in out.iterdir():
             if path.name != "lock":
                 remove(path)

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import nbformat
 import yaml
@@ -18,6 +17,7 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
+from poly import files
 from poly.press import checkout, markup, metadata, safe_yaml, sources, syntax
 from poly.press.figures import figure_data
 
@@ -204,14 +204,14 @@ def check_outputs(name: str, notebook: NotebookNode) -> None:
             raise PressError(f"{name}: an output of the cell that begins {first[:60]!r} holds {fault}")
 
 
-def said(output: NotebookNode) -> dict[str, Any]:
+def poly_metadata(output: NotebookNode) -> dict[str, Any]:
     """What figures, cards and captions left in an output's metadata for the press."""
     return dict(output.get("metadata", {}).get("poly", {}))
 
 
 def figures_of(notebook: NotebookNode) -> list[dict[str, Any]]:
     """What the notebook's figures say of themselves, in order; files are called by their names."""
-    found = [said(output)["figure"] for _, output in outputs_of(notebook) if "figure" in said(output)]
+    found = [poly_metadata(output)["figure"] for _, output in outputs_of(notebook) if "figure" in poly_metadata(output)]
     for figure in found:
         try:
             figure_data.check_name(figure.get("name"))
@@ -248,17 +248,12 @@ def discard(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write `text` to `path` in one step, by way of a file beside it, which is on the same disk for certain."""
+def atomic_write(path: Path, text: str) -> None:
+    """Write a text whole or not at all, make its folder, and remove drafts that a killed process left."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):  # by a process that was killed
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
         left.unlink(missing_ok=True)
-    temporary = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    files.atomic_write(path, text)
 
 
 def what_failed(error: OSError, place: Path) -> str:
@@ -296,7 +291,7 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
+def exclusive_lock(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process; the operating system drops the lock when the process dies, however it dies."""
     make_folder(folder)
     lock = FileLock(folder / "lock")

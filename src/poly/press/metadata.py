@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from nbformat import NotebookNode
 
-from poly.press.claims import ID, Verdict
 from poly.press.figures import figure_data
+
+# A part of addresses and of the pages' HTML.
+CLAIM_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,39}", re.ASCII)
+Verdict = Literal["confirmed", "refined", "refuted", "open"]
 
 # Beyond it a whole number is none that a float can be.
 _HUGE = 1e300
@@ -27,7 +30,7 @@ _COUNT = ("a whole number ≥ 0", lambda value: _is_number(value) and isinstance
 _NUMBERS = ("a list of numbers", lambda value: isinstance(value, list) and all(map(_is_number, value)))
 _TRUTH = ("true or false", lambda value: isinstance(value, bool))
 _CARD: Fields = {
-    "id": ("letters, digits, '.', '_' and '-'", lambda value: isinstance(value, str) and ID.fullmatch(value)),
+    "id": ("letters, digits, '.', '_' and '-'", lambda value: isinstance(value, str) and CLAIM_ID.fullmatch(value)),
     "verdict": (f"one of {', '.join(get_args(Verdict))}", lambda value: value in get_args(Verdict)),
     **dict.fromkeys(("statement", "chapter"), _FULL),
     **dict.fromkeys(("predicted", "measured", "low", "high"), _NUMBER),

@@ -11,7 +11,7 @@ from nbdime.prettyprint import PrettyPrintConfig, pretty_print_diff
 from nbformat import NotebookNode
 
 from poly.press import claims
-from poly.press.chapters import KERNELSPEC, Page, PressError, code_cells, notebook_text, read_notebook, write_whole
+from poly.press.chapters import KERNELSPEC, Page, PressError, atomic_write, code_cells, notebook_text, read_notebook
 from poly.press.claims import ledger, registry
 from poly.press.execute import Result
 from poly.press.execute.cache_key import changed, inputs, key_of, read_claims
@@ -25,12 +25,12 @@ def record(root: Path, results: Sequence[Result], *, dry_run: bool = False, ever
     """
     changed = 0
     entries = registered(root)
-    if lost := registry.unkept(root, entries):
+    if lost := registry.violations(root, entries):
         raise PressError("; ".join(lost))
     for result in results:
         stored = read_notebook(result.page.path)
         for claim in ledger.records(stored):
-            silent = claim["id"] in entries and registry.changed_silently(entries[claim["id"]], claim)
+            silent = claim["id"] in entries and registry.unamended_change(entries[claim["id"]], claim)
             if silent:
                 raise PressError(f"{result.page.name}: {silent}")
         new = to_store(result)
@@ -43,7 +43,7 @@ def record(root: Path, results: Sequence[Result], *, dry_run: bool = False, ever
         if dry_run:
             print(f"{result.page.name}: would be written")
         else:
-            write_whole(result.page.path, text)
+            atomic_write(result.page.path, text)
             print(f"{result.page.name}: written")
     if entries and not dry_run:
         registry.keep(root, entries)
@@ -123,7 +123,7 @@ def faults(root: Path, pages: Sequence[Page]) -> list[str]:
         elif (stored := notebook.metadata.get("poly", {})).get("key") != key_of(now := inputs(root, notebook)):
             found.append(f"{page.name}: its stored outputs are stale: {changed(stored.get('inputs', {}), now)}")
     # What stale outputs say of claims is no news.
-    found = [*registry.unkept(root, entries), *found] or ledger.faults(entries, notebooks)
+    found = [*registry.violations(root, entries), *found] or ledger.faults(entries, notebooks)
     new = [name for name in entries if name not in registry.kept(root)]
     return found or [f"claims.yml, {name}: not bound yet" for name in new]
 

@@ -7,6 +7,7 @@ adding a width to the grid changes no other number.
 import contextlib
 import functools
 import hashlib
+import io
 import itertools
 import json
 import os
@@ -19,7 +20,6 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
-from uuid import uuid4
 
 import loky
 import numpy as np
@@ -31,6 +31,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from poly import checks, perturb
+from poly.files import atomic_write
 from poly.sweep import code_objects
 from poly.sweep.hashing import OtherCodeError, Parts, check, code_parts, trust, whole
 
@@ -41,7 +42,7 @@ Run = TypeVar("Run", bound=Callable[..., Any])
 _FORGOTTEN = 3600.0  # seconds
 # Names a folder for those who name no store.
 STORE = "POLY_STORE"
-_DRAFT = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{32}\.tmp")
+_DRAFT = re.compile(r"[0-9a-f]{64}(\.npz|\.json)?\.[0-9a-f]{32}\.tmp")
 # loky tells of every worker that it replaces, be it idle or grown; nothing is lost, and a page would show the warning.
 warnings.filterwarnings("ignore", message="A worker (stopped|was restarted) while some jobs", category=UserWarning)
 
@@ -369,18 +370,13 @@ def _arrays(result: Any, taken: Container[str]) -> Result:
 
 def _save(folder: Path, key: str, cell: _Cell, result: Result) -> None:
     """First the arrays, then the record that vouches for them, each whole or not at all."""
-    draft = folder / f"{key}.{uuid4().hex}.tmp"
-    try:
-        with draft.open("wb") as file:
-            np.savez(file, *result.values(), allow_pickle=False)  # without their names: savez has names of its own
-        checksum = hashlib.sha256(draft.read_bytes()).hexdigest()
-        draft.replace(folder / f"{key}.npz")
-        record = cell._asdict() | {"results": list(result), "sha256": checksum, "key": key}
-        record["record"] = _hash(record)
-        draft.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        draft.replace(folder / f"{key}.json")
-    finally:
-        draft.unlink(missing_ok=True)
+    arrays = io.BytesIO()
+    np.savez(arrays, *result.values(), allow_pickle=False)  # without their names: savez has names of its own
+    atomic_write(folder / f"{key}.npz", arrays.getvalue())
+    checksum = hashlib.sha256(arrays.getvalue()).hexdigest()
+    record = cell._asdict() | {"results": list(result), "sha256": checksum, "key": key}
+    record["record"] = _hash(record)
+    atomic_write(folder / f"{key}.json", json.dumps(record, indent=1))
 
 
 def _load(folder: Path, key: str) -> Result | None:

@@ -4,6 +4,7 @@ A chapter asks for a sweep as usual. Where a file of the folder holds all its po
 run. So a reader who changes a parameter gets new numbers, and who changes nothing the same ones everywhere.
 """
 
+import io
 import itertools
 import json
 import os
@@ -15,13 +16,13 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 import torch
 
 from poly import checks, sweep
+from poly.files import atomic_write
 from poly.sweep.hashing import code_hash
 
 Grid = Mapping[str, Sequence[Any]]
@@ -152,13 +153,9 @@ def save(path: Path, run: Callable[..., Any], grid: Grid, *, seeds: int, paired:
 
 
 def _write(path: Path, asked: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
-    draft = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
-    try:
-        with draft.open("wb") as file:
-            np.savez_compressed(file, question=json.dumps(asked), **arrays)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    whole = io.BytesIO()
+    np.savez_compressed(whole, question=json.dumps(asked), **arrays)
+    atomic_write(path, whole.getvalue())
 
 
 def compute_missing(
@@ -196,12 +193,7 @@ def record_provenance(path: Path, run: Callable[..., Any], started: float) -> No
 
 def write_json(path: Path, value: Any) -> None:
     """Write a value to a file, whole or not at all."""
-    draft = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
-    try:
-        draft.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    atomic_write(path, json.dumps(value, indent=1) + "\n")
 
 
 def machine() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from poly import checks, noise, parallel, perturb
+from poly.checks import tensors
 from poly.model import Trajectory
 from poly.noise import EXCESS_KURTOSIS, Family
 from poly.training import kernels
@@ -101,7 +102,7 @@ def train(
 
     Source: figures 2 to 5 of the paper.
     """
-    W = checks.weights(W).detach().clone(memory_format=torch.contiguous_format)
+    W = tensors.weights(W).detach().clone(memory_format=torch.contiguous_format)
     many = isinstance(config, list | tuple)
     configs: list[Any] = list(config) if isinstance(config, list | tuple) else [config]
     for each in configs:
@@ -116,7 +117,7 @@ def train(
     checks.increasing("at", record, last=steps)
     if observe is not None:
         checks.function("observe", observe)
-    checks.generator(generator)
+    tensors.generator(generator)
     checks.progress(progress)
     # Noise goes to neurons by their place, so only runs without noise may be relabeled.
     noisy = any(each.noise is not None and each.sigma > 0 for each in configs)
@@ -141,7 +142,7 @@ def train(
             _check_finite(W, configs)
             if len(values) < len(record):
                 now = order.restore(W)
-                values.append(checks.observation(now if observe is None else observe(now.clone()), values))
+                values.append(tensors.observation(now if observe is None else observe(now.clone()), values))
     return Trajectory(
         order.restore(W),
         torch.tensor(record, dtype=torch.int64, device="cpu"),

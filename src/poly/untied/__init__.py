@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from poly import checks, parallel, perturb
+from poly.checks import tensors
 from poly.untied import kernels
 
 Init = Literal["normal", "xavier"]
@@ -94,7 +95,7 @@ def init(
     if not isinstance(instances, tuple | list):
         raise ValueError(f"instances={instances!r}: must be a tuple of whole numbers ≥ 1, such as (20,)")
     shape = tuple(checks.count("instances", size) for size in instances)
-    checks.generator(generator)
+    tensors.generator(generator)
 
     def draw(rows: int, columns: int) -> Tensor:
         options: dict[str, Any] = {"generator": generator, "dtype": torch.float64, "device": generator.device}
@@ -122,7 +123,7 @@ def sample(n: int, active: int, *, groups: int, batch: int, generator: torch.Gen
         ValueError: numbers out of their range, or that do not fit.
     """
     n, active, groups = group_sizes(n, active, groups)
-    u = _uniform((checks.count("batch", batch), 1 + active), checks.generator(generator))
+    u = _uniform((checks.count("batch", batch), 1 + active), tensors.generator(generator))
     x, order = np.zeros((batch, n)), np.empty(n // groups, np.int64)
     for row, draws in zip(x, u, strict=True):
         kernels.choose(draws, groups, n // groups, order)
@@ -147,12 +148,12 @@ def reconstruct(
         ValueError: non-finite entries, an overflow, or shapes or dtypes that do not fit.
     """
     encoder, decoder, bias = parts(network)
-    checks.finite_tensor("x", x, 2, "(*instances, batch, n)")
+    tensors.finite_tensor("x", x, 2, "(*instances, batch, n)")
     if x.shape[:-2] != encoder.shape[:-2] or x.shape[-1] != encoder.shape[-2] or x.dtype != encoder.dtype:
         fitting = (*encoder.shape[:-2], "batch", encoder.shape[-2])
         raise ValueError(f"x: has shape {tuple(x.shape)} and {x.dtype}, must be {fitting} and {encoder.dtype}")
     hidden = torch.relu(x @ encoder) if rectified else x @ encoder
-    return checks.no_overflow(torch.relu(hidden @ decoder + bias.unsqueeze(-2)), encoder)
+    return tensors.no_overflow(torch.relu(hidden @ decoder + bias.unsqueeze(-2)), encoder)
 
 
 def loss(
@@ -202,7 +203,7 @@ def train(network: Network, config: UntiedConfig, *, generator: torch.Generator)
     group_sizes(n, config.active, config.groups)
     theta = perturb.start(torch.cat([part.detach().reshape(*shape, -1) for part in (encoder, decoder, bias)], -1))
     flat = theta.reshape(-1, theta.shape[-1]).numpy()
-    seeds = torch.randint(2**63 - 1, (len(flat),), generator=checks.generator(generator), device=generator.device)
+    seeds = torch.randint(2**63 - 1, (len(flat),), generator=tensors.generator(generator), device=generator.device)
 
     def run(instance: int, cancelled: parallel.Flag) -> None:
         source = torch.Generator().manual_seed(int(seeds[instance]))
@@ -231,10 +232,10 @@ def parts(network: Network) -> Network:
     if not isinstance(network, Network):
         raise ValueError(f"network: must be an untied.Network, not {type(network).__name__}")
     encoder, decoder, bias = network
-    checks.finite_tensor("encoder", encoder, 2, "(*instances, n, m)")
+    tensors.finite_tensor("encoder", encoder, 2, "(*instances, n, m)")
     *shape, n, m = encoder.shape
     for name, part, fitting in (("decoder", decoder, (*shape, m, n)), ("bias", bias, (*shape, n))):
-        checks.finite_tensor(name, part, 1, str(fitting))
+        tensors.finite_tensor(name, part, 1, str(fitting))
         if tuple(part.shape) != fitting or part.dtype != encoder.dtype:
             found = f"shape {tuple(part.shape)} and {part.dtype}"
             raise ValueError(f"{name}: has {found}, must have {fitting} and the encoder's {encoder.dtype}")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from poly import checks, untied
+from poly.checks import tensors
 from poly.untied import Network
 
 Array = NDArray[Any]
@@ -173,7 +174,7 @@ def without(network: Network, outputs: list[int], *, neuron: int | None) -> Netw
 
 def _alone(x: Float[Tensor, "batch n"], i: int, j: int) -> tuple[Bool[Tensor, " batch"], Bool[Tensor, " batch"]]:
     """The inputs in which only i of the two is on, and those in which only j is."""
-    checks.finite_tensor("x", x, 2, "(batch, n)")
+    tensors.finite_tensor("x", x, 2, "(batch, n)")
     i, j = (checks.count("feature", feature, at_least=0) for feature in (i, j))
     if max(i, j) >= x.shape[-1] or i == j:
         raise ValueError(f"features {i} and {j}: must be two of {x.shape[-1]}")

@@ -5,7 +5,7 @@ import pytest
 from nbformat.v4 import new_notebook
 
 from notebooks import notebook
-from poly.press.chapters import Page, PressError, notebook_text, only_one
+from poly.press.chapters import Page, PressError, exclusive_lock, notebook_text
 from poly.press.check import small_grids
 from poly.press.execute.variants import Variant
 
@@ -75,7 +75,7 @@ def test_kept_are_the_seeds_that_all_chapters_have(runs: dict[Any, Any], tmp_pat
 
 
 def test_only_one_runs_small_grids_at_a_time(runs: dict[Any, Any], tmp_path: Path) -> None:
-    with only_one(tmp_path / small_grids.FOLDER), pytest.raises(PressError):
+    with exclusive_lock(tmp_path / small_grids.FOLDER), pytest.raises(PressError):
         small_grids.perturb(tmp_path, [], [7])
     assert "asked" not in runs
 

@@ -12,28 +12,28 @@ from press.claims.test_ledger import LEDGER, record
 def test_an_entry_changes_with_a_new_amendment_only() -> None:
     before = record("B")
     looser = LEDGER["B"]._replace(prediction=Prediction(1.0, 0.9, "1"))
-    assert registry.changed_silently(looser, before)
-    assert not registry.changed_silently(looser._replace(amended="2026-02-03: the tolerance was too strict"), before)
-    assert registry.changed_silently(LEDGER["B"]._replace(chapter="09-last"), before)
+    assert registry.unamended_change(looser, before)
+    assert not registry.unamended_change(looser._replace(amended="2026-02-03: the tolerance was too strict"), before)
+    assert registry.unamended_change(LEDGER["B"]._replace(chapter="09-last"), before)
     first = "2026-02-03: first"
     again = before | {"entry": claims.fingerprint(looser), "amended": first}
     for amended in (first, f"{first}.", "", "2026-02-03: other; 2026-02-04: second"):
-        assert registry.changed_silently(LEDGER["B"]._replace(amended=amended), again)
-    assert registry.changed_silently(looser._replace(amended=""), again)
-    assert not registry.changed_silently(LEDGER["B"]._replace(amended=f"{first}; 2026-02-04: second"), again)
+        assert registry.unamended_change(LEDGER["B"]._replace(amended=amended), again)
+    assert registry.unamended_change(looser._replace(amended=""), again)
+    assert not registry.unamended_change(LEDGER["B"]._replace(amended=f"{first}; 2026-02-04: second"), again)
 
 
 def test_bound_entries_stay(tmp_path: Path) -> None:
-    assert registry.unkept(tmp_path, LEDGER) == []
+    assert registry.violations(tmp_path, LEDGER) == []
     registry.keep(tmp_path, LEDGER)
-    assert registry.unkept(tmp_path, LEDGER) == []
+    assert registry.violations(tmp_path, LEDGER) == []
     renamed = {"Z" if name == "B" else name: claim for name, claim in LEDGER.items()}
-    (line,) = registry.unkept(tmp_path, renamed)
+    (line,) = registry.violations(tmp_path, renamed)
     assert line.startswith("claim B: was registered and is gone")
     registry.keep(tmp_path, renamed)
     assert set(registry.kept(tmp_path)) == {*LEDGER, "Z"}
     looser = LEDGER | {"B": LEDGER["B"]._replace(prediction=Prediction(1.0, 0.9, "1"))}
-    assert [line[:8] for line in registry.unkept(tmp_path, looser) if "changed" in line] == ["claim B:"]
+    assert [line[:8] for line in registry.violations(tmp_path, looser) if "changed" in line] == ["claim B:"]
     (tmp_path / registry.KEPT).write_text('{"B": 3}', encoding="utf-8")
     with pytest.raises(PressError, match=r"^book/data/registered\.json: not the list of registered claims"):
         registry.kept(tmp_path)

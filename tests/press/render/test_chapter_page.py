@@ -49,7 +49,7 @@ def text(found: Any) -> str:
 def test_claims_stand_on_top_and_verdicts_before_the_exercises(registered: dict[str, claims.Claim]) -> None:
     source = notebook("Words.\n\n## Exercises\n\n**1.** Why?")
     source.cells.insert(1, checked())
-    found = chapter_page.framed(source, "04-counts", registered, {})
+    found = chapter_page.add_claims(source, "04-counts", registered, {})
     assert [cell.id for cell in found.cells if cell.id.startswith("frame-")] == [
         "frame-claims",
         "frame-verdicts",
@@ -67,7 +67,8 @@ def test_claims_stand_on_top_and_verdicts_before_the_exercises(registered: dict[
 
 def test_a_page_without_claims_stays_as_it_is(registered: dict[str, claims.Claim]) -> None:
     assert (
-        text(chapter_page.framed(notebook("Words."), "playground", registered, {})) == "# Title\n\nFirst words.\nWords."
+        text(chapter_page.add_claims(notebook("Words."), "playground", registered, {}))
+        == "# Title\n\nFirst words.\nWords."
     )
 
 
@@ -92,7 +93,7 @@ def test_the_glossary_is_read() -> None:
 
 def test_a_word_is_explained_in_the_margin_beside_its_first_use() -> None:
     source = notebook("A plain paragraph.\n\nThe {term}`neurons <neuron>` of an {term}`encoding`.", "A {term}`neuron`.")
-    found = chapter_page.framed(source, "x", {}, chapter_page.glossary(GLOSSARY))
+    found = chapter_page.add_claims(source, "x", {}, chapter_page.glossary(GLOSSARY))
     assert found.cells[1].source == (
         "A plain paragraph.\n\n:::{margin}\n**neuron** One hidden unit, in a layer or so.\n:::\n\n"
         ":::{margin}\n**encoding** Row $W_i$.\n:::\n\nThe {term}`neurons <neuron>` of an {term}`encoding`."
@@ -104,7 +105,7 @@ def test_a_word_is_explained_in_the_margin_beside_its_first_use() -> None:
     "inside", ["## The {term}`neuron`", ":::{admonition} Solution\nText.\n\nA {term}`neuron`.\n:::"]
 )
 def test_no_note_stands_in_a_heading_or_between_fences(inside: str) -> None:
-    found = chapter_page.framed(notebook(inside, "A {term}`neuron`."), "x", {}, chapter_page.glossary(GLOSSARY))
+    found = chapter_page.add_claims(notebook(inside, "A {term}`neuron`."), "x", {}, chapter_page.glossary(GLOSSARY))
     assert found.cells[1].source == inside
     assert found.cells[2].source.startswith(":::{margin}")
 
@@ -128,7 +129,7 @@ def test_hidden_code_that_follows_hidden_code_shares_its_bar() -> None:
         hidden("b = 2"),
         plain("c = 3"),
     ]
-    found = chapter_page.folded(cells)
+    found = chapter_page.fold_cells(cells)
     assert [cell.source for cell in found] == ["a = 1\n\nglue(1)\n\nshow()", "b = 2", "c = 3"]
     assert [each.metadata for each in found[0].outputs] == [{}, {"scrapbook": {"name": "g"}}]
     assert found[2].metadata == {}
@@ -138,7 +139,7 @@ def test_a_cell_that_only_fills_in_numbers_is_hidden_and_settings_have_a_bar() -
     made: Any = new_code_cell
     settings = made("n = 1", metadata={"tags": ["parameters"]})
     glued, seen = made("glue(2)", outputs=[output("g")]), made("claims.check(…)", outputs=[output()])
-    found = chapter_page.folded([settings, glued, seen])
+    found = chapter_page.fold_cells([settings, glued, seen])
     assert found[0].metadata.mystnb["code_prompt_show"] == "Settings of this chapter"
     tags = [cell.metadata.get("tags") for cell in found]
     assert tags == [["parameters", "hide-input"], ["hide-input"], None]

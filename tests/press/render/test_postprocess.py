@@ -38,7 +38,7 @@ def rendered(tmp_path: Path) -> Path:
 
 
 def test_equations_are_mathml_and_keep_their_number(rendered: Path) -> None:
-    postprocess.finish(rendered)
+    postprocess.postprocess(rendered)
     page = (rendered / "page.html").read_text(encoding="utf-8")
     assert "\\(" not in page
     assert "\\[" not in page
@@ -59,7 +59,7 @@ def test_no_line_breaks_between_an_equation_and_what_stands_at_it(rendered: Path
         "</span> holds.", "</span>), and <span class='math'>\\(c\\)</span> so"
     )
     (rendered / "page.html").write_text(text, encoding="utf-8")
-    postprocess.finish(rendered)
+    postprocess.postprocess(rendered)
     page = (rendered / "page.html").read_text(encoding="utf-8")
     tied = re.findall(r'<span class="tied">(.*?)</span>', page, re.S)
     assert len(tied) == 1
@@ -67,7 +67,7 @@ def test_no_line_breaks_between_an_equation_and_what_stands_at_it(rendered: Path
 
 
 def test_equations_say_their_tex(rendered: Path) -> None:
-    postprocess.finish(rendered)
+    postprocess.postprocess(rendered)
     page = (rendered / "page.html").read_text(encoding="utf-8")
     assert '<math alttext="a &lt; b_i">' in page
     assert '<math alttext="\\begin{split}a \\\\ b\\end{split}" display="block"' in page
@@ -80,7 +80,7 @@ def test_icons_are_not_read_out_and_the_viewport_is_set_once(rendered: Path) -> 
         PAGE.replace("<head>", f"<head>{twice}{twice}").replace("</head>", f"{twice}</head>").replace("</body>", icons)
     )
     (rendered / "page.html").write_text(text, encoding="utf-8")
-    postprocess.finish(rendered)
+    postprocess.postprocess(rendered)
     page = (rendered / "page.html").read_text(encoding="utf-8")
     assert page.count('name="viewport"') == 1
     assert page.count('aria-hidden="true"') == 3
@@ -89,7 +89,7 @@ def test_icons_are_not_read_out_and_the_viewport_is_set_once(rendered: Path) -> 
 
 def test_a_comma_separates_numbers_as_in_tex(rendered: Path) -> None:
     (rendered / "page.html").write_text(PAGE.replace("a &lt; b_i", "(0.8,0.6) + 10{,}000"), encoding="utf-8")
-    postprocess.finish(rendered)
+    postprocess.postprocess(rendered)
     page = (rendered / "page.html").read_text(encoding="utf-8")
     assert '<mn>0.8</mn><mo separator="true">,</mo><mn>0.6</mn>' in page
     assert "10" in page
@@ -101,13 +101,13 @@ def test_a_comma_separates_numbers_as_in_tex(rendered: Path) -> None:
 def test_an_equation_that_tex_cannot_read_is_named_with_its_page(rendered: Path, wrong: str, says: str) -> None:
     (rendered / "page.html").write_text(PAGE.replace("a &lt; b_i", wrong), encoding="utf-8")
     with pytest.raises(PressError, match=r"^page\.html: ") as error:
-        postprocess.finish(rendered)
+        postprocess.postprocess(rendered)
     assert says in str(error.value).partition(" in the equation ")[0]
     assert str(error.value).endswith(repr(wrong))
 
 
 def test_scripts_wait_for_the_page_and_spare_it_what_it_does_not_use(rendered: Path) -> None:
-    postprocess.finish(rendered)
+    postprocess.postprocess(rendered)
     page, search = ((rendered / name).read_text(encoding="utf-8") for name in ("page.html", "search.html"))
     assert re.findall(r'<script([^>]*) src="_static/(\w+)\.js', page) == [(" defer", "doctools")]
     assert page.index("const DOCUMENTATION_OPTIONS") < page.index("DOCUMENTATION_OPTIONS.pagename")
@@ -118,7 +118,7 @@ def test_scripts_wait_for_the_page_and_spare_it_what_it_does_not_use(rendered: P
 def test_a_theme_that_is_not_the_known_one_is_refused(rendered: Path) -> None:
     (rendered / "_static/scripts/pydata-sphinx-theme.js").write_text("other()", encoding="utf-8")
     with pytest.raises(PressError, match=r"pydata-sphinx-theme\.js is not the script"):
-        postprocess.finish(rendered)
+        postprocess.postprocess(rendered)
 
 
 def test_a_table_has_one_row_of_heads_that_say_of_what(rendered: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_table_has_one_row_of_heads_that_say_of_what(rendered: Path) -> None:
     named = pd.DataFrame({"count": [1]}, index=pd.Index([256], name="m")).to_html()
     plain = pd.DataFrame({"count": [1]}, index=[256]).to_html()
     (rendered / "page.html").write_text(PAGE.replace("</body>", f"{named}{plain}</body>"), encoding="utf-8")
-    postprocess.finish(rendered)
+    postprocess.postprocess(rendered)
     page = re.sub(r"\s*\n\s*", "", (rendered / "page.html").read_text(encoding="utf-8"))
     body = '<th scope="col">count</th></tr></thead><tbody><tr><th scope="row">256</th><td>1</td></tr></tbody>'
     assert f'<th scope="col">m</th>{body}' in page
@@ -135,7 +135,7 @@ def test_a_table_has_one_row_of_heads_that_say_of_what(rendered: Path) -> None:
 
 
 def test_pictures_are_lossless_and_sized_and_code_keeps_its_colors(rendered: Path) -> None:
-    postprocess.finish(rendered)
+    postprocess.postprocess(rendered)
     page = (rendered / "page.html").read_text(encoding="utf-8")
     assert '<img loading="lazy" decoding="async" width="30" height="20" alt="a dot" src="_images/dot.webp"/>' in page
     assert '<a href="_images/dot.webp"><img' in page
@@ -147,8 +147,8 @@ def test_pictures_are_lossless_and_sized_and_code_keeps_its_colors(rendered: Pat
 def test_two_books_from_the_same_pages_are_equal(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = tmp_path_factory.mktemp("other") / "book"
     shutil.copytree(rendered, other)
-    postprocess.finish(rendered)
-    postprocess.finish(other)
+    postprocess.postprocess(rendered)
+    postprocess.postprocess(other)
     files = [path for path in sorted(rendered.rglob("*")) if path.is_file()]
     assert len(files) >= 7
     for path in files:

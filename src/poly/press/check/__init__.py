@@ -35,7 +35,7 @@ class Stage(NamedTuple):
 def run(root: Path, *, fast: bool) -> None:
     """Run the stages in order, with the time of each; `fast` leaves out those that execute or render chapters."""
     times: list[tuple[str, float]] = []
-    stages = _stages(root)[: 5 if fast else None]
+    stages = _stages(root)[: 6 if fast else None]
     for path in (root / TIMES).glob("*.xml"):
         path.unlink()
     print(f"{len(stages)} checks, on two quiet cores about {duration(sum(stage.seconds for stage in stages))}:")
@@ -60,6 +60,7 @@ def _stages(root: Path) -> list[Stage]:
     stages = [
         Stage("lint", 1, lambda: _python(root, "ruff", "check", ".")),
         Stage("format", 1, lambda: _python(root, "ruff", "format", "--check", ".")),
+        Stage("layers", 2, lambda: _layers(root)),
         Stage("stored outputs", 5, lambda: stored_outputs(root)),
         Stage("types", 45, lambda: _python(root, "mypy")),
         Stage("unit tests", 780, lambda: _tests(root, "tests", "--ignore=tests/browser", "-n", workers)),
@@ -70,6 +71,12 @@ def _stages(root: Path) -> list[Stage]:
     if browser.is_dir():
         stages.append(Stage("browser", 480, lambda: _tests(root, "tests/browser")))
     return stages
+
+
+def _layers(root: Path) -> bool:
+    """Return whether no module imports one of a layer above its own."""
+    program = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run([program, "--no-cache", "--no-logo"], cwd=root, check=False).returncode == 0
 
 
 def _chapters(root: Path) -> bool:

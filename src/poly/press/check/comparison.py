@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from nbformat import NotebookNode
 
-from poly.press.chapters import PressError, code_cells, figures_of, outputs_of, said
+from poly.press.chapters import PressError, code_cells, figures_of, outputs_of, poly_metadata
 from poly.press.check import texts
 from poly.press.claims import ledger
 from poly.press.figures import figure_data, levels
@@ -82,7 +82,7 @@ def _on_small(notebook: NotebookNode) -> dict[str, levels.Rule]:
     found = {}
     for cell, output in outputs_of(notebook):
         given = cell.metadata.get("poly", {}).get("figure")
-        if given is None or "figure" not in said(output):
+        if given is None or "figure" not in poly_metadata(output):
             continue
         try:
             rule = texts.allowance(given["small"])
@@ -91,7 +91,7 @@ def _on_small(notebook: NotebookNode) -> dict[str, levels.Rule]:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             message = f"metadata poly, figure: {given!r}, must name tolerance or absolute for small grids: {error}"
             raise PressError(message) from None
-        found[said(output)["figure"]["name"]] = rule
+        found[poly_metadata(output)["figure"]["name"]] = rule
     return found
 
 

@@ -21,11 +21,11 @@ from poly.press import execute, record
 from poly.press.chapters import (
     Page,
     PressError,
+    atomic_write,
+    exclusive_lock,
     find_chapters,
-    only_one,
     read_notebook,
     read_pages,
-    write_whole,
 )
 from poly.press.check import comparison
 from poly.press.execute import machine, provenance
@@ -79,7 +79,7 @@ def matrix(root: Path, wanted: Sequence[str], asked: Sequence[Variant]) -> None:
         raise PressError(f"{stale[0]}: there is nothing to hold the variants against; `make record` first")
     sources = {page: read_notebook(page.path) for page in pages}
     keys = {page: chapter_key(root, source) for page, source in sources.items()}
-    with only_one(root / FOLDER):
+    with exclusive_lock(root / FOLDER):
         known = [*rows(root / KEPT), *rows(root / RESULT)]
         todo = {variant: [page for page in pages if not _done(root, variant, page, keys[page])] for variant in asked}
         _foretell(todo, sources)
@@ -175,7 +175,7 @@ def _keep(root: Path, known: Sequence[Row], done: Sequence[Row]) -> None:
     found = {_identity(row): row for row in known if keys.get(row["chapter"]) == row["key"]}
     found.update({_identity(row): row for row in done})
     text = json.dumps({"runs": list(found.values())}, indent=1, ensure_ascii=False)
-    write_whole(root / RESULT, f"{text}\n")
+    atomic_write(root / RESULT, f"{text}\n")
 
 
 def _identity(row: Row) -> tuple[Any, ...]:

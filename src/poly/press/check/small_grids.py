@@ -15,12 +15,12 @@ from poly.press import execute
 from poly.press.chapters import (
     Page,
     PressError,
+    atomic_write,
     emptied,
+    exclusive_lock,
     find_chapters,
-    only_one,
     read_notebook,
     read_pages,
-    write_whole,
 )
 from poly.press.check import comparison, texts
 from poly.press.execute import provenance
@@ -61,7 +61,7 @@ def check(root: Path, seed: int) -> list[str]:
     """Execute all chapters as they are, perturbed, and on the oldest instructions; what differs, a line each."""
     pages = find_chapters(read_pages(root), [])
     oldest = next(each for each in reversed(variants()) if each.threads == 1)
-    with only_one(root / FOLDER):
+    with exclusive_lock(root / FOLDER):
         plain = run(root, pages, Variant(2, "native"))
         return [
             f"{variant}: {line}"
@@ -87,7 +87,7 @@ def perturb(root: Path, wanted: Sequence[str], seeds: Sequence[int]) -> list[str
     A seed with which a chapter has been run is not run again. ``RESULT`` holds what each of them did.
     """
     pages = find_chapters(read_pages(root), wanted)
-    with only_one(root / FOLDER):
+    with exclusive_lock(root / FOLDER):
         known: Known = {name: (code, {}) for name, code in ((page.name, _code(root, page)) for page in pages)}
         for name, (code, found) in _read(root / RESULT).items():
             if name not in known or known[name][0] == code:
@@ -109,7 +109,7 @@ def perturb(root: Path, wanted: Sequence[str], seeds: Sequence[int]) -> list[str
                 for line in found[seed]["faults"]:
                     print(f"  {line}", flush=True)
             written = {name: {"code": code, "seeds": found} for name, (code, found) in known.items()}
-            write_whole(root / RESULT, json.dumps(written, indent=1, ensure_ascii=False) + "\n")
+            atomic_write(root / RESULT, json.dumps(written, indent=1, ensure_ascii=False) + "\n")
         return [
             f"seed {seed}: {line}"
             for seed in seeds

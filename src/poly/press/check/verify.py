@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from poly.press import claims, execute, record
-from poly.press.chapters import PressError, find_chapters, only_one, read_notebook, read_pages
+from poly.press.chapters import PressError, exclusive_lock, find_chapters, read_notebook, read_pages
 from poly.press.check import comparison
 from poly.press.claims import ledger
 from poly.press.execute.cache_key import chapter_key
@@ -32,7 +32,7 @@ def verify(root: Path, against: Path | None = None) -> None:
     sources = record.stored(pages)
     published = _read(against) if against else [each for page in pages for each in ledger.records(sources[page])]
     folder = root / "_build" / "verify"
-    with only_one(folder):
+    with exclusive_lock(folder):
         for name in ("executed", "sweeps"):
             shutil.rmtree(folder / name, ignore_errors=True)
         jobs = [

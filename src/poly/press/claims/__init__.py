@@ -12,12 +12,13 @@ import math
 import re
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import yaml
 from IPython.display import display
 
 from poly.press import safe_yaml
+from poly.press.metadata import CLAIM_ID, Verdict
 
 # Beyond so many decimals a number is easier read as "0" or as a power of ten.
 _MOST_DIGITS = 4
@@ -27,10 +28,6 @@ _MOST_DECIMALS = 17
 _NEGLIGIBLE = 0.01
 _RANGE = re.compile(r"\d to \d|\bbelow\b|\bor more\b|\bat most\b")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-# A part of addresses and of the pages' HTML.
-ID = re.compile(r"[A-Za-z0-9][\w.-]{0,39}", re.ASCII)
-Verdict = Literal["confirmed", "refined", "refuted", "open"]
 
 
 class Prediction(NamedTuple):
@@ -196,7 +193,7 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int, in
 def _claim(name: str, entry: Any) -> Claim:
     if not isinstance(entry, dict):
         raise ValueError(f"claims.yml, {name}: must be a mapping of fields")
-    if not ID.fullmatch(name):
+    if not CLAIM_ID.fullmatch(name):
         raise ValueError(f"claims.yml, {name!r}: an id must be letters, digits, '.', '_' and '-', at most 40")
     known = {*Claim._fields} - {"id"}
     _known(f"claims.yml, {name}", entry, known)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from poly import inference
 from poly.press import claims, markup
-from poly.press.chapters import Page, outputs_of, said
+from poly.press.chapters import Page, outputs_of, poly_metadata
 from poly.press.claims import Claim, Prediction, registry
 
 Record = dict[str, Any]
@@ -23,7 +23,9 @@ _BOUND = ("entry", "amended", "interval")
 
 def records(notebook: NotebookNode) -> list[Record]:
     """What the chapter's cards say, in order."""
-    return [dict(said(output)["claim"]) for _, output in outputs_of(notebook) if "claim" in said(output)]
+    return [
+        dict(poly_metadata(output)["claim"]) for _, output in outputs_of(notebook) if "claim" in poly_metadata(output)
+    ]
 
 
 def faults(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> list[str]:
@@ -63,7 +65,7 @@ def _record_faults(claim: Claim, record: Record) -> list[str]:
             f"claim {claim.id} is registered as {claim.expected}, but {shown} makes it "
             f"{record['verdict']}; predicted: {claims.predicted(claim.prediction)}"
         )
-    silent = registry.changed_silently(claim, record)
+    silent = registry.unamended_change(claim, record)
     return [*found, silent] if silent else found
 
 

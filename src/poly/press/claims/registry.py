@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from poly.press import claims
-from poly.press.chapters import PressError, write_whole
+from poly.press.chapters import PressError, atomic_write
 from poly.press.claims import Claim
 
 Record = dict[str, Any]
 KEPT = Path("book") / "data" / "registered.json"
 
 
-def changed_silently(claim: Claim, record: Record) -> str:
+def unamended_change(claim: Claim, record: Record) -> str:
     """One line where the entry is another than the one that was checked, without a new amendment that says so."""
     before = str(record.get("amended", ""))
     if not claim.amended.startswith(before):
@@ -48,15 +48,15 @@ def keep(root: Path, ledger: Mapping[str, Claim]) -> None:
     """Bind all entries to what they say now."""
     bound = {name: {"entry": claims.fingerprint(claim), "amended": claim.amended} for name, claim in ledger.items()}
     text = json.dumps(kept(root) | bound, indent=1, ensure_ascii=False, sort_keys=True)
-    write_whole(root / KEPT, f"{text}\n")
+    atomic_write(root / KEPT, f"{text}\n")
 
 
-def unkept(root: Path, ledger: Mapping[str, Claim]) -> list[str]:
+def violations(root: Path, ledger: Mapping[str, Claim]) -> list[str]:
     """What has become of entries since they were bound: those that are gone, and those that changed silently."""
     found = []
     for name, record in kept(root).items():
         if name not in ledger:
             found.append(f"claim {name}: was registered and is gone; an entry stays, amended, and its verdict with it")
-        elif silent := changed_silently(ledger[name], record):
+        elif silent := unamended_change(ledger[name], record):
             found.append(silent)
     return found

@@ -29,6 +29,7 @@ from zmq import ZMQError
 from poly.press.chapters import (
     Page,
     PressError,
+    atomic_write,
     check_outputs,
     code_cells,
     make_folder,
@@ -36,7 +37,6 @@ from poly.press.chapters import (
     read_notebook,
     what_failed,
     with_outputs,
-    write_whole,
 )
 from poly.press.execute import machine, progress, provenance, sockets, surroundings
 from poly.press.execute.cache_key import chapter_key, inputs, key_of
@@ -286,7 +286,7 @@ def _one(job: Job, watch: progress.Watch, run: _Run) -> None:
     stamp = provenance.run(run.root, done, seconds=watch.seconds(), memory=watch.memory)
     key = job.key if unchanged else "changed while it ran"
     done.metadata["poly"] = {"key": key, "python": PYTHON, "provenance": stamp}
-    write_whole(job.target, notebook_text(done))
+    atomic_write(job.target, notebook_text(done))
     watch.ended = time.monotonic()
 
 

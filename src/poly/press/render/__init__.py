@@ -22,6 +22,7 @@ from poly.press.chapters import (
     KERNELSPEC,
     Page,
     PressError,
+    atomic_write,
     check_outputs,
     discard,
     emptied,
@@ -29,10 +30,9 @@ from poly.press.chapters import (
     give_ids,
     notebook_text,
     outputs_of,
+    poly_metadata,
     read_text,
-    said,
     what_failed,
-    write_whole,
 )
 from poly.press.claims import ledger
 from poly.press.execute import provenance, surroundings
@@ -65,7 +65,7 @@ def render(
     jupyter-book is an error.
     """
     pages = list(pages)
-    gate(notebooks)
+    validate(notebooks)
     with _one_line(out):
         repair(out)
         return _render(root, out, pages, notebooks, strict)
@@ -102,7 +102,7 @@ def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, N
     missing = [name for name in expected if not (html / name).is_file()]
     if missing:
         raise PressError(f"jupyter-book finished without an error but did not make {', '.join(missing)}")
-    postprocess.finish(html)
+    postprocess.postprocess(html)
     (html / ".nojekyll").touch()  # a web host that runs Jekyll leaves out folders that begin with _
     if faults := addresses.foreign(html):
         raise PressError(f"pages call no other host, but {faults[0]}")
@@ -115,11 +115,11 @@ def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, N
     (html / "provenance.json").write_text(provenance.whole(root, notebooks), encoding="utf-8", newline="\n")
     stamp_file.unlink(missing_ok=True)
     _swap(html, out)
-    write_whole(stamp_file, stamp)
+    atomic_write(stamp_file, stamp)
     return True
 
 
-def gate(notebooks: Mapping[Page, NotebookNode]) -> None:
+def validate(notebooks: Mapping[Page, NotebookNode]) -> None:
     """Refuse what jupyter-book would render without a word.
 
     These are failed cells, scripts and outputs of endless length, and figures without numbers or of one name.
@@ -177,7 +177,7 @@ def _lay_out(
     for page, notebook in notebooks.items():
         path = stage / f"{page.docname}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
-        staged = chapter_page.framed(for_the_page(notebook, page.name), page.name, registered, meanings)
+        staged = chapter_page.add_claims(for_the_page(notebook, page.name), page.name, registered, meanings)
         source = provenance.foot(notebook.metadata.get("poly", {}).get("provenance", {}), now)
         staged.cells.append(from_dict({"cell_type": "markdown", "id": "foot", "metadata": {}, "source": source}))  # type: ignore[no-untyped-call]
         give_ids(staged)
@@ -209,7 +209,7 @@ def for_the_page(notebook: NotebookNode, name: str) -> NotebookNode:
     page.metadata.update(kernelspec=dict(KERNELSPEC), language_info={"name": "python"})
     for trace in ("papermill", "poly", "widgets"):  # the last makes myst-nb load scripts from other hosts
         page.metadata.pop(trace, None)
-    page.cells = [part for cell in chapter_page.folded(page.cells) for part in _cell_parts(cell, name)]
+    page.cells = [part for cell in chapter_page.fold_cells(page.cells) for part in _cell_parts(cell, name)]
     return page
 
 
@@ -224,11 +224,11 @@ def _cell_parts(cell: NotebookNode, name: str) -> list[NotebookNode]:
         return [cell]
     for output in cell.outputs:
         output.get("data", {}).pop(WIDGET, None)  # dead without a kernel
-    shown = [output for output in cell.outputs if "caption" not in said(output) and output.get("data") != {}]
+    shown = [output for output in cell.outputs if "caption" not in poly_metadata(output) and output.get("data") != {}]
     groups: list[list[NotebookNode]] = [[]]
     for output in shown:
-        figure = "figure" in said(output)
-        if groups[-1] and (figure or "figure" in said(groups[-1][-1])):
+        figure = "figure" in poly_metadata(output)
+        if groups[-1] and (figure or "figure" in poly_metadata(groups[-1][-1])):
             groups.append([])
         groups[-1].append(output)
     parts = [cell, *(_outputs_cell(cell, number) for number in range(1, len(groups)))]
@@ -240,7 +240,7 @@ def _cell_parts(cell: NotebookNode, name: str) -> list[NotebookNode]:
 
 def _sliders(cell: NotebookNode) -> list[NotebookNode]:
     """The slider of the cell's figure, if it has one, as a cell below it."""
-    shown = [said(output).get("figure", {}) for output in cell.get("outputs", [])]
+    shown = [poly_metadata(output).get("figure", {}) for output in cell.get("outputs", [])]
     return [from_dict(_slider(figure)) for figure in shown if "explore" in figure]  # type: ignore[no-untyped-call]
 
 
@@ -262,8 +262,8 @@ def _outputs_cell(cell: NotebookNode, number: int) -> NotebookNode:
 
 def _mark_figure(cell: NotebookNode, name: str) -> None:
     for output in cell.outputs:
-        if "figure" in said(output):
-            figure = said(output)["figure"]
+        if "figure" in poly_metadata(output):
+            figure = poly_metadata(output)["figure"]
             image = {"alt": figure["alt"]}
             if "width" in figure:
                 image["width"] = f"{figure['width']}px"
@@ -366,7 +366,7 @@ def _jupyter_book(stage: Path, out: Path, strict: bool, builder: str = "html") -
         check=False,
     )
     log = ANSI.sub("", done.stdout)
-    write_whole(out / "render.log", log)
+    atomic_write(out / "render.log", log)
     html = work / "_build" / builder
     if done.returncode and (refused := REFUSED.search(log)):
         raise PressError(f"{refused[2] or work}: {refused[1]}")

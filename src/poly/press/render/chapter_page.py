@@ -23,7 +23,7 @@ def glossary(text: str) -> dict[str, str]:
     return meanings
 
 
-def framed(
+def add_claims(
     notebook: NotebookNode, name: str, registered: Mapping[str, Claim], meanings: Mapping[str, str]
 ) -> NotebookNode:
     """The notebook, changed in place: ``name`` is the chapter's, as claims know it."""
@@ -105,7 +105,7 @@ def _plain(meaning: str) -> str:
     return re.sub(r"\{term\}`([^`<]*?)\s*(?:<[^>]*>)?`", r"\1", meaning)
 
 
-def folded(cells: list[NotebookNode]) -> list[NotebookNode]:
+def fold_cells(cells: list[NotebookNode]) -> list[NotebookNode]:
     """The cells as a reader wants them: settings under a bar of their own, one bar where hidden code follows hidden.
 
     A cell that only fills in numbers of the text is hidden like the code of a figure.

@@ -58,7 +58,7 @@ GONE = {"fontawesome.js", "design-tabs.js", "bootstrap.js"}  # book.js opens the
 IDLE = re.compile(r'[ \t]*(<link rel="preload" as="script"[^>]*>|<script>window\.MathJax = .*?</script>)\n?')
 
 
-def finish(book: Path) -> None:
+def postprocess(book: Path) -> None:
     """Lighten all pages of the rendered book in place."""
     pages = {path: path.read_text(encoding="utf-8") for path in page_files(book)}
     static = book / "_static"

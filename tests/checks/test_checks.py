@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poly import checks, model, noise
+from poly import checks
+from poly.checks import tensors
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -134,28 +135,6 @@ def test_lists_of_parameters_are_checked_through_and_never_empty() -> None:
         checks.nonnegatives(l1s=[])
 
 
-def test_what_a_device_lacks_is_said_in_the_words_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    empty = torch.empty
-
-    def mps(*size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-        """As Apple's devices do."""
-        if device.type == "mps" and dtype == torch.float64:
-            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
-        return empty(*size, dtype=dtype)
-
-    monkeypatch.setattr(torch, "empty", mps)
-    generator = torch.Generator()
-    message = r"^dtype=torch.float64: must be one that device='mps' has, such as torch.float32$"
-    with pytest.raises(ValueError, match=message):
-        model.init(3, 4, generator=generator, device="mps")
-    with pytest.raises(ValueError, match=message):
-        noise.draw("laplace", (3,), generator=generator, device="mps")
-    assert checks.device("mps", torch.float32) == torch.device("mps")
-    monkeypatch.setattr(torch, "empty", lambda *_, dtype, device: mps(dtype=dtype, device=torch.device("mps")))
-    with pytest.raises(ValueError, match=r"^generator: is on cpu, must be on a device that has float64"):
-        checks.generator(generator)
-
-
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("call", "message"),
@@ -163,30 +142,18 @@ def test_what_a_device_lacks_is_said_in_the_words_of_the_call(monkeypatch: pytes
         (lambda: checks.increasing("at", 0.5), r"^at=0\.5: must be a sequence of numbers$"),  # type: ignore[arg-type]
         (lambda: checks.increasing("at", None), r"^at=None: must be a sequence of numbers$"),  # type: ignore[arg-type]
         (lambda: checks.function("observe", 3), r"^observe=3: must be a function$"),
-        (lambda: checks.floating("float32"), r"^dtype=float32: must be a floating-point dtype$"),  # type: ignore[arg-type]
-        (lambda: checks.device("moon"), r"^device='moon': must be a device of this machine, such as 'cpu'$"),
-        (lambda: checks.device("cuda:77"), r"^device='cuda:77': must be a device of this machine"),
-        (lambda: checks.device(object()), r"^device=<object.*: must be a device of this machine"),
-        (lambda: checks.weights(torch.eye(3).to_sparse()), r"^W: has layout torch\.sparse_coo, must be dense$"),
+        (lambda: tensors.floating("float32"), r"^dtype=float32: must be a floating-point dtype$"),  # type: ignore[arg-type]
+        (lambda: tensors.device("moon"), r"^device='moon': must be a device of this machine, such as 'cpu'$"),
+        (lambda: tensors.device("cuda:77"), r"^device='cuda:77': must be a device of this machine"),
+        (lambda: tensors.device(object()), r"^device=<object.*: must be a device of this machine"),
+        (lambda: tensors.weights(torch.eye(3).to_sparse()), r"^W: has layout torch\.sparse_coo, must be dense$"),
     ],
 )
 def test_things_of_another_kind(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
-    assert checks.device("cpu") == torch.device("cpu")
+    assert tensors.device("cpu") == torch.device("cpu")
     checks.function("observe", len)
-
-
-@pytest.mark.usefixtures("unchecked")
-def test_observations_are_tensors_of_one_shape() -> None:
-    W = torch.ones(2)
-    kept = checks.observation(W, [torch.zeros(2)])
-    W += 1
-    assert kept.tolist() == [1, 1]
-    with pytest.raises(ValueError, match=r"^observe: returned float, must return a torch\.Tensor$"):
-        checks.observation(0.5, [])
-    with pytest.raises(ValueError, match=r"^observe: returned shape \(2,\) after \(3,\), must keep one$"):
-        checks.observation(W, [torch.zeros(3)])
 
 
 @pytest.mark.parametrize(
@@ -195,49 +162,6 @@ def test_observations_are_tensors_of_one_shape() -> None:
 def test_array_rejects_what_is_no_array_of_numbers(values: Any) -> None:
     with pytest.raises(ValueError, match=r"^t=.*: must be an array of real numbers"):
         checks.array("t", values)
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        ([[1.0]], r"^W: must be a torch\.Tensor of shape \(\*instances, n, m\), not list$"),
-        (np.zeros((2, 2)), r"^W: must be a torch\.Tensor of shape \(\*instances, n, m\), not ndarray$"),
-        (torch.zeros(3), r"^W: has shape \(3,\), must be \(\*instances, n, m\)$"),
-        (torch.zeros(()), r"^W: has shape \(\), must be \(\*instances, n, m\)$"),
-        (torch.zeros(2, 3, dtype=torch.int64), r"^W: has dtype torch\.int64, must be a floating-point dtype$"),
-        (torch.zeros(2, 3, dtype=torch.complex128), r"^W: has dtype torch\.complex128, must be a floating-point"),
-        (torch.zeros(0, 3), r"^W: has shape \(0, 3\), every axis must have at least one entry$"),
-        (torch.zeros(3, 0), r"^W: has shape \(3, 0\), every axis must have at least one entry$"),
-        (torch.zeros(0, 3, 2), r"^W: has shape \(0, 3, 2\), every axis must have at least one entry$"),
-        (torch.tensor([[1.0, math.nan]]), r"^W: holds NaN or infinity, every entry must be finite$"),
-        (torch.tensor([[1.0, math.inf]]), r"^W: holds NaN or infinity, every entry must be finite$"),
-        (torch.tensor([[-math.inf, 1.0]]), r"^W: holds NaN or infinity, every entry must be finite$"),
-    ],
-)
-def test_weights_rejects(value: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        checks.weights(value)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (4, 1, 2, 3)])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_weights_returns_what_is_good(shape: tuple[int, ...], dtype: torch.dtype) -> None:
-    W = torch.ones(shape, dtype=dtype)
-    assert checks.weights(W) is W
-
-
-@pytest.mark.parametrize(
-    "W", [torch.zeros(2, 3).to(torch.float8_e4m3fn), torch.zeros(2, 3, device="meta")], ids=["float8", "meta"]
-)
-def test_weights_are_numbers_that_can_be_computed_with(W: torch.Tensor) -> None:
-    with pytest.raises(ValueError, match=r"^W: has dtype .* on .*, must hold numbers of 16 bits or more$"):
-        checks.weights(W)
-
-
-def test_observations_keep_one_dtype() -> None:
-    first = checks.observation(torch.tensor(1), [])
-    with pytest.raises(ValueError, match=r"^observe: returned torch.float64 after torch.int64, must keep one dtype$"):
-        checks.observation(torch.tensor(1.0, dtype=torch.float64), [first])
 
 
 def test_progress_is_true_false_or_none() -> None:

@@ -7,10 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 # Its square, and what laws make of it, still fits float64.
 _LARGEST_COUNT = 10**100
@@ -126,7 +124,7 @@ def increasing(name: str, values: Sequence[float], last: float | None = None) ->
 
 def array(name: str, values: ArrayLike) -> Float[NDArray[np.float64], "..."]:
     """Real numbers as a float64 array, which may share memory with ``values``; raises ValueError for anything else."""
-    if isinstance(values, Tensor):
+    if hasattr(values, "detach"):  # a torch tensor, perhaps of another device
         values = values.detach().cpu()
     if np.ma.is_masked(values):
         raise ValueError(f"{name}: has masked entries, must hold numbers only, as from .compressed()")
@@ -138,93 +136,12 @@ def array(name: str, values: ArrayLike) -> Float[NDArray[np.float64], "..."]:
         raise ValueError(f"{name}={values!r}: must be an array of real numbers ({error})") from None
 
 
-def finite_tensor(name: str, value: object, at_least_dims: int, shape: str) -> Float[Tensor, "..."]:
-    """A nonempty real floating-point tensor without NaN or infinity, of the rank that ``shape`` describes."""
-    if not isinstance(value, Tensor):
-        raise ValueError(f"{name}: must be a torch.Tensor of shape {shape}, not {type(value).__name__}")
-    if value.ndim < at_least_dims:
-        raise ValueError(f"{name}: has shape {tuple(value.shape)}, must be {shape}")
-    if value.layout is not torch.strided:
-        raise ValueError(f"{name}: has layout {value.layout}, must be dense")
-    if not value.is_floating_point():
-        raise ValueError(f"{name}: has dtype {value.dtype}, must be a floating-point dtype")
-    if value.is_meta or value.dtype.itemsize < 2:
-        raise ValueError(f"{name}: has dtype {value.dtype} on {value.device}, must hold numbers of 16 bits or more")
-    if value.numel() == 0:
-        raise ValueError(f"{name}: has shape {tuple(value.shape)}, every axis must have at least one entry")
-    if not bool(torch.isfinite(value).all()):
-        raise ValueError(f"{name}: holds NaN or infinity, every entry must be finite")
-    return value
-
-
-def no_overflow(result: Float[Tensor, "..."], W: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """``result``, unless it has overflowed: it grows like the third or fourth power of the weights."""
-    if not bool(torch.isfinite(result).all()):
-        raise ValueError(
-            f"W: holds a weight of size {W.abs().max().item():.3g}, must be smaller for the result to fit {W.dtype}"
-        )
-    return result
-
-
 def function(name: str, value: object) -> None:
     """Raises ValueError unless ``value`` can be called."""
     if not callable(value):
         raise ValueError(f"{name}={value!r}: must be a function")
 
 
-def observation(value: object, before: Sequence[Tensor]) -> Shaped[Tensor, "..."]:
-    """What ``observe`` returned: a tensor, of one shape throughout, copied against later changes."""
-    if not isinstance(value, Tensor):
-        raise ValueError(f"observe: returned {type(value).__name__}, must return a torch.Tensor")
-    if before and value.shape != before[0].shape:
-        raise ValueError(f"observe: returned shape {tuple(value.shape)} after {tuple(before[0].shape)}, must keep one")
-    if before and value.dtype != before[0].dtype:
-        raise ValueError(f"observe: returned {value.dtype} after {before[0].dtype}, must keep one dtype")
-    return value.detach().clone()
-
-
 def progress(value: object) -> None:
     """Whether to show a bar; None: where there is a terminal."""
     one_of("progress", value, (None, True, False))
-
-
-def generator(value: object) -> torch.Generator:
-    """A torch.Generator; there is no default and no global seed."""
-    if not isinstance(value, torch.Generator):
-        raise ValueError(f"generator={value!r}: must be a torch.Generator")
-    if not _has(value.device, torch.float64):
-        raise ValueError(f"generator: is on {value.device}, must be on a device that has float64, such as 'cpu'")
-    return value
-
-
-def device(value: object, dtype: torch.dtype = torch.float32) -> torch.device:
-    """A device that is there and has the dtype; raises ValueError otherwise."""
-    try:
-        found = torch.device(value)  # type: ignore[call-overload]
-        torch.empty(0, dtype=torch.float32, device=found)
-    except (TypeError, RuntimeError, AssertionError, NotImplementedError):
-        raise ValueError(f"device={value!r}: must be a device of this machine, such as 'cpu'") from None
-    if not _has(found, dtype):
-        raise ValueError(f"dtype={dtype}: must be one that device='{found}' has, such as torch.float32")
-    return found  # type: ignore[no-any-return]
-
-
-def _has(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether numbers of the dtype can lie on the device: MPS has no float64."""
-    try:
-        torch.empty(0, dtype=dtype, device=device)
-    except (TypeError, RuntimeError):
-        return False
-    return True
-
-
-def floating(dtype: torch.dtype) -> torch.dtype:
-    """A real floating-point dtype; anything else would cut off what was drawn."""
-    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-        raise ValueError(f"dtype={dtype}: must be a floating-point dtype")
-    return dtype
-
-
-def weights(W: object) -> Float[Tensor, "*instances n m"]:
-    """Encodings ``W`` of shape (*instances, n, m), finite; raises ValueError otherwise."""
-    return finite_tensor("W", W, 2, "(*instances, n, m)")
