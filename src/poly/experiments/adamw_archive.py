@@ -17,7 +17,7 @@ import pandas as pd
 from poly import sweep
 from poly.experiments import adamw_variants, final_weights, trajectories
 from poly.files import atomic_write
-from poly.sweep import archive
+from poly.sweep import archive, code_objects
 
 N, NETWORKS = 256, 16
 WIDTHS = tuple(range(256, 4097, 256))
@@ -59,7 +59,7 @@ VARIANTS: dict[str, tuple[Callable[..., Any], dict[str, Sequence[Any]], int, tup
         ("l1", "method", "records"),
     ),
 }
-RUN = archive.full_name(final_weights.train)  # of a width
+RUN = code_objects.full_name(final_weights.train)  # of a width
 _LISTED = ("feature", "neuron", "weight", "start", "rank")
 _TYPES = {"feature": np.uint16, "neuron": np.uint16, "weight": np.float32, "start": np.float32, "rank": np.uint16}
 

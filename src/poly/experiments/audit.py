@@ -17,7 +17,7 @@ import numpy as np
 
 from poly import checks, sweep
 from poly.experiments import adamw_archive
-from poly.sweep import archive
+from poly.sweep import archive, code_objects
 from poly.sweep.hashing import code_hash
 
 CELLS = 2
@@ -55,7 +55,7 @@ def stale(folder: Path) -> list[str]:
             lines.append(f"{folder / name}: is gone, and {archive.PROVENANCE} has it")
             continue
         function = archive.spec(folder / name)["sweep"][0] if name.startswith("kept-") else adamw_archive.RUN
-        run = archive.function(function)
+        run = code_objects.find(function)
         if run is None:
             lines.append(f"{folder / name}: was made by {function}, which does not exist")
         elif (now := code_hash(run)) != (was := str(made.get("code", "unknown"))):
@@ -105,7 +105,7 @@ def _provenance(folder: Path) -> dict[str, dict[str, Any]]:
 def _load(path: Path, made: Mapping[str, Any]) -> Kept:
     if path.name.startswith("kept-"):
         (function, grid, paired), rows = archive.spec(path)["sweep"], archive.read(path)
-        run = archive.function(function)
+        run = code_objects.find(function)
         if run is None:
             raise ValueError(f"{path}: was made by {function}, which does not exist; see --rename")
         now = {old: new for new, old in sweep.stream_names(run).items()}

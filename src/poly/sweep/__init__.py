@@ -33,7 +33,7 @@ from tqdm import tqdm
 from poly import checks, perturb
 from poly.files import atomic_write
 from poly.sweep import code_objects
-from poly.sweep.hashing import OtherCodeError, Parts, check, code_parts, trust, whole
+from poly.sweep.hashing import OtherCodeError, Parts, check, code_parts, importable, trust, whole
 
 Table: TypeAlias = pd.DataFrame
 Point = dict[str, Any]
@@ -83,11 +83,11 @@ def sweep(
             this one may hang: that is torch's threads. Dask's, ``Client(…).get_executor()``, may have workers on other
             machines; each must have loaded the same code.
         store: a folder for finished cells, which a later sweep, or another process at the same time, takes from it
-            where point, seed and code are the same: ``run`` and what it reaches from name to name, of your modules
-            and of the laboratory, as loaded, with the values that all of it is bound to or finds in its modules; and
-            the versions of numpy, scipy, torch and numba. Other packages are taken as they are. A process that has
-            loaded other code than this one runs nothing. None: the folder that the variable ``POLY_STORE`` names;
-            without it, nothing is stored.
+            where point, seed and code are the same. ``run`` must then be a function at the top of a module. Its code
+            is what it reaches from name to name in your modules and in the laboratory, as loaded, with the values that
+            it finds there, and the versions of numpy, scipy, torch and numba. Other packages are taken as they are. A
+            process that has loaded other code than this one runs nothing. None: the folder that the variable
+            ``POLY_STORE`` names; without it, nothing is stored.
         paired: arguments of ``run`` that the random stream does not hang on: points that differ only there see the
             same draws ("common random numbers"), such as one start trained in several ways.
         progress: a bar with the time left, on the terminal; None: where there is one.
@@ -96,8 +96,8 @@ def sweep(
         Table with a row for each point and seed, in the order of the grid: its arguments, ``seed``, and the results.
 
     Raises:
-        ValueError: bad input, or with a store a ``run`` that is bound to what has no content to compare; a closed
-            client of Dask, or a worker that has other code.
+        ValueError: bad input; with a store a ``run`` that cannot be imported, or finds in its module what has no
+            content to compare; a closed client of Dask, or a worker that has other code.
         CellError: a run failed, or returned what is no result; or, with a store, a process has loaded other code.
         RuntimeError: Dask's cluster is gone, or has no worker that takes a cell.
     """
@@ -113,7 +113,10 @@ def sweep(
                 if _DRAFT.fullmatch(draft.name) and time.time() - draft.stat().st_mtime > _FORGOTTEN:
                     draft.unlink()
     try:
-        parts = {} if folder is None else code_parts(run, _run)
+        parts = {}
+        if folder is not None:
+            importable(run)
+            parts = code_parts(run, _run)
     except ValueError:
         if store is not None:
             raise

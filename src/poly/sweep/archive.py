@@ -8,7 +8,6 @@ import io
 import itertools
 import json
 import os
-import pkgutil
 import platform
 import time
 import zipfile
@@ -23,6 +22,7 @@ import torch
 
 from poly import checks, sweep
 from poly.files import atomic_write
+from poly.sweep.code_objects import find, full_name
 from poly.sweep.hashing import code_hash
 
 Grid = Mapping[str, Sequence[Any]]
@@ -57,7 +57,7 @@ def load_or_run(
         if _holds(known["sweep"], asked) and seeds <= known["seeds"]:
             now = {old: name for name, old in sweep.stream_names(run).items()}
             return _chosen(read(path), asked, seeds).rename(columns=now)
-        if unknown is None and function(known["sweep"][0]) is None:
+        if unknown is None and find(known["sweep"][0]) is None:
             unknown = f"{path}: was made by {known['sweep'][0]}, which does not exist"
     if unknown is not None:  # what is asked for may be there, under the name that its function had
         raise ValueError(
@@ -95,20 +95,6 @@ def read(path: Path) -> sweep.Table:
         raise ValueError(f"{path}: no file of a kept sweep ({error})") from None
 
 
-def function(name: str) -> Callable[..., Any] | None:
-    """Find a function by its full name; None where there is none.
-
-    One that was defined at a prompt or within another function is taken as it is: it cannot be found from elsewhere.
-    """
-    if name.startswith("__main__.") or "<" in name:
-        return lambda: None
-    try:
-        found = pkgutil.resolve_name(name)
-    except (ImportError, AttributeError, ValueError):
-        return None
-    return found if callable(found) else None
-
-
 def rename(folder: Path, old: str, new: str, columns: Mapping[str, str] | None = None) -> list[Path]:
     """Write the new name of a function, and of its results, into the files that it made; the numbers stay.
 
@@ -123,7 +109,7 @@ def rename(folder: Path, old: str, new: str, columns: Mapping[str, str] | None =
     Raises:
         ValueError: a damaged file, or a new name that no function has.
     """
-    if function(new) is None:
+    if find(new) is None:
         raise ValueError(f"new={new!r}: no such function, must be one that can be imported")
     changed = []
     for path in sorted(folder.glob("kept-*.npz")):
@@ -203,11 +189,6 @@ def machine() -> dict[str, Any]:
         "machine": platform.machine(),
         "capability": torch.backends.cpu.get_cpu_capability(),
     }
-
-
-def full_name(run: Callable[..., Any]) -> str:
-    """Return the name by which a function is imported."""
-    return f"{getattr(run, '__module__', '')}.{getattr(run, '__qualname__', '')}"
 
 
 def _spec(run: Callable[..., Any], grid: Grid, paired: Sequence[str]) -> Any:

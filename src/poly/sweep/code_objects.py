@@ -1,12 +1,13 @@
-"""What Python knows of code: where a function comes from, and which names it looks up. A leaf module."""
+"""Look into code objects: where a function comes from, and which names it looks up."""
 
 import dis
 import functools
+import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import util
 from pathlib import Path
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 # What decides what a code object does; positions in its source do not.
@@ -62,19 +63,28 @@ def _parts(code: CodeType) -> Iterator[CodeType]:
             yield from _parts(const)
 
 
-def function_of(value: Any) -> Any:
-    """The function inside of partials, methods, compiled and decorated functions, and objects that can be called."""
-    while not isinstance(value, FunctionType | type):
-        if isinstance(value, functools.partial):
-            value = value.func
-        elif isinstance(value, MethodType):
-            value = value.__func__
-        elif hasattr(value, "py_func") or hasattr(value, "__wrapped__"):
-            value = getattr(value, "py_func", None) or value.__wrapped__
-        else:
-            called = vars(type(value)).get("__call__")
-            return called if isinstance(called, FunctionType) else type(value)
-    return value
+def full_name(run: Callable[..., Any]) -> str:
+    """Return the name by which a function is imported, such as ``poly.experiments.final_weights.train``."""
+    return f"{getattr(run, '__module__', '')}.{getattr(run, '__qualname__', '')}"
+
+
+def find(name: str) -> Callable[..., Any] | None:
+    """Import a function by its full name; None if there is none of this name."""
+    try:
+        found = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    return found if callable(found) else None
+
+
+def function_of(run: Any) -> Any:
+    """Return the Python function inside a compiled, cached or partly applied one."""
+    while not isinstance(run, FunctionType | type):
+        inner = getattr(run, "py_func", None) or getattr(run, "__wrapped__", None) or getattr(run, "func", None)
+        if inner is None:
+            return type(run)
+        run = inner
+    return run
 
 
 def home(value: Any) -> str:

@@ -1,12 +1,10 @@
-"""A hash of what a function does: of its code as it is loaded and of all that it is bound to.
+"""Hash what a function does: its code as it is loaded, and all that it finds in its modules.
 
-Followed are functions, classes and values of the laboratory and of one's own modules, from name to name. Other packages
-are taken as they are. A leaf module but for ``code_objects``.
+Functions, classes and values of the laboratory and of one's own modules are followed from name to name. Other packages
+are taken as they are.
 """
 
 import contextlib
-import copyreg
-import enum
 import functools
 import hashlib
 import importlib
@@ -16,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from types import CodeType, FunctionType, MethodType, ModuleType, UnionType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType, UnionType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -39,25 +37,25 @@ class OtherCodeError(RuntimeError):
 
 
 def code_hash(run: Callable[..., Any]) -> str:
-    """Of what ``run`` does as it is loaded now, as far as its own modules and the laboratory go.
+    """Hash the code that ``run`` executes, as it is loaded now: its own modules' and the laboratory's.
 
-    Of numpy, scipy, torch and numba the versions count; other packages are taken as they are.
+    The versions of numpy, scipy, torch and numba count, too. Other packages are taken as they are.
 
     Raises:
-        ValueError: a ``run`` that is bound to what has no content to compare.
+        ValueError: a ``run`` that finds a value in its module that has no content to compare.
     """
     return whole(code_parts(run))
 
 
 def code_parts(run: Callable[..., Any], *besides: Callable[..., Any]) -> Parts:
-    """A digest of what ``run`` does for each module that it may reach, and "" for what it is bound to.
+    """Hash each module that ``run`` may reach, by its name; "" stands for ``run`` itself.
 
     Args:
         run: a function.
         besides: others that count, too.
 
     Raises:
-        ValueError: a ``run`` that is bound to what has no content to compare.
+        ValueError: a ``run`` that finds a value in its module that has no content to compare.
     """
     walk = _Walk(home(code_objects.function_of(run)))
     versions = [metadata.version(name) for name in _NUMERICAL]
@@ -71,19 +69,29 @@ def code_parts(run: Callable[..., Any], *besides: Callable[..., Any]) -> Parts:
 
 
 def whole(parts: Parts) -> str:
-    """One digest of all."""
+    """Return one hash of all parts."""
     return hashlib.sha256(repr(sorted(parts.items())).encode()).hexdigest()
 
 
+def importable(run: Callable[..., Any]) -> None:
+    """Check that a function can be imported by its name, as one at the top of a module or of a script can.
+
+    Raises:
+        ValueError: a lambda, a function within a function, one with arguments filled in, or a method.
+    """
+    if code_objects.find(code_objects.full_name(run)) is not run:
+        raise ValueError(f"run={run!r}: must be a function at the top of a module, which can be imported, for a store")
+
+
 def trust(run: Callable[..., Any], parts: Parts) -> None:
-    """Take ``parts`` for what ``run`` does in this process, for as long as no module is loaded again."""
+    """Note that ``parts`` are what ``run`` does in this process, until one of its modules is loaded again."""
     if len(_checked) > 10**4:
         _checked.clear()
     _checked[_called(run, parts)] = _loaded(parts)
 
 
 def check(run: Callable[..., Any], parts: Parts, *besides: Callable[..., Any]) -> None:
-    """Make sure that ``run`` does here what it does where ``parts`` come from; it is looked at once in a process.
+    """Check that ``run`` does in this process what it does where ``parts`` come from; once for each process.
 
     Raises:
         OtherCodeError: it does not.
@@ -92,7 +100,7 @@ def check(run: Callable[..., Any], parts: Parts, *besides: Callable[..., Any]) -
     if known is not None and all(one is other for one, other in zip(known, loaded, strict=True)):
         return
     found = code_parts(run, *besides)
-    differ = [name or "what run is bound to" for name in sorted(parts | found) if parts.get(name) != found.get(name)]
+    differ = [name or "run" for name in sorted(parts | found) if parts.get(name) != found.get(name)]
     if differ:
         raise OtherCodeError(
             f"{', '.join(differ[:3])}: not the same in the process that runs it as in the one that asked, as after an "
@@ -107,7 +115,7 @@ def _called(run: Callable[..., Any], parts: Parts) -> tuple[str, Any]:
 
 
 def _loaded(parts: Parts) -> list[Any]:
-    """What tells a module from itself after it was loaded again."""
+    """Return objects that are others once a module has been loaded again."""
     return [getattr(sys.modules.get(module), "__spec__", None) for module in parts]
 
 
@@ -121,7 +129,11 @@ class _Walk:
         self.seen: dict[int, tuple[str, Any]] = {}
 
     def content(self, value: Any, strict: bool) -> Iterator[Any]:
-        """Plain values whose reprs tell one value from another; what has no content is an error where ``strict``."""
+        """Yield plain values whose reprs tell one value from another.
+
+        Raises:
+            ValueError: where ``strict``, a value without content to compare.
+        """
         yield type(value).__qualname__
         if value is None or value is ... or isinstance(value, _PLAIN):
             yield value
@@ -138,11 +150,14 @@ class _Walk:
             self._noted(value, "")
             if is_own_code(type(value)):
                 yield from self.content(type(value), strict)
-            for part in _of_data(value) or self._of_object(value, strict):
+            parts = _parts(value)
+            if parts is None and strict:
+                raise ValueError(f"run: finds {value!r}, must find numbers, words, arrays or functions for a store")
+            for part in parts or ():
                 yield from self.content(part, strict)
 
     def inside(self, thing: Any) -> Iterator[Any]:
-        """What a function or a class of one's own does."""
+        """Yield what a function or a class of one's own does."""
         yield self.seen[id(thing)][0]
         for part, strict in self._of_function(thing) if isinstance(thing, FunctionType) else self._of_class(thing):
             yield from self.content(part, strict)
@@ -151,44 +166,6 @@ class _Walk:
         label = f"{name} #{len(self.seen)}"
         self.seen[id(value)] = label, value
         return label
-
-    def _of_object(self, value: Any, strict: bool) -> list[Any]:  # noqa: PLR0912  # one branch for each kind of thing
-        """What a function of another package, a module, or an object with attributes does."""
-        if isinstance(value, functools.partial):
-            found = [value.func, value.args, value.keywords]
-        elif isinstance(value, MethodType):
-            found = [value.__self__, value.__func__]
-        elif isinstance(value, FunctionType):  # another package's, perhaps around one's own
-            cells = [cell for cell in _cells(value) if is_own_code(cell)]
-            found = [f"{value.__module__}.{value.__qualname__}", *cells, getattr(value, "__wrapped__", None)]
-        elif isinstance(value, type):
-            found = [f"{value.__module__}.{value.__qualname__}"]
-        elif isinstance(value, property):
-            found = [value.fget, value.fset, value.fdel]
-        elif isinstance(value, staticmethod | classmethod):
-            found = [value.__func__]
-        elif isinstance(value, enum.Enum):
-            found = [type(value), value.name]
-        elif hasattr(value, "py_func"):  # compiled by numba
-            found = [value.py_func]
-        elif hasattr(value, "__wrapped__"):  # cached, or decorated otherwise
-            found = [value.__wrapped__]
-        elif isinstance(value, functools.cached_property):
-            found = [value.func]
-        elif isinstance(value, ModuleType) or (isinstance(value, np.ufunc) and "vectorized" not in value.__name__):
-            found = [value.__name__]
-        elif hasattr(value, "__qualname__") and not isinstance(value, np.ufunc):  # a builtin, perhaps bound to an owner
-            owner = getattr(value, "__self__", None)
-            found = [value.__qualname__, *([] if owner is None or isinstance(owner, ModuleType) else [owner])]
-        elif _is_plain(value):
-            found = [type(value), vars(value)]
-        elif strict:
-            raise ValueError(
-                f"run: is bound to {value!r}, must be bound to numbers, words, arrays or functions for a store"
-            )
-        else:
-            found = []
-        return found
 
     def _of_function(self, function: FunctionType) -> Iterator[tuple[Any, bool]]:
         code, strict = function.__code__, home(function) == self.start
@@ -208,7 +185,7 @@ class _Walk:
                 yield part, False
 
     def _of_class(self, found: type) -> Iterator[tuple[Any, bool]]:
-        """A class by what its body defines; what Python and its decorators add by themselves is of no account."""
+        """Yield what a class body defines, without what Python and its decorators add by themselves."""
         yield found.__bases__, False
         for name, value in sorted(vars(found).items()):
             inner = value.__func__ if isinstance(value, staticmethod | classmethod) else value
@@ -217,52 +194,42 @@ class _Walk:
                 yield value, False
 
 
-def _of_data(value: Any) -> list[Any]:
-    """What a container or an array holds, its length first; nothing for anything else."""
+def _parts(value: Any) -> list[Any] | None:  # noqa: PLR0911  # one line for each kind of thing
+    """Return what a container, an array, a wrapper or an object of one's own holds; None if that cannot be known."""
     if isinstance(value, torch.Tensor):
-        return _of_tensor(value)
-    if isinstance(value, np.ma.MaskedArray):
-        return [np.asarray(value.data), np.asarray(value.mask)]
+        return [str(value.dtype), value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy(), *value.shape]
     if isinstance(value, np.ndarray):
-        whole = (
-            value.tolist()
-            if value.dtype.hasobject
-            else hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
-        )
-        return [value.dtype.str, str(value.shape), whole]
+        held = value.tolist() if value.dtype.hasobject else hashlib.sha256(value.tobytes()).hexdigest()
+        return [value.dtype.str, str(value.shape), held]
     if isinstance(value, Mapping):
         return [len(value), *(part for item in value.items() for part in item)]
     if isinstance(value, set | frozenset):
-        value = sorted(value, key=lambda item: getattr(item, "__qualname__", None) or repr(item))
-    return [len(value), *value] if isinstance(value, tuple | list) else []
-
-
-def _of_tensor(value: torch.Tensor) -> list[Any]:
-    """Of any number type, dense or sparse; one on the device "meta" holds nothing."""
-    try:
-        dense = value.detach().to_dense() if value.layout is not torch.strided else value.detach()
-        held = dense.cpu().resolve_conj().resolve_neg().contiguous().flatten().view(torch.uint8).numpy()
-    except (RuntimeError, TypeError, NotImplementedError):
-        kind = f"a tensor of {value.dtype} on {value.device}"
-        raise ValueError(f"run: is bound to {kind}, must be bound to one that holds numbers for a store") from None
-    return [str(value.dtype), str(value.layout), str(tuple(value.shape)), held]
+        return [len(value), *sorted(value, key=lambda item: getattr(item, "__qualname__", None) or repr(item))]
+    if isinstance(value, tuple | list):
+        return [len(value), *value]
+    if isinstance(value, functools.partial):
+        return [value.func, value.args, value.keywords]
+    if isinstance(value, FunctionType):  # another package's, perhaps around one's own
+        cells = [cell for cell in _cells(value) if is_own_code(cell)]
+        return [f"{value.__module__}.{value.__qualname__}", *cells, getattr(value, "__wrapped__", None)]
+    if isinstance(value, property):
+        return [value.fget, value.fset, value.fdel]
+    if isinstance(value, staticmethod | classmethod):
+        return [value.__func__]
+    inner = getattr(value, "py_func", None) or getattr(value, "__wrapped__", None)  # compiled by numba; cached
+    if inner is not None:
+        return [inner]
+    if isinstance(value, type | ModuleType | BuiltinFunctionType | np.ufunc):
+        return [f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value.__name__)}"]
+    if is_own_code(type(value)) and hasattr(value, "__dict__"):
+        return [vars(value)]
+    return None
 
 
 def _cells(function: FunctionType) -> Iterator[Any]:
     for cell in function.__closure__ or ():
         with contextlib.suppress(ValueError):  # not filled yet
             yield cell.cell_contents
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether the object is its class and its ``__dict__``; those that inherit from C may hold more than that."""
-    if isinstance(value, np.ufunc) or not hasattr(value, "__dict__"):
-        return False
-    try:
-        made_by, *how = value.__reduce_ex__(2)
-    except (TypeError, ValueError, AttributeError):
-        return False
-    return made_by is copyreg.__newobj__ and how[0] == (type(value),) and not any(how[2:])  # type: ignore[attr-defined]
 
 
 def _members(module: ModuleType, names: frozenset[str], on_the_way: set[str]) -> Iterator[Any]:
