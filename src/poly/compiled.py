@@ -4,6 +4,8 @@ By itself numba refuses to work where it can write neither beside the source nor
 """
 
 import contextlib
+import functools
+import hashlib
 import os
 import pickle
 import stat
@@ -19,7 +21,31 @@ caching: Any = numba_caching  # numba has no types
 _DAMAGE = (OSError, EOFError, pickle.UnpicklingError)
 
 
-class _User(caching.UserWideCacheLocator):  # type: ignore[misc]
+@functools.cache
+def source_stamp() -> str:
+    """Hash the laboratory's sources: what a compiled function calls may lie in any of them."""
+    laboratory = Path(__file__).parent
+    paths = [path for path in sorted(laboratory.rglob("*.py")) if "press" not in path.relative_to(laboratory).parts]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+class _Stamped:
+    """A place for compiled code, which is used for as long as no source of the laboratory changes."""
+
+    def get_source_stamp(self) -> str:
+        """Return what tells these sources from others; numba's own stamp looks at one file."""
+        return source_stamp()
+
+
+class _Given(_Stamped, caching.UserProvidedCacheLocator):  # type: ignore[misc]
+    """The folder that NUMBA_CACHE_DIR names."""
+
+
+class _Beside(_Stamped, caching.InTreeCacheLocator):  # type: ignore[misc]
+    """The folder __pycache__ beside the source."""
+
+
+class _User(_Stamped, caching.UserWideCacheLocator):  # type: ignore[misc]
     """The user's cache, of users who have a home; for others numba would make a folder named ~ right here."""
 
     @classmethod
@@ -32,7 +58,7 @@ class _User(caching.UserWideCacheLocator):  # type: ignore[misc]
         return super().from_function(py_func, py_file)
 
 
-class _Temporary(caching.InTreeCacheLocator):  # type: ignore[misc]
+class _Temporary(_Stamped, caching.InTreeCacheLocator):  # type: ignore[misc]
     """The user's private folder for temporary files."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:
@@ -49,7 +75,7 @@ class _Temporary(caching.InTreeCacheLocator):  # type: ignore[misc]
 
 
 class _Places(caching.CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = (caching.UserProvidedCacheLocator, caching.InTreeCacheLocator, _User, _Temporary)
+    _locator_classes = (_Given, _Beside, _User, _Temporary)
 
 
 class _Cache(caching.FunctionCache):  # type: ignore[misc]

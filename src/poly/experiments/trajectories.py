@@ -191,21 +191,17 @@ def lead_changes(*, n: int, m: int, l1: float, records: int, generator: torch.Ge
         pushes += weight[:, None] * (before.on_favorite + now.on_favorite)
         before = now
     strongest, down = pushes.argmin(-1), pushes.clamp(max=0)
-    return LeadChanges(
-        *(
-            values[lost].numpy()
-            for values in (
-                every,
-                t[last - 1] + part * (t[last] - t[last - 1]),
-                (size[0, every, favorite] / size[0, every, winner]).log(),
-                sums[0],
-                sums[1],
-                -pushes.sum(-1),
-                down[every, strongest] / down.sum(-1),
-                (winner[strongest] == favorite) & (end[strongest, favorite] * weights[0, every, favorite] > 0),
-            )
-        )
-    )
+    values = {
+        "feature": every,
+        "t": t[last - 1] + part * (t[last] - t[last - 1]),
+        "gap": (size[0, every, favorite] / size[0, every, winner]).log(),
+        "interference": sums[0],
+        "regularization": sums[1],
+        "favorite": -pushes.sum(-1),
+        "strongest": down[every, strongest] / down.sum(-1),
+        "taken": (winner[strongest] == favorite) & (end[strongest, favorite] * weights[0, every, favorite] > 0),
+    }
+    return LeadChanges(**{name: value[lost].numpy() for name, value in values.items()})
 
 
 class _Rates(NamedTuple):

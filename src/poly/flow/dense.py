@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from poly.compiled import njit
 from poly.flow.interference import overlap_bound, row_error
 from poly.flow.rkc import coefficients, longest_step, next_step, stages
+from poly.flow.signs import clamped, penalty_sign
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int8]
@@ -104,7 +105,7 @@ def _add_overlaps(weights: Array, S: Array) -> None:
 
 @njit(nogil=True)
 def _directions(now: Array, force: Array, l1: float, direction: Codes, slope: Array) -> int:
-    """Codes and velocities, as in ``flow_sparse``, 0 where a weight stays at 0; the number of weights that live."""
+    """Codes and velocities, as in ``sparse``, 0 where a weight stays at 0; the number of weights that live."""
     living = 0
     for k in range(now.shape[0]):
         for i in range(now.shape[1]):
@@ -130,7 +131,7 @@ def _see(stage: Array, direction: Codes, seen: Array) -> None:
     for k in range(stage.shape[0]):
         for i in range(stage.shape[1]):
             w, code = stage[k, i], direction[k, i]
-            seen[k, i] = w if w * code > 0 or abs(code) == 2 else 0.0
+            seen[k, i] = clamped(w, code)
 
 
 @njit(nogil=True)
@@ -153,14 +154,10 @@ def _stage(
     for k in range(now.shape[0]):
         for i in range(now.shape[1]):
             code, y = direction[k, i], latest[k, i]
-            sign = np.sign(code)
-            crossed = y * sign <= 0 and abs(code) == 2
-            velocity = 4 * (seen[k, i] - product[k, i]) + (l1 * sign if crossed else -l1 * sign)
-            if code == 0:
-                velocity = 0.0
+            velocity = 4 * (seen[k, i] - product[k, i]) - l1 * penalty_sign(y, code) if code != 0 else 0.0
             new = rest * now[k, i] + mu * y + nu * before[k, i] + mu_tilde * velocity + gamma_tilde * slope[k, i]
             before[k, i] = new
-            seen[k, i] = new if new * code > 0 or abs(code) == 2 else 0.0
+            seen[k, i] = clamped(new, code)
 
 
 @njit(nogil=True)

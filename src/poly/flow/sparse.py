@@ -1,18 +1,14 @@
 """The gradient flow where fewer weights are left, or the network is small: compiled, on lists of the weights that live.
 
-An entry of the lists is one weight: its feature ``row``, its value ``w``, the force on it ``force``. Neuron after
+An entry of the lists is one weight: its feature ``row``, its value ``w``, the ``force`` on it. Neuron after
 neuron, those of ``neuron[k]`` are the entries ``ptr[k]`` … ``ptr[k + 1] − 1``, in the order of their features.
 """
-
-import inspect
-from collections.abc import Callable
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from poly.compiled import njit
-from poly.flow import interference, rkc, stopping
 from poly.flow.interference import (
     add_rows,
     by_feature,
@@ -25,6 +21,7 @@ from poly.flow.interference import (
     rows_are_faster,
 )
 from poly.flow.rkc import coefficients, longest_step, next_step, stages
+from poly.flow.signs import clamped, penalty_sign
 from poly.flow.stopping import at_rest, finished, stays
 
 Array = NDArray[np.float64]
@@ -239,64 +236,57 @@ def _step(
     s = stages(h, rate)
     mu, nu, mu_tilde, gamma_tilde = coefficients(s)
     before, now = w.copy(), w + mu_tilde[1] * h * velocity
-    clamped, force = np.empty_like(w), np.empty_like(w)
+    seen, force = np.empty_like(w), np.empty_like(w)
     rows = rows_are_faster(ptr, n)
-    begin, held, order = by_feature(ptr, row, n) if rows else (np.empty((0, 0), np.int64), row[:0], row[:0])
+    begin, which, order = by_feature(ptr, row, n) if rows else (np.empty((0, 0), np.int64), row[:0], row[:0])
     R = np.empty((n, n) if rows else (0, 0))
     # Sums by pairs do not tell how weights at 0 are pulled.
     most = np.full(ptr.size - 1, np.inf)
     S[:] = 0.0
     for j in range(2, s + 2):
         for e in range(w.size):
-            clamped[e] = now[e] if now[e] * direction[e] > 0 or abs(direction[e]) == 2 else 0.0
+            seen[e] = clamped(now[e], direction[e])
         if rows:
-            force_by_rows(ptr, row, clamped, begin, held, order, S, R, force, most)
+            force_by_rows(ptr, row, seen, begin, which, order, S, R, force, most)
         else:
-            force_by_pairs(ptr, row, clamped, S, force)
+            force_by_pairs(ptr, row, seen, S, force)
         if j > s:
             break
         if not rows:
             clear(ptr, row, S)
         rest = 1 - mu[j] - nu[j]
         for e in range(w.size):
-            sign = np.sign(direction[e])
-            penalty = -l1 * sign if now[e] * sign <= 0 and abs(direction[e]) == 2 else l1 * sign
+            velocity_now = force[e] - l1 * penalty_sign(now[e], direction[e])
             before[e] = (
                 rest * w[e]
                 + mu[j] * now[e]
                 + nu[j] * before[e]
-                + h * (mu_tilde[j] * (force[e] - penalty) + gamma_tilde[j] * velocity[e])
+                + h * (mu_tilde[j] * velocity_now + gamma_tilde[j] * velocity[e])
             )
         before, now = now, before
     squares = np.zeros(n)
     for e in range(w.size):
-        if not np.isfinite(now[e]):  # clamped, it would pass for a weight that dies
-            return clamped, force, most, np.inf
+        if not np.isfinite(now[e]):  # seen, it would pass for a weight that dies
+            return seen, force, most, np.inf
         # A weight that lands on 0 is right there, whatever the two slopes say of the way.
-        if clamped[e] != 0.0:
-            after = force[e] - l1 * np.sign(clamped[e])
-            squares[row[e]] += (0.8 * (w[e] - clamped[e]) + 0.4 * h * (velocity[e] + after)) ** 2
-    return clamped, force, most, row_error(squares, S)
+        if seen[e] != 0.0:
+            after = force[e] - l1 * np.sign(seen[e])
+            squares[row[e]] += (0.8 * (w[e] - seen[e]) + 0.4 * h * (velocity[e] + after)) ** 2
+    return seen, force, most, row_error(squares, S)
 
 
-def _advance_all(contained: str) -> Callable[[Array, float, float, Array, Array, float, int, Flag], None]:
-    """``advance``, whose compiled code is kept for just this source of what it contains from other files.
+@njit(nogil=True)
+def advance(W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, until: int, cancelled: Flag) -> None:
+    """Bring instances to time ``stop``, or to their end, in place.
 
-    Numba's cache asks only after this file and the closures of what it keeps.
+    Args:
+        W: weights, (instances, n, m).
+        l1, tol: as in ``flow.flow``.
+        t, h: time and next step of each instance. One that has reached its end, as ``until`` says, has t = ∞.
+        stop: the time.
+        until: ``NEVER``, ``AT_REST`` or ``KNOWN``.
+        cancelled: ends all once it is true.
     """
-
-    @njit(nogil=True)
-    def advance(W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, until: int, cancelled: Flag) -> None:
-        """Bring instances, W (instances, n, m), with their times t and next steps h to ``stop`` or their end, in place.
-
-        An instance that has reached its end, as ``until`` says, has t = ∞. None is there once the work is given up.
-        """
-        _ = contained
-        for instance in range(len(W)):
-            if t[instance] < stop:
-                _advance(W[instance], l1, tol, t, h, instance, stop, until, cancelled)
-
-    return advance  # type: ignore[no-any-return]
-
-
-advance = _advance_all("".join(inspect.getsource(module) for module in (interference, rkc, stopping)))
+    for instance in range(len(W)):
+        if t[instance] < stop:
+            _advance(W[instance], l1, tol, t, h, instance, stop, until, cancelled)

@@ -1,4 +1,4 @@
-"""How a gradient flow ends, compiled, on the lists of ``flow_sparse``. A leaf module."""
+"""Decide when a gradient flow has ended, on the lists of ``sparse``, compiled."""
 
 import numpy as np
 from numpy.typing import NDArray

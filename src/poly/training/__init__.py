@@ -3,6 +3,7 @@
 On the processor each instance is trained by itself, one to a thread (``optimizers``); elsewhere all at once, by torch.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -127,17 +128,8 @@ def train(
     runs = [run for each, part in zip(configs, W if many else [W], strict=True) for run in _runs(part, each, generator)]
     step = 0
     with parallel.bar(len(runs) * steps, "step", "train", progress) as bar:
-
-        def advance(run: _Instance | _Batch, cancelled: parallel.Flag) -> None:
-            for first, last in run.pieces(step, stop):
-                if cancelled[0]:
-                    return
-                run.advance(first, last)
-                with bar.get_lock():
-                    bar.update(last - first)
-
         for stop in [*record, steps]:
-            parallel.for_each(advance, runs)
+            parallel.for_each(functools.partial(_advance, first=step, last=stop, bar=bar), runs)
             step = stop
             _check_finite(W, configs)
             if len(values) < len(record):
@@ -148,6 +140,16 @@ def train(
         torch.tensor(record, dtype=torch.int64, device="cpu"),
         torch.stack(values) if values else W.new_empty(0),
     )
+
+
+def _advance(run: "_Instance | _Batch", cancelled: parallel.Flag, first: int, last: int, bar: Any) -> None:
+    """Take steps ``first`` … ``last`` − 1 of one run, piece by piece."""
+    for begin, end in run.pieces(first, last):
+        if cancelled[0]:
+            return
+        run.advance(begin, end)
+        with bar.get_lock():
+            bar.update(end - begin)
 
 
 def _check_finite(W: Tensor, configs: list[TrainConfig]) -> None:

@@ -99,18 +99,45 @@ def _update(
 ) -> None:
     """``w ← w − lr (g + d w)``, or as ``torch.optim.AdamW`` does it, in place."""
     number = w.dtype.type  # one float64 among the operands would make the whole pass one of float64
-    zero, tax, rate, decay = number(0), number(l1), number(lr), number(weight_decay)
-    scale, root = number(lr / (1 - BETA1 ** (step + 1))), number((1 - BETA2 ** (step + 1)) ** -0.5)
-    kept, eps = number(1 - lr * weight_decay), number(EPS)
-    to_mean, keep_square, to_square = number(1 - BETA1), number(BETA2), number(1 - BETA2)
+    zero, penalty, rate, decay = number(0), number(l1), number(lr), number(weight_decay)
+    rule = adamw_rule(step, lr, weight_decay, zero)
     for i in range(w.shape[0]):
         for k in range(w.shape[1]):
             x = w[i, k]
-            gradient = product[i, k] + outgoing[i] * noise[k] + (tax if x > zero else (-tax if x < zero else zero))
+            sign = penalty if x > zero else (-penalty if x < zero else zero)
+            gradient = product[i, k] + outgoing[i] * noise[k] + sign
             if mean.size == 0:
                 w[i, k] = x - rate * (gradient + decay * x)
             else:
-                first = mean[i, k] + to_mean * (gradient - mean[i, k])
-                second = keep_square * square[i, k] + to_square * gradient * gradient
-                mean[i, k], square[i, k] = first, second
-                w[i, k] = kept * x - scale * first / (np.sqrt(second) * root + eps)
+                w[i, k], mean[i, k], square[i, k] = adamw(x, gradient, mean[i, k], square[i, k], rule)
+
+
+@njit(nogil=True, error_model="numpy")
+def adamw_rule(step: int, lr: float, weight_decay: float, zero: Any) -> Any:
+    """Return the factors of step number ``step``, which counts from 0, in the type of ``zero``."""
+    number = type(zero)
+    return (
+        number(1 - lr * weight_decay),
+        number(lr / (1 - BETA1 ** (step + 1))),
+        number((1 - BETA2 ** (step + 1)) ** -0.5),
+        number(1 - BETA1),
+        number(BETA2),
+        number(1 - BETA2),
+        number(EPS),
+    )
+
+
+@njit(nogil=True, error_model="numpy")
+def adamw(x: Any, gradient: Any, mean: Any, square: Any, rule: Any) -> Any:
+    """Return a weight and its two moments after a step of ``torch.optim.AdamW``.
+
+    ``m ← m + (1 − β₁)(g − m)``, ``s ← β₂ s + (1 − β₂) g²``, ``x ← (1 − ηd) x − η/(1 − β₁ᵗ) m / (√(s/(1 − β₂ᵗ)) + ε)``.
+
+    Args:
+        x, gradient, mean, square: of one weight.
+        rule: of ``adamw_rule``.
+    """
+    kept, scale, root, to_mean, keep_square, to_square, eps = rule
+    mean = mean + to_mean * (gradient - mean)
+    square = keep_square * square + to_square * gradient * gradient
+    return kept * x - scale * mean / (np.sqrt(square) * root + eps), mean, square

@@ -1,7 +1,7 @@
-"""Steps of AdamW on one untied network, compiled. A leaf module.
+"""Take steps of AdamW on one untied network, compiled.
 
 Inputs are drawn here too, from uniform numbers that the caller hands in. Sums run over rows, one term at a time and in
-one order: no result hangs on the number of threads, nor on how wide the processor's vectors are.
+one order. So no result depends on the number of threads, or on how wide the processor's vectors are.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poly.compiled import njit
-from poly.training.kernels import BETA1, BETA2, EPS
+from poly.training.kernels import adamw, adamw_rule
 
 Array = NDArray[Any]  # float32 or float64, the same for all arguments of a call
 _WIDE = 32  # numbers
@@ -34,7 +34,7 @@ def choose(u: NDArray[np.float64], groups: int, size: int, order: NDArray[np.int
 
 
 @njit(nogil=True, error_model="numpy")
-def advance(  # noqa: PLR0912  # in one piece: calls for every input would cost a fifth
+def advance(
     theta: Array,
     moments: Array,
     u: NDArray[np.float64],
@@ -47,7 +47,7 @@ def advance(  # noqa: PLR0912  # in one piece: calls for every input would cost 
     l1: float,
     rectified: bool,
 ) -> None:
-    """As many steps as ``u`` has inputs for, in place, the first of them number ``first``.
+    """Take as many steps as ``u`` has inputs for, in place, the first of them number ``first``.
 
     Args:
         theta: encoder (n, m), decoder (m, n) and bias (n,), one behind the other.
@@ -73,56 +73,79 @@ def advance(  # noqa: PLR0912  # in one piece: calls for every input would cost 
         for sample in range(batch):
             choose(u[step, sample], groups, size, order)
             active = order[: draws - 1]
-            hidden[:] = zero
             for i in active:
                 on[i] = one
-                for k in range(wide_m):
-                    hidden[k] += write[i, k]
-            if rectified:
-                for k in range(wide_m):
-                    hidden[k] = max(hidden[k], zero)
-            output[:] = offset
-            for k in range(0, m, 4):  # four rows at a time spare most of the loads and stores
-                a, b, c, d = hidden[k], hidden[k + 1], hidden[k + 2], hidden[k + 3]
-                for i in range(wide_n):
-                    first_two = output[i] + a * spread[k, i] + b * spread[k + 1, i]
-                    output[i] = first_two + c * spread[k + 2, i] + d * spread[k + 3, i]
-            back[:] = zero
-            for i in range(n):
-                if output[i] > zero:
-                    error = scale * (output[i] - on[i])
-                    gradient[2 * edge + i] += error
-                    for k in range(wide_m):
-                        to_read[i, k] += error * hidden[k]
-                    for k in range(wide_m):
-                        back[k] += error * read[i, k]
-            if rectified:
-                for k in range(wide_m):
-                    back[k] = back[k] if hidden[k] > zero else zero
+            _forward(write, spread, offset, active, m, rectified, hidden, output)
+            _backward(read, output, on, hidden, scale, rectified, gradient[2 * edge :], to_read, back)
             for i in active:
                 on[i] = zero
                 for k in range(wide_m):
                     to_write[i, k] += back[k]
         gradient[:edge].reshape(n, m)[:] = to_write[:, :m]
         gradient[edge : 2 * edge].reshape(m, n)[:] = to_read[:, :m].T
-        for part, tax in ((slice(0, 2 * edge), l1), (slice(2 * edge, len(theta)), 0.0)):
+        for part, penalty in ((slice(0, 2 * edge), l1), (slice(2 * edge, len(theta)), 0.0)):
             mean, square = moments[0, part], moments[1, part]
-            _update(theta[part], mean, square, gradient[part], first + step, lr, weight_decay, tax)
+            _update(theta[part], mean, square, gradient[part], first + step, lr, weight_decay, penalty)
+
+
+@njit(nogil=True, error_model="numpy", inline="always")
+def _forward(
+    write: Array, spread: Array, offset: Array, active: Any, m: int, rectified: bool, hidden: Array, output: Array
+) -> None:
+    """Compute the hidden layer and the outputs before their ReLU, for one input, in place."""
+    zero = hidden.dtype.type(0)
+    hidden[:] = zero
+    for i in active:
+        for k in range(len(hidden)):
+            hidden[k] += write[i, k]
+    if rectified:
+        for k in range(len(hidden)):
+            hidden[k] = max(hidden[k], zero)
+    output[:] = offset
+    for k in range(0, m, 4):  # four rows at a time spare most of the loads and stores
+        a, b, c, d = hidden[k], hidden[k + 1], hidden[k + 2], hidden[k + 3]
+        for i in range(len(output)):
+            first_two = output[i] + a * spread[k, i] + b * spread[k + 1, i]
+            output[i] = first_two + c * spread[k + 2, i] + d * spread[k + 3, i]
+
+
+@njit(nogil=True, error_model="numpy", inline="always")
+def _backward(
+    read: Array,
+    output: Array,
+    on: Array,
+    hidden: Array,
+    scale: Any,
+    rectified: bool,
+    to_bias: Array,
+    to_read: Array,
+    back: Array,
+) -> None:
+    """Add one input's gradient of bias and decoder, and compute that of the hidden layer, ``back``, in place."""
+    zero = hidden.dtype.type(0)
+    back[:] = zero
+    for i in range(len(on)):
+        if output[i] > zero:
+            error = scale * (output[i] - on[i])
+            to_bias[i] += error
+            for k in range(len(hidden)):
+                to_read[i, k] += error * hidden[k]
+            for k in range(len(hidden)):
+                back[k] += error * read[i, k]
+    if rectified:
+        for k in range(len(hidden)):
+            back[k] = back[k] if hidden[k] > zero else zero
 
 
 @njit(nogil=True, error_model="numpy")
 def _update(
     theta: Array, mean: Array, square: Array, gradient: Array, step: int, lr: float, weight_decay: float, l1: float
 ) -> None:
-    """As ``torch.optim.AdamW`` does it."""
+    """Take one step of AdamW, with the ℓ1 penalty in the gradient, in place."""
     number = theta.dtype.type
-    zero, tax, eps = number(0), number(l1), number(EPS)
-    scale, root = number(lr / (1 - BETA1 ** (step + 1))), number((1 - BETA2 ** (step + 1)) ** -0.5)
-    kept, to_mean = number(1 - lr * weight_decay), number(1 - BETA1)
-    keep_square, to_square = number(BETA2), number(1 - BETA2)
+    zero, penalty = number(0), number(l1)
+    rule = adamw_rule(step, lr, weight_decay, zero)
     for k in range(len(theta)):
         x = theta[k]
-        g = gradient[k] + (tax if x > zero else zero) - (tax if x < zero else zero)
-        mean[k] += to_mean * (g - mean[k])
-        square[k] = keep_square * square[k] + to_square * g * g
-        theta[k] = kept * x - scale * mean[k] / (np.sqrt(square[k]) * root + eps)
+        g = gradient[k] + (penalty if x > zero else zero) - (penalty if x < zero else zero)
+        theta[k], mean[k], square[k] = adamw(x, g, mean[k], square[k], rule)
