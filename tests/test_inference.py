@@ -126,6 +126,17 @@ def test_bad_confidence(confidence: Any) -> None:
             call()
 
 
+def test_bootstrap_by_a_seed_is_that_by_its_generator() -> None:
+    values = np.arange(9.0)
+    by_seed = inference.bootstrap(values, seed=3)
+    assert by_seed == inference.bootstrap(values, generator=np.random.default_rng(3))
+    assert by_seed == inference.bootstrap(values, seed=3)
+    with pytest.raises(ValueError, match=r"^seed=3: must be None where there is a generator$"):
+        inference.bootstrap(values, seed=3, generator=rng())
+    with pytest.raises(ValueError, match=r"^seed=-1: must be a whole number ≥ 0$"):
+        inference.bootstrap(values, seed=-1)
+
+
 def test_bootstrap_wants_a_generator(unchecked: None) -> None:
     with pytest.raises(ValueError, match=r"^generator=3: must be a numpy\.random\.Generator$"):
         inference.bootstrap([1.0, 2.0], generator=3)  # type: ignore[arg-type]

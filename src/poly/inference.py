@@ -39,10 +39,11 @@ def bootstrap(
     values: ArrayLike,
     statistic: Callable[..., Any] = np.mean,
     *,
-    generator: np.random.Generator,
+    generator: np.random.Generator | None = None,
+    seed: int | None = None,
     confidence: float = 0.95,
 ) -> Estimate:
-    """A statistic of independent instances with its expanded percentile bootstrap interval.
+    """Estimate a statistic of independent instances, with its expanded percentile bootstrap interval.
 
     Plain percentiles are too narrow for few instances: resamples scatter like ``√((n − 1)/n)``, and their tails are not
     Student's. So the percentiles are those at which a normal interval would be as wide as Student's is; from a few
@@ -52,12 +53,13 @@ def bootstrap(
     Args:
         values: what each instance gave, (instances, ...), at least 2 instances. Whole instances are resampled.
         statistic: such as ``np.mean`` or ``np.median``; takes ``axis``, the instances', and gives one number.
-        generator: source of the resamples.
+        generator: source of the resamples; or
+        seed: of a new one, so that equal calls give equal intervals.
         confidence: coverage of the interval, between 0 and 1.
 
     Raises:
-        ValueError: fewer than two instances, NaN or infinity, a statistic that gives no finite number, no generator,
-            or a confidence outside (0, 1).
+        ValueError: fewer than two instances, NaN or infinity, a statistic that gives no finite number, neither a
+            generator nor a seed, or both, or a confidence outside (0, 1).
 
     Source: Efron and Tibshirani 1993, section 13.3, by ``scipy.stats.bootstrap``; Hesterberg 2015, section 5.3, for the
     expansion.
@@ -67,11 +69,14 @@ def bootstrap(
         raise ValueError(f"values: has shape {sample.shape}, must be finite numbers of at least two instances")
     _check_confidence(confidence)
     checks.function("statistic", statistic)
+    if seed is not None and generator is not None:
+        raise ValueError(f"seed={seed!r}: must be None where there is a generator")
+    source = generator if seed is None else np.random.default_rng(checks.count("seed", seed, at_least=0))
     data: NDArray[Any] = sample
     of = statistic
     if sample.ndim > 1:
         data, of = np.arange(len(sample)), lambda rows: statistic(sample[rows], axis=0)
-    return _bootstrap(data, of, _generator(generator), confidence, batch=max(1, _MOST_NUMBERS // sample.size))
+    return _bootstrap(data, of, _generator(source), confidence, batch=max(1, _MOST_NUMBERS // sample.size))
 
 
 def ratio(pairs: ArrayLike, *, generator: np.random.Generator, confidence: float = 0.95) -> Estimate:

@@ -1,11 +1,14 @@
 """Runs for sweeps under test."""
 
+import random
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from poly import metrics, model
+
+HIDDEN = random.Random(1)
 
 
 def draw(*, n: int, m: int = 4, generator: torch.Generator) -> dict[str, Any]:
@@ -27,3 +30,24 @@ def fail_at_2(*, n: int, generator: torch.Generator) -> int:
     if n == 2:
         raise ValueError("n=2: diverged")
     return n
+
+
+def by_hidden_state(*, n: int, generator: torch.Generator) -> float:
+    return n * HIDDEN.random()
+
+
+class Runs:
+    """What can be called, and is no function at the top of a module."""
+
+    def __call__(self, *, n: int, generator: torch.Generator) -> int:
+        return n
+
+    def method(self, *, n: int, generator: torch.Generator) -> int:
+        return n
+
+
+def local() -> Any:
+    def run(*, n: int, generator: torch.Generator) -> int:
+        return n
+
+    return run

@@ -3,9 +3,12 @@
 import functools
 import importlib.util
 import random
+import sys
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,8 +17,8 @@ import torch
 
 from executors import Here
 from poly import sweep
-from poly.sweep import hashing
-from sweep.runs import count_calls, draw, labeled
+from poly.sweep import code_objects, hashing
+from sweep.runs import draw
 
 
 def test_another_release_of_a_numerical_library_is_other_code(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,37 +30,17 @@ def test_another_release_of_a_numerical_library_is_other_code(monkeypatch: pytes
     assert len({before, one, hashing.code_hash(draw)}) == 3
 
 
-def bound_to(*values: Any) -> Any:
-    return functools.partial(labeled, label=values)  # type: ignore[arg-type]
+def test_a_function_is_found_by_its_name() -> None:
+    assert code_objects.full_name(draw) == "sweep.runs.draw"
+    assert code_objects.find("sweep.runs.draw") is draw
+    for none in ("sweep.runs.gone", "no_module.draw", "sweep.runs.HIDDEN", "no name", ""):
+        assert code_objects.find(none) is None
 
 
-def test_repeats_bound_builtins_and_hidden_state_are_told_apart() -> None:
-    x, y = [1], [2]
-    hashes = [hashing.code_hash(bound_to(*values)) for values in ((x, y, x), (x, y, y), (x, x, y))]
-    assert len(set(hashes)) == 3
-    pairs: list[tuple[Any, Any]] = [
-        ({1: 2}.get, {1: 3}.get),
-        ([1, 2].__getitem__, [3, 4].__getitem__),
-        (np.ma.array([1, 2], mask=[False, True]), np.ma.array([1, 2], mask=[True, False])),
-    ]
-    for one, other in pairs:
-        assert hashing.code_hash(bound_to(one)) != hashing.code_hash(bound_to(other))
-    for hidden in (random.Random(1), pd.Timestamp(2026, 1, 1), np.frompyfunc(abs, 1, 1)):
-        with pytest.raises(ValueError, match=r"^run: is bound to "):
-            hashing.code_hash(bound_to(hidden))
-
-
-def test_other_code_is_another_cell(tmp_path: Path, here: Here) -> None:
-    def one(*, n: int, generator: torch.Generator) -> int:
-        return n
-
-    def two(*, n: int, generator: torch.Generator) -> int:
-        return n + 1
-
-    for run, value in ((one, 5), (two, 6), (functools.partial(count_calls, log=str(tmp_path / "log")), None)):
-        found = sweep.sweep(run, {"n": [5]}, seeds=1, executor=here, store=tmp_path / "store").value[0]
-        assert value is None or found == value
-    assert len(list((tmp_path / "store").glob("*.json"))) == 3
+def test_the_function_within_is_found() -> None:
+    assert code_objects.function_of(draw) is draw
+    assert code_objects.function_of(functools.partial(functools.partial(draw, n=2), m=3)) is draw
+    assert code_objects.function_of(functools.lru_cache(draw)) is draw
 
 
 FACTOR = 1
@@ -67,33 +50,19 @@ def helper(n: int) -> int:
     return FACTOR * n
 
 
-class Times:
-    def __init__(self, factor: Any) -> None:
-        self.factor = factor
-
-    def __call__(self, *, n: int, generator: torch.Generator) -> Any:
-        return n * self.factor
-
-    def method(self, *, n: int, generator: torch.Generator) -> Any:
-        return n * self.factor
+DATA: Any = None
 
 
-def closure(factor: Any) -> Any:
-    def run(*, n: int, generator: torch.Generator) -> Any:
-        return n * factor
-
-    return run
+def by_data(*, n: int, generator: torch.Generator) -> float:
+    return n * float(DATA[1500])
 
 
-def default(factor: Any) -> Any:
-    def run(*, n: int, generator: torch.Generator, by: Any = factor) -> Any:
-        return n * by
-
-    return run
+def by_key(*, n: int, generator: torch.Generator) -> float:
+    return n * float(DATA["last"])
 
 
-def by_data(*, n: int, data: Any, generator: torch.Generator) -> float:
-    return n * float(data[1500])
+def by_field(*, n: int, generator: torch.Generator) -> float:
+    return n * float(DATA.value)
 
 
 def in_a_generator(*, n: int, generator: torch.Generator) -> int:
@@ -113,19 +82,52 @@ def array(last: float) -> Any:
     return data
 
 
+class Settings(NamedTuple):
+    value: float
+
+
+@dataclass(frozen=True)
+class Config:
+    value: float
+
+
 @pytest.mark.parametrize(
-    "make",
+    ("run", "make"),
     [
-        closure, default, Times, lambda factor: Times(factor).method,
-        lambda factor: functools.partial(by_data, data=array(factor)),
-        lambda factor: functools.partial(by_data, data=torch.tensor(array(factor))),
-        lambda factor: functools.partial(by_data, data=list(array(factor))),
+        (by_data, array),
+        (by_data, lambda last: torch.tensor(array(last))),
+        (by_data, lambda last: torch.tensor(array(last)).to(torch.bfloat16)),
+        (by_data, lambda last: list(array(last))),
+        (by_data, lambda last: tuple(array(last))),
+        (by_data, lambda last: np.array(array(last), dtype=object)),
+        (by_key, lambda last: {"first": 0, "last": last}),
+        (by_field, Settings),
+        (by_field, Config),
     ],
-)  # fmt: skip
-def test_what_a_function_is_bound_to_makes_another_cell(make: Any, tmp_path: Path, here: Here) -> None:
+)
+def test_what_a_module_holds_makes_another_cell(
+    run: Any, make: Any, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for factor in (1, 10, 1):
-        assert sweep.sweep(make(factor), {"n": [2]}, seeds=1, executor=here, store=tmp_path).value[0] == 2 * factor
+        monkeypatch.setitem(globals(), "DATA", make(factor))
+        assert sweep.sweep(run, {"n": [2]}, seeds=1, executor=here, store=tmp_path).value[0] == 2 * factor
     assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_repeats_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = [1], [2]
+    hashes = []
+    for value in ((x, y, x), (x, y, y), (x, x, y)):
+        monkeypatch.setitem(globals(), "DATA", value)
+        hashes.append(hashing.code_hash(by_data))
+    assert len(set(hashes)) == 3
+
+
+@pytest.mark.parametrize("hidden", [random.Random(1), pd.Timestamp(2026, 1, 1), iter([1]), object()])
+def test_values_without_content_are_refused(hidden: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "DATA", hidden)
+    with pytest.raises(ValueError, match=r"^run: finds <?[\w.]*.*, must find numbers, words, arrays or functions"):
+        hashing.code_hash(by_data)
 
 
 @pytest.mark.parametrize("run", [in_a_generator, in_a_function])
@@ -168,23 +170,27 @@ def test_what_helpers_find_makes_another_cell_too(
     assert len(list(tmp_path.glob("*.json"))) == 2
 
 
-def test_functions_of_one_line_or_of_no_file_are_told_apart(tmp_path: Path, here: Here) -> None:
-    pair = (lambda x, generator: x + 1), (lambda x, generator: x + 2)  # fmt: skip
-    typed: dict[str, Any] = {}
+def test_functions_of_one_line_or_of_no_file_are_told_apart(
+    tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ModuleType("made_here")
     lines = ("A = 9; B = 5", "def one(x, generator): return A - B", "def two(x, generator): return B - A",
-             "def three(x, y, generator): return x - y", "def four(y, x, generator): return x - y")  # fmt: skip
-    exec("\n".join(lines), typed)
+             "def three(x, y, generator): return x - y", "def four(y, x, generator): return x - y",
+             "def five(x, generator): return x + 1\ndef six(x, generator): return x + 2")  # fmt: skip
+    exec("\n".join(lines), vars(made))
+    monkeypatch.setitem(sys.modules, "made_here", made)
 
-    def value(run: Any, **grid: list[int]) -> Any:
-        return sweep.sweep(run, grid, seeds=1, executor=here, store=tmp_path).value[0]
+    def value(name: str, **grid: list[int]) -> Any:
+        return sweep.sweep(getattr(made, name), grid, seeds=1, executor=here, store=tmp_path).value[0]
 
-    assert [value(run, x=[1]) for run in pair] == [2, 3]
-    assert [value(typed[name], x=[1]) for name in ("one", "two")] == [4, -4]
-    assert [value(typed[name], x=[7], y=[2]) for name in ("three", "four")] == [5, 5]
+    assert [value(name, x=[1]) for name in ("one", "two", "five", "six")] == [4, -4, 2, 3]
+    assert [value(name, x=[7], y=[2]) for name in ("three", "four")] == [5, 5]
     assert len(list(tmp_path.glob("*.json"))) == 6
 
 
-def test_a_file_that_was_edited_since_it_was_loaded_is_stored_as_what_ran(tmp_path: Path, here: Here) -> None:
+def test_a_file_that_was_edited_since_it_was_loaded_is_stored_as_what_ran(
+    tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file, store = tmp_path / "edited_module.py", tmp_path / "store"
 
     def load() -> Any:
@@ -193,6 +199,7 @@ def test_a_file_that_was_edited_since_it_was_loaded_is_stored_as_what_ran(tmp_pa
         assert specification.loader is not None
         module = importlib.util.module_from_spec(specification)
         specification.loader.exec_module(module)
+        monkeypatch.setitem(sys.modules, "edited_module", module)
         return module.run
 
     file.write_text("def run(x, generator): return x * 2\n", encoding="utf-8")

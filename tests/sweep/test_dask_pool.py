@@ -180,9 +180,9 @@ def count(*, n: int, log: str, generator: torch.Generator) -> float:
 
 @pytest.mark.parametrize("pure", [None, True])
 def test_no_result_is_taken_from_what_dask_remembers(client: Client, tmp_path: Path, pure: bool | None) -> None:
-    run = partial(count, log=str(tmp_path / "log"))
+    grid: dict[str, Any] = {"n": [1, 2], "log": [str(tmp_path / "log")]}
     executor = client.get_executor() if pure is None else client.get_executor(pure=pure)
-    tables = [sweep.sweep(run, {"n": [1, 2]}, seeds=1, executor=executor) for _ in range(2)]
+    tables = [sweep.sweep(count, grid, seeds=1, executor=executor) for _ in range(2)]
     pd.testing.assert_frame_equal(*tables)
     assert sorted((tmp_path / "log").read_text().split()) == ["1", "1", "2", "2"]
 
@@ -195,10 +195,9 @@ def deadly(*, n: int, log: str, times: int, generator: torch.Generator) -> float
 
 
 def test_a_worker_that_is_killed_in_a_cell_changes_nothing(client: Client, tmp_path: Path) -> None:
-    run = partial(deadly, log=str(tmp_path / "log"))
-    grid = {"n": [1, 2, 3, 4], "times": [1]}
-    found = sweep.sweep(run, grid, seeds=1, executor=client.get_executor(), store=tmp_path / "store")
-    pd.testing.assert_frame_equal(found, sweep.sweep(run, grid, seeds=1, executor=Here()))
+    grid: dict[str, Any] = {"n": [1, 2, 3, 4], "times": [1], "log": [str(tmp_path / "log")]}
+    found = sweep.sweep(deadly, grid, seeds=1, executor=client.get_executor(), store=tmp_path / "store")
+    pd.testing.assert_frame_equal(found, sweep.sweep(deadly, grid, seeds=1, executor=Here()))
     assert len(list((tmp_path / "store").glob("*.json"))) == 4
 
 
@@ -380,7 +379,7 @@ class Blind(Here):
 
 
 def test_where_the_worker_does_not_see_the_store_the_client_keeps_it(tmp_path: Path) -> None:
-    run, grid = partial(count, log=str(tmp_path / "log")), {"n": [1, 2]}
-    tables = [sweep.sweep(run, grid, seeds=1, executor=Blind(), store=tmp_path / "store") for _ in range(2)]
+    grid: dict[str, Any] = {"n": [1, 2], "log": [str(tmp_path / "log")]}
+    tables = [sweep.sweep(count, grid, seeds=1, executor=Blind(), store=tmp_path / "store") for _ in range(2)]
     pd.testing.assert_frame_equal(*tables)
     assert len((tmp_path / "log").read_text().split()) == 2

@@ -3,7 +3,6 @@
 import functools
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -17,16 +16,14 @@ import pytest
 from executors import Here
 from poly import sweep
 from poly.press import execute
-from sweep.runs import count_calls, draw, labeled
-from sweep.test_code_objects import by_data, closure
+from sweep.runs import Runs, by_hidden_state, count_calls, draw, labeled, local
 
 
 def test_what_cannot_be_stored_runs_where_only_a_variable_names_a_store(
     here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(sweep.STORE, str(tmp_path / "named"))
-    run = functools.partial(labeled, label=random.Random(1))  # type: ignore[arg-type]
-    assert len(sweep.sweep(run, {"n": [2]}, seeds=2, executor=here)) == 2
+    assert len(sweep.sweep(lambda *, n, generator: n, {"n": [2]}, seeds=2, executor=here)) == 2
     assert not list((tmp_path / "named").glob("*.npz"))
     monkeypatch.setenv(sweep.STORE, "")
     assert len(sweep.sweep(labeled, {"n": [2], "label": ["a"]}, seeds=1, executor=here)) == 1
@@ -51,10 +48,10 @@ def calls(log: Path) -> int:
 
 def test_what_is_stored_is_not_run_again_and_comes_back_equal(tmp_path: Path, here: Here) -> None:
     log = tmp_path / "log"
-    run = functools.partial(count_calls, log=str(log))
-    first = sweep.sweep(run, {"n": [1, 2]}, seeds=2, executor=here, store=tmp_path / "store")
+    grid: dict[str, Any] = {"n": [1, 2], "log": [str(log)]}
+    first = sweep.sweep(count_calls, grid, seeds=2, executor=here, store=tmp_path / "store")
     assert calls(log) == 4
-    second = sweep.sweep(run, {"n": [1, 2, 3]}, seeds=2, executor=here, store=tmp_path / "store")
+    second = sweep.sweep(count_calls, grid | {"n": [1, 2, 3]}, seeds=2, executor=here, store=tmp_path / "store")
     assert calls(log) == 6
     pd.testing.assert_frame_equal(second[:4], first)
     assert not list((tmp_path / "store").glob("*.tmp"))
@@ -65,7 +62,7 @@ def test_a_store_that_cannot_be_is_refused(store: Any, tmp_path: Path, here: Her
     (tmp_path / "file").write_text("", encoding="utf-8")
     place = tmp_path / store if store == "file/below" else store
     with pytest.raises(ValueError, match=r"^store=.*must be a folder$"):
-        sweep.sweep(closure(1), {"n": [2]}, seeds=1, executor=here, store=place)
+        sweep.sweep(draw, {"n": [2]}, seeds=1, executor=here, store=place)
 
 
 def test_an_old_file_of_somebody_else_stays_in_the_store(tmp_path: Path, here: Here) -> None:
@@ -73,7 +70,7 @@ def test_an_old_file_of_somebody_else_stays_in_the_store(tmp_path: Path, here: H
     for file in (mine, draft):
         file.write_text("x", encoding="utf-8")
         os.utime(file, (0, 0))
-    sweep.sweep(closure(1), {"n": [2]}, seeds=1, executor=here, store=tmp_path)
+    sweep.sweep(draw, {"n": [2]}, seeds=1, executor=here, store=tmp_path)
     assert mine.exists()
     assert not draft.exists()
 
@@ -83,21 +80,38 @@ def test_a_draft_that_another_sweep_finishes_meanwhile_is_no_error(
 ) -> None:
     gone = tmp_path / f"{'a' * 64}.{'b' * 32}.tmp"
     monkeypatch.setattr(Path, "glob", lambda self, pattern: iter([gone]))
-    assert len(sweep.sweep(closure(1), {"n": [2]}, seeds=1, executor=here, store=tmp_path)) == 1
+    assert len(sweep.sweep(draw, {"n": [2]}, seeds=1, executor=here, store=tmp_path)) == 1
 
 
 def test_what_has_no_content_cannot_be_stored(tmp_path: Path, here: Here) -> None:
-    run = functools.partial(by_data, data=iter([]))
-    with pytest.raises(ValueError, match=r"^run: is bound to <list_iterator .*>, must be bound to"):
+    with pytest.raises(ValueError, match=r"^run: finds <random.Random .*>, must find numbers, words, arrays or"):
+        sweep.sweep(by_hidden_state, {"n": [2]}, seeds=1, executor=here, store=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda *, n, generator: n,
+        functools.partial(draw, m=3),
+        Runs().method,
+        Runs(),
+        local(),
+    ],
+    ids=["lambda", "partial", "method", "object", "within a function"],
+)
+def test_what_cannot_be_imported_cannot_be_stored(run: Any, tmp_path: Path, here: Here) -> None:
+    with pytest.raises(ValueError, match=r"^run=.*: must be a function at the top of a module, which can be imported"):
         sweep.sweep(run, {"n": [2]}, seeds=1, executor=here, store=tmp_path)
     assert not list(tmp_path.iterdir())
+    assert len(sweep.sweep(run, {"n": [2]}, seeds=1, executor=here)) == 1
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "empty", "no arrays", "no json", "other json"])
 def test_a_damaged_entry_is_told_and_computed_again(tmp_path: Path, here: Here, harm: str) -> None:
     log, store = tmp_path / "log", tmp_path / "store"
-    run = functools.partial(count_calls, log=str(log))
-    expected = sweep.sweep(run, {"n": [1]}, seeds=1, executor=here, store=store)
+    grid: dict[str, Any] = {"n": [1], "log": [str(log)]}
+    expected = sweep.sweep(count_calls, grid, seeds=1, executor=here, store=store)
     (arrays,), (record,) = store.glob("*.npz"), store.glob("*.json")
     content = arrays.read_bytes()
     match harm:
@@ -114,7 +128,7 @@ def test_a_damaged_entry_is_told_and_computed_again(tmp_path: Path, here: Here, 
         case "other json":
             record.write_text(json.dumps([1]))
     with pytest.warns(UserWarning, match=r"\.npz: damaged \(.*\), it is computed again"):
-        found = sweep.sweep(run, {"n": [1]}, seeds=1, executor=here, store=store)
+        found = sweep.sweep(count_calls, grid, seeds=1, executor=here, store=store)
     pd.testing.assert_frame_equal(found, expected)
     assert calls(log) == 2
 
