@@ -51,13 +51,13 @@ reproduce: install ## check the stored numbers on 1 and 2 threads, on all instru
 perturb: install ## check the levels: every start moved in its last digit: CHAPTERS="06 07", ARGS="--small --times 3"
 	@$(PRESS) perturb $(call every,CHAPTERS) $(call every,ARGS)
 
-audit: install ## kept runs that other code made: compute some cells of each again, and note what came of it
+audit: install ## recompute some cells of each kept run that other code made, and note the result
 	@$(BIN)/python -m poly.experiments.audit $(call every,ARGS) book/data/flow-runs book/data/adamw-runs
 
 unchanged: install ## compare every stored value, figure, claim and address with another commit's: BASE=main~1
 	@$(PRESS) unchanged -- $(call one,BASE)
 
-verify: install ## execute everything anew; compare the claims with the published ones: ARGS="--against claims.json"
+verify: install ## recompute everything; compare the claims with the published ones: ARGS="--against claims.json"
 	@$(PRESS) verify $(call every,ARGS)
 
 serve: install ## serve the finished book on this machine: PORT=8000
