@@ -73,6 +73,7 @@ def test_counts_that_are_no_numbers_are_refused(of: Callable[..., Any], value: A
             of(counts, means, generator=np.random.default_rng(0))
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_what_a_cache_holds_lets_nothing_through() -> None:
     biased_slots.factor(8, 16, 0.01)
     biased_slots.pair_surplus(8)

@@ -83,6 +83,13 @@ def test_bad_input_is_one_line(function: object) -> None:
             function(weights, sigma)  # type: ignore[operator]
 
 
+@pytest.mark.usefixtures("unchecked")
+def test_turn_wants_a_force_on_these_weights() -> None:
+    W = model.init(4, 7, generator=torch.Generator().manual_seed(2))
+    with pytest.raises(ValueError, match=r"^force: has shape \(1, 7, 4\), must be \(1, 4, 7\)"):
+        kurtosis.turn(W, W.mT)
+
+
 def test_turn_sees_what_turns_only() -> None:
     W = model.init(4, 7, generator=torch.Generator().manual_seed(2))
     omega = torch.randn(7, 7, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
@@ -92,5 +99,3 @@ def test_turn_sees_what_turns_only() -> None:
     assert kurtosis.turn(W, force).item() == pytest.approx((up * force).sum().item(), rel=1e-9)
     symmetric = torch.randn(4, 4, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     assert kurtosis.turn(W, (symmetric + symmetric.mT) @ W).item() == pytest.approx(0, abs=1e-12)
-    with pytest.raises(ValueError, match=r"^force: has shape \(1, 7, 4\), must be \(1, 4, 7\)"):
-        kurtosis.turn(W, force.mT)

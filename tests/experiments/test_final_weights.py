@@ -94,7 +94,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }.items():
         monkeypatch.setattr(adamw_archive, name, value)
     monkeypatch.setattr(sweep, "_processes", lambda _: None)  # in this process, whose functions check types
-    monkeypatch.setattr("sys.argv", ["adamw_runs", str(tmp_path / "kept"), "--store", str(tmp_path / "store")])
+    monkeypatch.setattr("sys.argv", ["adamw_archive", str(tmp_path / "kept"), "--store", str(tmp_path / "store")])
     return tmp_path / "kept"
 
 
@@ -126,7 +126,7 @@ def test_what_is_there_stays(kept: Path) -> None:
 
 
 def test_a_folder_without_runs_says_how_to_make_them(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"holds no runs; `python -m poly\.adamw_runs "):
+    with pytest.raises(ValueError, match=r"holds no runs; `python -m poly\.experiments\.adamw_archive "):
         adamw_archive.load(tmp_path)
 
 

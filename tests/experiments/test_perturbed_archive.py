@@ -61,7 +61,7 @@ def test_kept_networks_are_run_again_perturbed(tmp_path: Path, monkeypatch: pyte
         return real(*args, **options)
 
     monkeypatch.setattr(sweep, "sweep", run)
-    monkeypatch.setattr(sys, "argv", ["perturbed_runs", str(tmp_path), "--seed", "5"])
+    monkeypatch.setattr(sys, "argv", ["perturbed_archive", str(tmp_path), "--seed", "5"])
     monkeypatch.setenv(perturb.VARIABLE, "")
     perturbed_archive.main()
     (point,) = json.loads((tmp_path / perturbed_archive.NAME).read_text(encoding="utf-8"))["points"]

@@ -35,7 +35,7 @@ def test_no_result_depends_on_the_number_of_threads() -> None:
 
 @pytest.mark.parametrize(
     ("module", "old", "new"),
-    [("chebyshev", "_DAMPING = 8.0", "_DAMPING = 4.0"), ("flow_forces", "out[a] += 4 *", "out[a] += 5 *")],
+    [("rkc", "_DAMPING = 8.0", "_DAMPING = 4.0"), ("interference", "out[a] += 4 *", "out[a] += 5 *")],
 )
 def test_compiled_code_is_made_anew_where_what_it_contains_changes(
     module: str, old: str, new: str, tmp_path: Path
@@ -44,8 +44,8 @@ def test_compiled_code_is_made_anew_where_what_it_contains_changes(
     ignored = shutil.ignore_patterns("__pycache__", "press")
     package = shutil.copytree(Path(model.__file__).parent, tmp_path / "poly", ignore=ignored)
     code = (
-        "import numpy as np; from poly import flow_sparse; W = np.full((1, 2, 2), 0.3);"
-        "flow_sparse.advance(W, 0.1, 1e9, np.zeros(1), np.full(1, 4.0), 4.0, 0, np.zeros(1, np.bool_));"
+        "import numpy as np; from poly.flow import sparse; W = np.full((1, 2, 2), 0.3);"
+        "sparse.advance(W, 0.1, 1e9, np.zeros(1), np.full(1, 4.0), 4.0, 0, np.zeros(1, np.bool_));"
         "print(W.sum().hex())"
     )
 
@@ -56,7 +56,7 @@ def test_compiled_code_is_made_anew_where_what_it_contains_changes(
         ).stdout
 
     before = end()
-    source = package / f"{module}.py"
+    source = package / "flow" / f"{module}.py"
     text = source.read_text(encoding="utf-8")
     assert old in text
     source.write_text(text.replace(old, new), encoding="utf-8")

@@ -5,7 +5,7 @@ independent entries of one family, δ is 1 for i = j and else 0. The expected lo
 
     L = Σ_ij E[(Y − δ)²] + λ ‖W‖₁,    dL = Σ_ij E[e (da + dz)] + λ d‖W‖₁    with  e = 2 (Y − δ) 1[Y > 0].
 
-One network at a time, in float64, by ``expected_network``: gaussian noise in closed form, discrete noise by an exact
+One network at a time, in float64, by ``kernels``: gaussian noise in closed form, discrete noise by an exact
 sum over its 2^m or 3^m patterns. No draw is made, and none is needed.
 """
 

@@ -21,7 +21,7 @@ from poly.sweep import archive, code_objects
 from poly.sweep.hashing import code_hash
 
 CELLS = 2
-# Without the processor's own instructions AdamW sends a few winners elsewhere (``perturbed_runs`` has the shares).
+# Without the processor's own instructions AdamW sends a few winners elsewhere (``perturbed_archive`` has the shares).
 LEAST_SHARE = 0.9
 # What a sum in another order leaves of a float in double precision, relatively; BLAS shares sums between threads.
 LAST_DIGITS = 1e-12

@@ -1,6 +1,6 @@
 """One network from its start to its end: who has won each row, and from where. The run of the counting chapters.
 
-``sweep.sweep(outcome.outcome, …, paired=("method", "l1"))`` trains the same starts in several ways.
+``sweep.sweep(final_weights.train, …, paired=("method", "l1"))`` trains the same starts in several ways.
 """
 
 from collections.abc import Mapping

@@ -42,7 +42,7 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
     """Every sweep that is kept, with its first cells of each point.
 
     Args:
-        folder: with the folders of ``flow_runs`` and ``adamw_runs``.
+        folder: with the folders of ``flow_archive`` and ``adamw_archive``.
         cells: of each point, ≥ 1.
 
     Raises:

@@ -1,6 +1,7 @@
 """A network on its way from start to end: who leads each row, who will win it, and which force decides.
 
-``sweep.sweep(follow.follow, …)`` and ``sweep.sweep(follow.displaced, …)`` watch the starts of ``final_weights``:
+``sweep.sweep(trajectories.trajectory, …)`` and ``sweep.sweep(trajectories.lead_changes, …)`` use the starts of
+``final_weights``:
 where they are paired over all arguments but n and m, the streams are the same.
 """
 

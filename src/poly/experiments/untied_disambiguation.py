@@ -1,6 +1,6 @@
 """One untied network from its start to its end, and who tells its features apart. The run of the boundary case.
 
-``sweep.sweep(told_apart.told_apart, …)`` trains networks and asks each of them.
+``sweep.sweep(untied_disambiguation.train, …)`` trains networks and asks each of them.
 """
 
 from collections.abc import Mapping

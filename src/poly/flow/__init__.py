@@ -3,8 +3,8 @@
 ``Ẇ = forces(W, λ)``, where a weight that reaches 0 stays at 0 while the other forces on it are below λ.
 Time is that of the loss: one unit of t is 1/lr steps of plain gradient descent.
 
-Steps are stabilized ones of second order (``chebyshev``): the drift that decides who wins is far slower than the norms
-and overlaps that follow it. They are made by ``flow_dense`` while most weights live, by ``flow_sparse`` later, with
+Steps are stabilized ones of second order (``rkc``): the drift that decides who wins is far slower than the norms
+and overlaps that follow it. They are made by ``dense`` while most weights live, by ``sparse`` later, with
 one instance to a thread; no result depends on the number of threads.
 """
 

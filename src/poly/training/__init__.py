@@ -1,6 +1,6 @@
 """The optimizers that people run on the model: SGD, SGD with hidden noise, AdamW.
 
-On the processor each instance is trained by itself, one to a thread (``optimizers``); elsewhere all at once, by torch.
+On the processor each instance is trained by itself, one to a thread (``kernels``); elsewhere all at once, by torch.
 """
 
 import functools

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from nbformat import NotebookNode
 
+from poly.press import texts
 from poly.press.chapters import PressError, code_cells, figures_of, outputs_of, poly_metadata
-from poly.press.check import texts
 from poly.press.claims import ledger
 from poly.press.figures import figure_data, levels
 

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 from nbformat import NotebookNode
 
-from poly.press import execute
+from poly.press import execute, texts
 from poly.press.chapters import (
     Page,
     PressError,
@@ -22,7 +22,7 @@ from poly.press.chapters import (
     read_notebook,
     read_pages,
 )
-from poly.press.check import comparison, texts
+from poly.press.check import comparison
 from poly.press.execute import provenance
 from poly.press.execute.cache_key import chapter_key
 from poly.press.execute.variants import Variant, variants

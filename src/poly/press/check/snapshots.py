@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from poly.press import execute, figures
+from poly.press import execute, figures, texts
 from poly.press.chapters import Page, PressError, emptied, figures_of, read_notebook
-from poly.press.check import reproduce, texts
+from poly.press.check import reproduce
 from poly.press.execute import machine, sockets
 from poly.press.figures import figure_data
 from poly.press.figures.figure_data import FigureData

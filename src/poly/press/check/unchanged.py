@@ -17,10 +17,10 @@ from nbformat import NotebookNode
 from numpy.typing import NDArray
 
 from poly.press.chapters import PressError, figures_of, outputs_of, read_notebook, read_pages
-from poly.press.check.texts import GLUED, NUMBER
 from poly.press.claims import ledger
 from poly.press.execute import provenance
 from poly.press.figures import figure_data
+from poly.press.texts import GLUED, NUMBER
 
 # What a claim's card measured, and how it was judged.
 _CLAIM = ("verdict", "measured", "low", "high", "predicted", "seeds", "blind")

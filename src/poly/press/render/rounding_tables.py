@@ -121,7 +121,7 @@ def winners(path: Path) -> str:
                 groups.setdefault(_group(point), []).append(point)
         lines = "".join(_winners(group) for group in groups.values())
     except (ValueError, KeyError, TypeError) as error:
-        raise PressError(f"{path}: not what perturbed_runs writes ({error!r})") from None
+        raise PressError(f"{path}: not what poly.experiments.perturbed_archive writes ({error!r})") from None
     head = (
         "| trained by | n | m | λ | networks | winners that stay, % (least) | shared neurons, before, after "
         "| networks with another count |\n"

@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from poly.press import texts
 from poly.press.chapters import notebook_text
 from poly.press.check import snapshots as stored_outputs
-from poly.press.check import texts
 from poly.press.figures.levels import Rule
 
 LOOSE = Rule("rounding", 0.1)
@@ -69,7 +69,7 @@ def test_nbval_compares_by_the_level_of_the_cell(tmp_path: Path, stored: str, al
         "-m",
         "pytest",
         "-p",
-        "poly.press.check.texts",
+        "poly.press.texts",
         "--nbval",
         "--nbval-current-env",
         "a.ipynb",
