@@ -37,6 +37,31 @@ def test_a_function_is_found_by_its_name() -> None:
         assert code_objects.find(none) is None
 
 
+WITHIN = "def f():\n def g():\n  '''{}'''\n  return 1\n return g"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ("def f():\n '''A.'''\n return 1", "def f():\n '''B.'''\n return 1", True),
+        ("def f():\n '''A.'''\n return 1", "def f():\n # no docstring\n return 1", True),
+        (WITHIN.format("A."), WITHIN.format("B."), True),
+        ("def f():\n '''A.'''\n return 'A.'", "def f():\n '''B.'''\n return 'B.'", False),
+        ("def f():\n return 'A.'", "def f():\n return 'B.'", False),
+        ("f = lambda: 'A.'", "f = lambda: 'B.'", False),
+        ("def f():\n return ['A.' for _ in ()]", "def f():\n return ['B.' for _ in ()]", False),
+        ("def f():\n '''A.'''\n return 1", "def f():\n '''A.'''\n return 2", False),
+    ],
+)  # fmt: skip
+def test_a_docstring_does_nothing(one: str, other: str, equal: bool) -> None:
+    made = []
+    for text in (one, other):
+        names: dict[str, Any] = {}
+        exec(text, names)
+        made.append(code_objects.plain(names["f"].__code__))
+    assert (made[0] == made[1]) == equal
+
+
 def test_the_function_within_is_found() -> None:
     assert code_objects.function_of(draw) is draw
     assert code_objects.function_of(functools.partial(functools.partial(draw, n=2), m=3)) is draw

@@ -2,6 +2,7 @@
 
 import dis
 import functools
+import inspect
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 # What decides what a code object does; positions in its source do not.
 _CODE = (
-    *("co_code", "co_consts", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_flags"),
+    *("co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_flags"),
     *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_exceptiontable"),
 )
 _LOOKS_UP = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
@@ -25,10 +26,20 @@ def plain(value: Any) -> Any:
     As it runs: not its source, which two lambdas may share, a prompt may lack, and an editor may have changed.
     """
     if isinstance(value, CodeType):
-        return tuple(plain(getattr(value, name)) for name in _CODE)
+        return (plain(_constants(value)), *(plain(getattr(value, name)) for name in _CODE))
     if isinstance(value, frozenset):
         return "frozenset", sorted(repr(plain(item)) for item in value)
     return tuple(map(plain, value)) if isinstance(value, tuple) else value
+
+
+@functools.lru_cache(maxsize=4096)
+def _constants(code: CodeType) -> tuple[Any, ...]:
+    """Return the constants of a code object without its docstring, which does nothing."""
+    first, *others = code.co_consts or (None,)
+    # A function has its docstring there, or None; comprehensions have neither. A body may use the same text.
+    function = bool(code.co_flags & inspect.CO_OPTIMIZED) and not code.co_name.startswith("<")
+    used = any(step.opname == "LOAD_CONST" and step.arg == 0 for step in dis.get_instructions(code))
+    return (None, *others) if function and isinstance(first, str) and not used else code.co_consts
 
 
 @functools.lru_cache(maxsize=4096)
