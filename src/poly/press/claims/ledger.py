@@ -4,7 +4,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from nbformat import NotebookNode
 from scipy import stats
@@ -12,9 +11,8 @@ from scipy import stats
 from poly import inference
 from poly.press import claims, markup
 from poly.press.chapters import Page, outputs_of, poly_metadata
-from poly.press.claims import Claim, Prediction, registry
+from poly.press.claims import Claim, Prediction, Record, registry
 
-Record = dict[str, Any]
 # A verdict is false if the truth lies beyond one end of a 95 % interval.
 _ONE_SIDED = 0.025
 _Z = stats.norm.ppf(1 - _ONE_SIDED)

@@ -7,13 +7,11 @@ last recorded.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from poly.press import claims
 from poly.press.chapters import PressError, atomic_write
-from poly.press.claims import Claim
+from poly.press.claims import Claim, Record
 
-Record = dict[str, Any]
 KEPT = Path("book") / "data" / "registered.json"
 
 
