@@ -11,7 +11,8 @@ from scipy import stats
 from poly import inference
 from poly.press import claims, markup
 from poly.press.chapters import Page, outputs_of, poly_metadata
-from poly.press.claims import Claim, Prediction, Record, registry
+from poly.press.claims import Claim, Prediction, Record, registry, templates
+from poly.press.claims.cards import Card
 
 # A verdict is false if the truth lies beyond one end of a 95 % interval.
 _ONE_SIDED = 0.025
@@ -91,17 +92,11 @@ def tables(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) 
 
 
 def _list(ledger: Mapping[str, Claim], measured: Mapping[str, tuple[Page, Record]]) -> str:
-    verdicts = {name: measured[name][1]["verdict"] if name in measured else "open" for name in ledger}
-    times = Counter(verdicts.values())
-    choices = "".join(
-        f'<label><input type="radio" name="verdict" value="{value}"{" checked" if value == "all" else ""}> '
-        f"{value} ({times[value] if value != 'all' else len(ledger)})</label> "
-        for value in ("all", "confirmed", "refined", "refuted", "open")
-    )
     ordered = sorted(ledger.values(), key=lambda claim: _in_order(claim.id))
-    entries = "".join(_entry(claim, measured.get(claim.id)) for claim in ordered)
-    form = f'<fieldset class="ledger-filter"><legend>Verdict</legend>{choices}</fieldset>'
-    return f'<div class="ledger">{form}{entries}</div>\n'
+    entries = [_card(claim, measured.get(claim.id)) for claim in ordered]
+    times = Counter(card.verdict for card in entries) | Counter(all=len(entries))
+    choices = [(verdict, times[verdict]) for verdict in ("all", "confirmed", "refined", "refuted", "open")]
+    return templates.render("ledger.html", choices=choices, cards=entries) + "\n"
 
 
 def _in_order(name: str) -> tuple[bool, list[tuple[int, str]]]:
@@ -110,31 +105,36 @@ def _in_order(name: str) -> tuple[bool, list[tuple[int, str]]]:
     return not re.match(r"C\d", name), parts
 
 
-def _entry(claim: Claim, found: tuple[Page, Record] | None) -> str:
-    table = [("predicted", markup.escaped(claims.predicted(claim.prediction)))]
+def _card(claim: Claim, found: tuple[Page, Record] | None) -> Card:
+    rows = [("predicted", claims.predicted(claim.prediction))]
     if claim.alternative:
-        table.append(("or else", markup.escaped(claims.predicted(claim.alternative))))
-    table.append(("test", markup.escaped(claim.test)))
+        rows.append(("or else", claims.predicted(claim.alternative)))
+    rows.append(("test", claim.test))
+    verdict, place, address = "open", f"chapter {_number(claim.chapter)}, not yet in the book", ""
     if found:
         page, record = found
-        verdict = record["verdict"]
+        verdict, place = record["verdict"], f"chapter {_number(page.name)}"
+        address = f"{page.name}.html#claim-{claim.id}"
         starts = f", {record['seeds']:,} starts" if record["seeds"] else ""
-        table.append(("measured", markup.escaped(claims.measurement(record, claim.digits) + starts)))
-        name, number = markup.escaped(page.name), markup.escaped(page.name[:2].lstrip("0"))
-        where = f'<a href="{name}.html#claim-{claim.id}">chapter {number}</a>'
+        rows.append(("measured", claims.measurement(record, claim.digits) + starts))
         if verdict != claim.expected:
-            table.append(("expected", claim.expected))
-    else:
-        verdict, where = "open", f"chapter {markup.escaped(claim.chapter[:2].lstrip('0'))}, not yet in the book"
+            rows.append(("expected", claim.expected))
     if claim.amended:
-        table.append(("amended", markup.escaped(claim.amended)))
-    rows = "".join(f'<tr><th scope="row">{key}</th><td>{value}</td></tr>' for key, value in table)
-    return (
-        f'<div class="claim claim-{verdict}" id="ledger-{claim.id}"><p class="claim-head"><b>{claim.id}</b> '
-        f'<span class="claim-verdict">{verdict}</span></p><p>{markup.escaped(claim.statement)}</p>'
-        f'<table>{rows}</table><p class="claim-ledger">{where} · {"blind" if claim.blind else "not blind"} · '
-        f"registered {claim.registered}</p></div>"
+        rows.append(("amended", claim.amended))
+    return Card(
+        id=claim.id,
+        anchor=f"ledger-{claim.id}",
+        verdict=verdict,
+        statement=markup.one_line(claim.statement),
+        rows=[(name, markup.one_line(value)) for name, value in rows],
+        place=place,
+        address=address,
+        registration=f" · {'blind' if claim.blind else 'not blind'} · registered {claim.registered}",
     )
+
+
+def _number(chapter: str) -> str:
+    return markup.one_line(chapter[:2].lstrip("0"))
 
 
 def chance(claim: Claim, record: Record) -> float | None:
