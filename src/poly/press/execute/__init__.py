@@ -1,11 +1,9 @@
 """Execute chapters with papermill, several at a time, one kernel each; keep what is finished."""
 
-import contextlib
 import logging
 import os
 import platform
 import re
-import signal
 import sys
 import threading
 import time
@@ -13,16 +11,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import papermill
-import psutil
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from zmq import ZMQError
 
@@ -38,7 +30,7 @@ from poly.press.chapters import (
     what_failed,
     with_outputs,
 )
-from poly.press.execute import machine, progress, provenance, sockets, surroundings
+from poly.press.execute import engine, kernels, machine, progress, provenance, sockets, surroundings
 from poly.press.execute.cache_key import chapter_key, inputs, key_of
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
@@ -69,94 +61,6 @@ class Result(NamedTuple):
     key: str
     seconds: float
     cached: bool
-
-
-class _Run(NamedTuple):
-    """What the executing threads share."""
-
-    root: Path
-    environment: dict[str, str]
-    stop: threading.Event
-    kernels: list[AsyncKernelManager]
-    sockets: str  # the folder of the kernels' sockets and connection files
-    named: bool  # whether it can hold sockets: found once, as two threads that try at once hinder each other
-
-
-class _StoppedError(Exception):
-    """Another chapter failed, or the reader pressed Ctrl-C."""
-
-
-class _WatchedEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
-    """papermill's own engine, with the kernel of this interpreter and a watch on the cells."""
-
-    @classmethod
-    def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, *, run: _Run, watch: progress.Watch, **_: Any
-    ) -> None:
-        start = nb_man.cell_start
-
-        def cell_start(cell: NotebookNode, cell_index: int | None = None, **kwargs: Any) -> None:
-            if run.stop.is_set():
-                raise _StoppedError
-            if cell.cell_type == "code" and cell.source.strip():
-                watch.cell, watch.source = watch.cell + 1, cell.source
-            start(cell, cell_index, **kwargs)
-
-        nb_man.cell_start = cell_start
-        watch.kernel = _kernel(run)
-        client = PapermillNotebookClient(nb_man, km=watch.kernel, timeout=None, kernel_name=kernel_name)
-        # What the kernel's process itself says, such as a crash in C, is kept apart from the progress lines.
-        with _kernel_log(run.root, watch.name).open("wb") as log:
-            client.execute(cwd=str(run.root / "book"), env=run.environment, stdout=log, stderr=log, cleanup_kc=True)
-        for cell in code_cells(nb_man.nb):
-            cell.outputs = whole_streams(cell.outputs)
-
-
-def whole_streams(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
-    """Put prints together, stdout before stderr beside it: they arrive in pieces that depend on timing.
-
-    What a carriage return overwrites is left out. nbclient does the same, in a time that grows with a line's square.
-    """
-    streams: dict[str, NotebookNode] = {}
-    merged = []
-    for output in outputs:
-        if output.output_type != "stream" or output.name not in streams:
-            merged.append(output)
-        if output.output_type == "stream":
-            if output.name in streams:
-                streams[output.name].text += output.text
-            streams.setdefault(output.name, output)
-    for output in streams.values():
-        lines = output.text.split("\n")
-        output.text = "\n".join(line[line.rfind("\r", 0, max(len(line) - 1, 0)) + 1 :] for line in lines)
-    names = [output.get("name") for output in merged]
-    for place in range(len(merged) - 1):
-        if names[place : place + 2] == ["stderr", "stdout"]:
-            merged[place : place + 2] = merged[place + 1], merged[place]
-            break
-    return merged
-
-
-papermill_engines.register("poly-press", _WatchedEngine)
-
-
-def _kernel(run: _Run) -> AsyncKernelManager:
-    """A kernel of this very interpreter: without folders to search, the one kernel left is the native one."""
-    name = f"{run.sockets}/{uuid4().hex[:8]}"
-    specs = KernelSpecManager(kernel_dirs=[])
-    kernel = AsyncKernelManager(
-        kernel_name="python3", kernel_spec_manager=specs, connection_file=f"{name}.json", shutdown_wait_time=2.0
-    )
-    if run.named:
-        # A port is found free before the kernel binds it: of two kernels that start at once, one may lose its own.
-        # A socket with a name of its own is nobody else's.
-        kernel.transport, kernel.ip = "ipc", name
-    run.kernels.append(kernel)
-    return kernel
-
-
-def _kernel_log(root: Path, name: str) -> Path:
-    return root / "_build" / "jupyter" / f"{name.replace('/', '-')}.log"
 
 
 def environment(root: Path, workers: int) -> dict[str, str]:
@@ -231,7 +135,7 @@ def execute(
     cells = [len(code_cells(job.notebook)) + bool(job.parameters) for job in jobs]
     watches = [progress.Watch(job.page.name, count) for job, count in zip(jobs, cells, strict=True)]
     with sockets.folder(root) as private, ThreadPoolExecutor(workers) as pool, progress.display(watches) as tick:
-        run = _Run(root, given, threading.Event(), [], private, sockets.holds_sockets(private))
+        run = engine.Run(root, given, threading.Event(), [], private, sockets.holds_sockets(private))
         running: set[Future[None]] = {
             pool.submit(_one, job, watch, run) for job, watch in zip(jobs, watches, strict=True)
         }
@@ -240,24 +144,24 @@ def execute(
                 done, running = wait(running, timeout=0.2, return_when=FIRST_EXCEPTION)
                 tick()
                 for watch in watches:
-                    watch.memory = max(watch.memory, _memory(watch.kernel))
+                    watch.memory = max(watch.memory, kernels.memory(watch.kernel))
                 for future in done:
                     future.result()
         except BaseException:
             run.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
-            _kill(run.kernels)
+            kernels.kill(run.kernels)
             raise
 
 
-def _one(job: Job, watch: progress.Watch, run: _Run) -> None:
+def _one(job: Job, watch: progress.Watch, run: engine.Run) -> None:
     watch.started = time.monotonic()
     try:
         done: NotebookNode = papermill.execute_notebook(
             job.notebook,
             None,
             parameters=dict(job.parameters),
-            engine_name="poly-press",
+            engine_name=engine.NAME,
             kernel_name="python3",
             language="python",
             progress_bar=False,
@@ -268,13 +172,13 @@ def _one(job: Job, watch: progress.Watch, run: _Run) -> None:
         text = "\n".join(error.traceback) or f"{error.ename}: {error.evalue}"
         raise PressError(_failure(watch, text)) from None
     except DeadKernelError:
-        log = _kernel_log(run.root, watch.name)
+        log = kernels.log_path(run.root, watch.name)
         text = f"Its kernel died: killed, or out of memory. What it said last is in {log}"
         raise PressError(_failure(watch, text)) from None
     except (RuntimeError, ZMQError) as error:
         if watch.kernel is not None:
             watch.kernel.context.destroy(linger=0)  # a socket that stays open keeps this process from ending
-        log = _kernel_log(run.root, watch.name)
+        log = kernels.log_path(run.root, watch.name)
         raise PressError(f"{watch.name}: its kernel did not start: {error}; what it said is in {log}") from None
     except OSError as error:
         place = what_failed(error, run.root / "_build" / "jupyter")
@@ -290,39 +194,12 @@ def _one(job: Job, watch: progress.Watch, run: _Run) -> None:
     watch.ended = time.monotonic()
 
 
-def _memory(kernel: AsyncKernelManager | None) -> int:
-    """What a kernel and the processes that it has started hold now, in bytes; 0 where there is none."""
-    process = getattr(getattr(kernel, "provisioner", None), "process", None)
-    if process is None:
-        return 0
-    held = 0
-    with contextlib.suppress(psutil.Error):
-        own = psutil.Process(process.pid)
-        for each in [own, *own.children(recursive=True)]:
-            with contextlib.suppress(psutil.Error):
-                held += each.memory_info().rss
-    return held
-
-
 def _failure(watch: progress.Watch, text: str) -> str:
     if not sys.stderr.isatty():
         text = ANSI.sub("", text)
     text = "\n".join(line if len(line) <= LONGEST else f"{line[:LONGEST]}…" for line in text.splitlines()[-LONGEST:])
     indented = "\n".join(f"    {line}" for line in watch.source.splitlines())
     return f"{watch.name} failed in code cell {watch.cell} of {watch.cells}:\n\n{indented}\n\n{text}"
-
-
-def _kill(kernels: Sequence[AsyncKernelManager]) -> None:
-    """End the kernels at once, with the processes that they started."""
-    for kernel in kernels:
-        process = getattr(kernel.provisioner, "process", None)
-        if process is None or process.poll() is not None:
-            continue
-        with contextlib.suppress(OSError):
-            if hasattr(os, "killpg"):
-                os.killpg(process.pid, signal.SIGKILL)  # each kernel leads a group of its own
-            else:
-                process.kill()
 
 
 def _forget_the_dead(root: Path) -> None:

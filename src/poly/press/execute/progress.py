@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbformat import NotebookNode
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -27,6 +28,11 @@ class Watch:
     kernel: Any = None  # its manager
     memory: int = 0  # the most that the kernel has held, in bytes
     told: float = field(default=0.0, repr=False)  # when a plain line was last printed
+
+    def on_cell_start(self, cell: NotebookNode, cell_index: int) -> None:
+        """Note which code cell runs now. nbclient calls this before each cell, also before those that hold no code."""
+        if cell.cell_type == "code" and cell.source.strip():
+            self.cell, self.source = self.cell + 1, cell.source
 
     def seconds(self) -> float:
         """How long the chapter has run."""
