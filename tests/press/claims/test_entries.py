@@ -42,7 +42,7 @@ def test_faults_are_told_in_the_order_of_the_file(tmp_path: Path) -> None:
 
 
 def test_the_book_s_own_entries_are_those_that_are_bound() -> None:
-    bound = json.loads((ROOT / registry.KEPT).read_text(encoding="utf-8"))
+    bound = json.loads((ROOT / registry.FILE).read_text(encoding="utf-8"))
     found = entries.load(ROOT / "book" / "claims.yml")
     assert {name: entries.fingerprint(found[name]) for name in bound} == {
         name: record["entry"] for name, record in bound.items()

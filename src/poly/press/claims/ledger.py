@@ -1,4 +1,4 @@
-"""The ledger of claims as a whole: what the chapters measured, held against what was registered; its page."""
+"""Compare what all chapters measured with what was registered, and write the ledger's page."""
 
 import math
 import re
@@ -21,14 +21,14 @@ _BOUND = ("entry", "amended", "interval")
 
 
 def records(notebook: NotebookNode) -> list[Record]:
-    """What the chapter's cards say, in order."""
+    """Read the records of a chapter's cards, in order."""
     return [
         dict(poly_metadata(output)["claim"]) for _, output in outputs_of(notebook) if "claim" in poly_metadata(output)
     ]
 
 
 def faults(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> list[str]:
-    """What does not hold: due claims that are not checked once, other verdicts than registered, silent changes."""
+    """List faults: claims not checked once where they are due, unexpected verdicts, changes without amendment."""
     found = _misplaced(ledger.values(), notebooks)
     for page, notebook in notebooks.items():
         here = records(notebook)
@@ -46,7 +46,7 @@ def faults(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) 
 
 
 def _misplaced(ledger: Iterable[Claim], pages: Iterable[Page]) -> list[str]:
-    """Claims whose chapter has the number of a page and another name: never due, by a slip of the pen."""
+    """List claims whose chapter has the number of a page and another name: a slip of the pen makes them never due."""
     numbers = {page.name[:2]: page.name for page in pages}
     meant = [(claim, numbers.get(claim.chapter[:2], claim.chapter)) for claim in ledger]
     return [
@@ -69,7 +69,7 @@ def _record_faults(claim: Claim, record: Record) -> list[str]:
 
 
 def published(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> list[Record]:
-    """Every claim as ``claims.json`` holds it; where nothing was measured yet the verdict is open."""
+    """List every claim as ``claims.json`` has it. Where nothing was measured yet the verdict is open."""
     measured = {record["id"]: record for notebook in notebooks.values() for record in records(notebook)}
     return [
         {key: value for key, value in measured.get(claim.id, _unmeasured(claim)).items() if key not in _BOUND}
@@ -85,7 +85,7 @@ def _unmeasured(claim: Claim) -> Record:
 
 
 def tables(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]:
-    """The claims and the odds of errors, by the names of their places on the ledger's page."""
+    """Write the claims and the number of errors to expect, by the names of their places on the ledger's page."""
     measured = {record["id"]: (page, record) for page, notebook in notebooks.items() for record in records(notebook)}
     found = [record for _, record in measured.values() if record["id"] in ledger]
     return {"claims": _list(ledger, measured), "errors": _errors(ledger, found)}
@@ -100,7 +100,7 @@ def _list(ledger: Mapping[str, Claim], measured: Mapping[str, tuple[Page, Record
 
 
 def _in_order(name: str) -> tuple[bool, list[tuple[int, str]]]:
-    """The paper's claims first; C2 before C10."""
+    """Order ids: the paper's claims first, and C2 before C10."""
     parts = [(int(part or 0), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
     return not re.match(r"C\d", name), parts
 
@@ -138,11 +138,15 @@ def _number(chapter: str) -> str:
 
 
 def chance(claim: Claim, record: Record) -> float | None:
-    """The chance of an interval this far from the tolerance's edge if the truth were on it; None without statistics.
+    """Compute the p-value of a verdict: the chance of such an interval if the truth were on the tolerance's edge.
 
-    Normal errors, as wide as the interval's half on the side of the edge. For a confirmed claim the nearer edge counts,
-    as in two one-sided tests; for a refuted one the edge that it lies beyond, and the chance to lie as far beyond the
-    other; for a refined one the greater of the two chances, that the prediction holds and that the alternative fails.
+    Errors are normal, as wide as the interval's half on the side of the edge. A confirmed claim is tested against the
+    nearer edge, as in two one-sided tests. A refuted one is tested against the edge that it lies beyond, with the
+    chance to lie as far beyond the other. For a refined one, the greater of two chances counts: that of the refuted
+    prediction, and that of the confirmed alternative.
+
+    Returns:
+        The chance; None for an open claim, and for an interval that is not one of confidence.
     """
     measured, low, high = record["measured"], record["low"], record["high"]
     if record["verdict"] == "open" or not str(record.get("interval", "")).startswith("95 %") or not low < high:
@@ -159,7 +163,7 @@ def chance(claim: Claim, record: Record) -> float | None:
 
 
 def _outside(prediction: Prediction, record: Record) -> float:
-    """The chance of an interval this far inside the tolerance if the truth were on its nearer edge."""
+    """Compute the chance of an interval this far inside the tolerance if the truth were on its nearer edge."""
     value, tolerance, _ = prediction
     measured = record["measured"]
     z = min(
@@ -170,7 +174,7 @@ def _outside(prediction: Prediction, record: Record) -> float:
 
 
 def _distance(gap: float, half: float) -> float:
-    """A gap in standard errors."""
+    """Convert a gap to standard errors, given half of a 95 % interval."""
     return float(gap / half * _Z) if half > 0 else math.inf
 
 

@@ -34,9 +34,9 @@ from poly.press.execute import engine, kernels, machine, progress, provenance, s
 from poly.press.execute.cache_key import chapter_key, inputs, key_of
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
-# Where sweeps keep what they have run: of poly.sweep, which takes long to import.
+# Names the folder where sweeps store results. poly.sweep has this name too, but takes long to import.
 STORE = "POLY_STORE"
-# What is kept with the book and comes again to the last digit is recomputed where the book is checked.
+# Stored results that come out equal to the last digit: a check of the book recomputes them.
 EXACT_RECOMPUTED = {"POLY_RECOMPUTE": "flow-runs"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 LONGEST = 2000  # characters of a line, and lines, of an error that a terminal shows
@@ -44,7 +44,15 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Job(NamedTuple):
-    """A chapter to execute: where its executed copy goes, and the key to stamp on it."""
+    """A chapter to execute.
+
+    Attributes:
+        page: the chapter.
+        notebook: its source.
+        target: the file of its executed copy.
+        key: the key to stamp on that copy.
+        parameters: values for its parameters cell.
+    """
 
     page: Page
     notebook: NotebookNode
@@ -54,7 +62,15 @@ class Job(NamedTuple):
 
 
 class Result(NamedTuple):
-    """A chapter with its outputs; `cached` when they are from an earlier build."""
+    """A chapter with its outputs.
+
+    Attributes:
+        page: the chapter.
+        notebook: its source with the outputs.
+        key: the key of all that the outputs depend on.
+        seconds: how long the chapter ran.
+        cached: whether the outputs are from an earlier build.
+    """
 
     page: Page
     notebook: NotebookNode
@@ -64,7 +80,11 @@ class Result(NamedTuple):
 
 
 def environment(root: Path, workers: int) -> dict[str, str]:
-    """The environment of a kernel: cores and memory shared, this root's `poly` first, nothing of the reader's own."""
+    """Choose a kernel's environment variables.
+
+    Kernels that run side by side share cores and memory. They import `poly` from this root, and read none of the
+    reader's own settings.
+    """
     cores = machine.cores()
     threads = dict.fromkeys(THREAD_VARIABLES, str(max(1, cores // workers)))
     processes = machine.fitting(cores, machine.PROCESS, machine.memory() / workers - machine.PROCESS)
@@ -81,12 +101,12 @@ def environment(root: Path, workers: int) -> dict[str, str]:
 
 
 def executed_path(root: Path, page: Page) -> Path:
-    """Where a chapter's executed copy is kept between builds."""
+    """Name the file that holds a chapter's executed copy between builds."""
     return root / "_build" / "executed" / f"{page.name}.ipynb"
 
 
 def up_to_date(root: Path, pages: Sequence[Page], workers: int | None = None) -> list[Result]:
-    """Every chapter with its outputs, executing those whose key changed."""
+    """Return every chapter with its outputs; execute those whose key has changed."""
     sources = {page: read_notebook(page.path) for page in pages}
     found = {page: inputs(root, source) for page, source in sources.items()}
     keys = {page: key_of(found[page]) for page in pages}
@@ -111,7 +131,7 @@ def up_to_date(root: Path, pages: Sequence[Page], workers: int | None = None) ->
 
 
 def stamp_of(path: Path) -> tuple[str, str] | None:
-    """The key and the Python version stamped on an executed notebook; None when there is no usable one."""
+    """Read the key and the Python version stamped on an executed notebook; None where there is no usable one."""
     try:
         stamp = read_notebook(path).metadata.get("poly", {})
     except (OSError, PressError):
@@ -122,11 +142,23 @@ def stamp_of(path: Path) -> tuple[str, str] | None:
 def execute(
     root: Path, jobs: Sequence[Job], workers: int | None = None, *, variables: Mapping[str, str] | None = None
 ) -> None:
-    """Execute the jobs side by side; the first that fails stops all, and what was finished stays."""
+    """Execute the jobs side by side, and store each chapter that is finished.
+
+    The first chapter that fails stops the others.
+
+    Args:
+        root: the folder of the book.
+        jobs: the chapters to execute.
+        workers: how many run at a time; None: as many as cores and memory allow.
+        variables: environment variables for the kernels, besides `environment`.
+
+    Raises:
+        PressError: a chapter failed, or its kernel died or did not start.
+    """
     if not jobs:
         return
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the press speaks for it
-    _forget_the_dead(root)
+    _remove_leftovers(root)
     for folder in {root / "_build" / "jupyter", *(job.target.parent for job in jobs)}:
         make_folder(folder)  # before minutes of work
     workers = min(workers or machine.fitting(machine.cores(), machine.KERNEL), len(jobs))
@@ -137,7 +169,7 @@ def execute(
     with sockets.folder(root) as private, ThreadPoolExecutor(workers) as pool, progress.display(watches) as tick:
         run = engine.Run(root, given, threading.Event(), [], private, sockets.holds_sockets(private))
         running: set[Future[None]] = {
-            pool.submit(_one, job, watch, run) for job, watch in zip(jobs, watches, strict=True)
+            pool.submit(_execute_and_store, job, watch, run) for job, watch in zip(jobs, watches, strict=True)
         }
         try:
             while running:
@@ -154,8 +186,23 @@ def execute(
             raise
 
 
-def _one(job: Job, watch: progress.Watch, run: engine.Run) -> None:
+def _execute_and_store(job: Job, watch: progress.Watch, run: engine.Run) -> None:
     watch.started = time.monotonic()
+    done = _executed(job, watch, run)
+    check_outputs(watch.name, done)
+    # A source that changed while the chapter ran must not pass for executed.
+    unchanged = chapter_key(run.root, read_notebook(job.page.path), job.parameters) == job.key
+    del done.metadata["papermill"]["input_path"]  # papermill stores the whole source there
+    stamp = provenance.run(run.root, done, seconds=watch.seconds(), memory=watch.memory)
+    key = job.key if unchanged else "changed while it ran"
+    done.metadata["poly"] = {"key": key, "python": PYTHON, "provenance": stamp}
+    atomic_write(job.target, notebook_text(done))
+    watch.ended = time.monotonic()
+
+
+def _executed(job: Job, watch: progress.Watch, run: engine.Run) -> NotebookNode:
+    """Execute a chapter. What fails becomes a PressError that names the chapter, and the cell or the kernel's log."""
+    log = kernels.log_path(run.root, watch.name)
     try:
         done: NotebookNode = papermill.execute_notebook(
             job.notebook,
@@ -172,29 +219,20 @@ def _one(job: Job, watch: progress.Watch, run: engine.Run) -> None:
         text = "\n".join(error.traceback) or f"{error.ename}: {error.evalue}"
         raise PressError(_failure(watch, text)) from None
     except DeadKernelError:
-        log = kernels.log_path(run.root, watch.name)
         text = f"Its kernel died: killed, or out of memory. What it said last is in {log}"
         raise PressError(_failure(watch, text)) from None
     except (RuntimeError, ZMQError) as error:
         if watch.kernel is not None:
             watch.kernel.context.destroy(linger=0)  # a socket that stays open keeps this process from ending
-        log = kernels.log_path(run.root, watch.name)
         raise PressError(f"{watch.name}: its kernel did not start: {error}; what it said is in {log}") from None
     except OSError as error:
         place = what_failed(error, run.root / "_build" / "jupyter")
         raise PressError(f"{watch.name}: its kernel did not start: {place}") from None
-    check_outputs(watch.name, done)
-    # A source that changed while the chapter ran must not pass for executed.
-    unchanged = chapter_key(run.root, read_notebook(job.page.path), job.parameters) == job.key
-    del done.metadata["papermill"]["input_path"]  # papermill keeps the whole source there
-    stamp = provenance.run(run.root, done, seconds=watch.seconds(), memory=watch.memory)
-    key = job.key if unchanged else "changed while it ran"
-    done.metadata["poly"] = {"key": key, "python": PYTHON, "provenance": stamp}
-    atomic_write(job.target, notebook_text(done))
-    watch.ended = time.monotonic()
+    return done
 
 
 def _failure(watch: progress.Watch, text: str) -> str:
+    """Name the cell that failed, with its source and its error; lines without end are cut."""
     if not sys.stderr.isatty():
         text = ANSI.sub("", text)
     text = "\n".join(line if len(line) <= LONGEST else f"{line[:LONGEST]}…" for line in text.splitlines()[-LONGEST:])
@@ -202,8 +240,8 @@ def _failure(watch: progress.Watch, text: str) -> str:
     return f"{watch.name} failed in code cell {watch.cell} of {watch.cells}:\n\n{indented}\n\n{text}"
 
 
-def _forget_the_dead(root: Path) -> None:
+def _remove_leftovers(root: Path) -> None:
     """Remove what a killed build left: half-written copies, the sockets and connection files of its kernels."""
-    sockets.forget_the_dead(root)
+    sockets.remove_leftovers(root)
     for path in (root / "_build").glob("executed/**/*.tmp"):
         path.unlink(missing_ok=True)
