@@ -29,12 +29,17 @@ _COMMONMARK = MarkdownIt("commonmark")
 
 def plain(text: str) -> str:
     """Write a text so that neither HTML nor markdown finds anything in it: one line, its signs as numbers."""
-    return _MARKS.sub(lambda sign: f"&#{ord(sign[0])};", " ".join(str(text).split()))
+    return _MARKS.sub(lambda sign: f"&#{ord(sign[0])};", one_line(text))
 
 
 def escaped(text: str) -> str:
     """Write a text for a block of HTML within markdown, which a blank line would end."""
-    return html.escape(" ".join(str(text).split()))
+    return html.escape(one_line(text))
+
+
+def one_line(text: str) -> str:
+    """Write a text with one space wherever it has blanks or line ends."""
+    return " ".join(str(text).split())
 
 
 def output_fault(output: NotebookNode) -> str:

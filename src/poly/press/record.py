@@ -46,7 +46,7 @@ def record(root: Path, results: Sequence[Result], *, dry_run: bool = False, ever
             atomic_write(result.page.path, text)
             print(f"{result.page.name}: written")
     if entries and not dry_run:
-        registry.keep(root, entries)
+        registry.bind(root, entries)
     return changed
 
 
@@ -124,7 +124,7 @@ def faults(root: Path, pages: Sequence[Page]) -> list[str]:
             found.append(f"{page.name}: its stored outputs are stale: {changed(stored.get('inputs', {}), now)}")
     # What stale outputs say of claims is no news.
     found = [*registry.violations(root, entries), *found] or ledger.faults(entries, notebooks)
-    new = [name for name in entries if name not in registry.kept(root)]
+    new = [name for name in entries if name not in registry.read(root)]
     return found or [f"claims.yml, {name}: not bound yet" for name in new]
 
 

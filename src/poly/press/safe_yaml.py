@@ -1,4 +1,4 @@
-"""YAML's safe loader, whose every error is a YAMLError with its place in the file."""
+"""Load YAML safely: every error is a YAMLError with its place in the file."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ _OTHER_BASE = re.compile(r"[-+]?0_*[0-9xbo]", re.IGNORECASE)
 
 
 class Loader(yaml.SafeLoader):
-    """Names the line of a value that is none of its kind, as the date 2026-13-45; Python's own error has no line."""
+    """Name the line of a value that is none of its kind, as 2026-13-45 is no date. Python's own error has no line."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """Construct one value, as the safe loader does."""
@@ -22,7 +22,7 @@ class Loader(yaml.SafeLoader):
 
 
 class Decimal(Loader):
-    """Refuses numbers that YAML reads in another base: 010 as 8, 1:30 as 90."""
+    """Refuse numbers that YAML reads in another base: 010 as 8, 1:30 as 90."""
 
 
 def _decimal(loader: Decimal, node: yaml.ScalarNode) -> Any:

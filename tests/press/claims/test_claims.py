@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from poly.press import claims
 from poly.press.claims import Claim, Prediction
@@ -49,52 +47,6 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write(folder: Path, entries: Any) -> None:
     (folder / "claims.yml").write_text(yaml.safe_dump(entries), encoding="utf-8")
-
-
-def claim(alternative: Prediction | None = None) -> Claim:
-    return Claim("C9", "s", Prediction(1.0, 0.5, "p"), alternative, "t", "03", "open", True, "2026-01-02", 2)
-
-
-# Verdicts
-
-ELSE = Prediction(3.0, 0.25, "else")
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "alone", "beside_an_alternative"),
-    [
-        (0.9, 1.1, "confirmed", "confirmed"),
-        (0.5, 1.5, "confirmed", "confirmed"),  # the edges belong to the tolerance
-        (1.0, 1.0, "confirmed", "confirmed"),
-        (0.4, 1.1, "open", "open"),
-        (0.9, 1.6, "open", "open"),
-        (0.0, 9.0, "open", "open"),
-        (1.5, 1.7, "open", "open"),  # touches
-        (0.1, 0.5, "open", "open"),
-        (1.6, 1.7, "refuted", "refuted"),
-        (0.1, 0.4, "refuted", "refuted"),
-        (2.75, 3.25, "refuted", "refined"),
-        (2.7, 3.0, "refuted", "refuted"),
-        (3.0, 3.3, "refuted", "refuted"),
-    ],
-)
-def test_verdicts(low: float, high: float, alone: str, beside_an_alternative: str) -> None:
-    assert claims.verdict(claim(), low, high) == alone
-    assert claims.verdict(claim(ELSE), low, high) == beside_an_alternative
-
-
-@given(st.floats(-5, 5), st.floats(0, 5))
-def test_an_alternative_changes_a_refutation_at_most(low: float, width: float) -> None:
-    alone, beside = claims.verdict(claim(), low, low + width), claims.verdict(claim(ELSE), low, low + width)
-    assert alone == beside or (alone, beside) == ("refuted", "refined")
-
-
-@pytest.mark.parametrize(
-    ("low", "high"), [(1.0, 0.9), (math.nan, 1.0), (0.5, math.nan), (-math.inf, 1), (0.5, math.inf)]
-)
-def test_a_bad_interval_has_no_verdict(low: float, high: float) -> None:
-    with pytest.raises(ValueError, match=r"^claim C9: interval \[.*\] must be finite with low ≤ high$"):
-        claims.verdict(claim(), low, high)
 
 
 # The ledger

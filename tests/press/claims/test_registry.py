@@ -25,18 +25,18 @@ def test_an_entry_changes_with_a_new_amendment_only() -> None:
 
 def test_bound_entries_stay(tmp_path: Path) -> None:
     assert registry.violations(tmp_path, LEDGER) == []
-    registry.keep(tmp_path, LEDGER)
+    registry.bind(tmp_path, LEDGER)
     assert registry.violations(tmp_path, LEDGER) == []
     renamed = {"Z" if name == "B" else name: claim for name, claim in LEDGER.items()}
     (line,) = registry.violations(tmp_path, renamed)
     assert line.startswith("claim B: was registered and is gone")
-    registry.keep(tmp_path, renamed)
-    assert set(registry.kept(tmp_path)) == {*LEDGER, "Z"}
+    registry.bind(tmp_path, renamed)
+    assert set(registry.read(tmp_path)) == {*LEDGER, "Z"}
     looser = LEDGER | {"B": LEDGER["B"]._replace(prediction=Prediction(1.0, 0.9, "1"))}
     assert [line[:8] for line in registry.violations(tmp_path, looser) if "changed" in line] == ["claim B:"]
-    (tmp_path / registry.KEPT).write_text('{"B": 3}', encoding="utf-8")
+    (tmp_path / registry.FILE).write_text('{"B": 3}', encoding="utf-8")
     with pytest.raises(PressError, match=r"^book/data/registered\.json: not the list of registered claims"):
-        registry.kept(tmp_path)
+        registry.read(tmp_path)
 
 
 @pytest.mark.parametrize(

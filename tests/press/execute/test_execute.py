@@ -1,9 +1,7 @@
 """Chapters in kernels of their own: what they print, and how they fail."""
 
 from pathlib import Path
-from typing import Any
 
-import nbformat
 import pytest
 
 from poly.press import chapters, execute
@@ -20,23 +18,6 @@ def test_a_kernel_that_dies_at_its_start_names_its_log(tmp_path: Path, monkeypat
         execute.up_to_date(book, page)
     log = Path(str(caught.value).rpartition(" is in ")[2])
     assert "no home here" in log.read_text()
-
-
-@pytest.mark.parametrize(
-    ("pieces", "whole"),
-    [
-        ([("stdout", "a"), ("stdout", "b\n")], [("stdout", "ab\n")]),
-        ([("stderr", "e"), ("stdout", "a"), ("stderr", "f")], [("stdout", "a"), ("stderr", "ef")]),
-        ([("stdout", "a"), ("stderr", "e"), ("stdout", "b")], [("stdout", "ab"), ("stderr", "e")]),
-        ([("stdout", "10 %\r20 %\rdone\nnext\r\n")], [("stdout", "done\nnext\r\n")]),
-        ([("stdout", "10 %\r"), ("stdout", "\r"), ("stdout", "\n\r")], [("stdout", "\r\n\r")]),
-        ([("stdout", "x" * 30_000_000)], [("stdout", "x" * 30_000_000)]),
-    ],
-)
-def test_prints_are_put_together_however_long(pieces: list[tuple[str, str]], whole: list[tuple[str, str]]) -> None:
-    made: Any = [{"output_type": "stream", "name": name, "text": text} for name, text in pieces]
-    found = execute.whole_streams(nbformat.from_dict(made))  # type: ignore[no-untyped-call]
-    assert [(each.name, each.text) for each in found] == whole
 
 
 def test_a_chapter_that_prints_without_end_is_refused_when_it_has_run(tmp_path: Path) -> None:

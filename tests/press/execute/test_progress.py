@@ -1,5 +1,6 @@
 import time
 
+import nbformat
 import pytest
 from rich.console import Console
 
@@ -33,3 +34,14 @@ def test_the_display_tells_chapter_cell_and_time(
             "01-one: cell 3/7 after 1 min 05 s",
             "01-one: finished after 1 min 05 s",
         ]
+
+
+def test_a_watch_counts_cells_of_code() -> None:
+    watch = progress.Watch("01-one", cells=2)
+    seen = []
+    for index, (kind, source) in enumerate(
+        [("markdown", "x"), ("code", "a"), ("code", " \n"), ("raw", "x"), ("code", "b")]
+    ):
+        watch.on_cell_start(nbformat.from_dict({"cell_type": kind, "source": source}), index)  # type: ignore[no-untyped-call]
+        seen.append((watch.cell, watch.source))
+    assert seen == [(0, ""), (1, "a"), (1, "a"), (1, "a"), (2, "b")]

@@ -15,8 +15,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from poly.press import chapters, execute
 from poly.press.chapters import PressError
-from poly.press.execute import sockets
-from small_book import chapter, write
+from poly.press.execute import kernels, sockets
+from small_book import chapter, make_book, write
 
 WHERE = """
 import json
@@ -105,24 +105,25 @@ def test_a_socket_that_cannot_be_opened_is_one_line(
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
     monkeypatch.setattr(sockets, "holds_sockets", lambda _: True)
-    kernels = []
-    make = execute._kernel
+    made = []
+    make = kernels.make
 
-    def made(run: Any) -> Any:
-        kernels.append(make(run))
-        return kernels[0]
+    def noted(folder: str, *, named: bool) -> Any:
+        made.append(make(folder, named=named))
+        return made[0]
 
-    monkeypatch.setattr(execute, "_kernel", made)
+    monkeypatch.setattr(kernels, "make", noted)
     with pytest.raises(PressError, match=r"^one: its kernel did not start: .*File name too long") as caught:
         heard(book)
     assert "\n" not in str(caught.value)
-    assert kernels[0].context.closed  # an open socket would keep the process from ending
+    assert made[0].context.closed  # an open socket would keep the process from ending
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sockets with names")
 def test_kernels_listen_where_no_other_process_can_take_their_place(
-    book: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    book = make_book(tmp_path)
     alone, asked = sockets.holds_sockets, threading.Lock()
 
     def holds_sockets(folder: str) -> bool:

@@ -1,10 +1,9 @@
-"""The ledger of claims as a whole: what the chapters measured, held against what was registered; its page."""
+"""Compare what all chapters measured with what was registered, and write the ledger's page."""
 
 import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from nbformat import NotebookNode
 from scipy import stats
@@ -12,9 +11,9 @@ from scipy import stats
 from poly import inference
 from poly.press import claims, markup
 from poly.press.chapters import Page, outputs_of, poly_metadata
-from poly.press.claims import Claim, Prediction, registry
+from poly.press.claims import Claim, Prediction, Record, registry, templates
+from poly.press.claims.cards import Card
 
-Record = dict[str, Any]
 # A verdict is false if the truth lies beyond one end of a 95 % interval.
 _ONE_SIDED = 0.025
 _Z = stats.norm.ppf(1 - _ONE_SIDED)
@@ -22,14 +21,14 @@ _BOUND = ("entry", "amended", "interval")
 
 
 def records(notebook: NotebookNode) -> list[Record]:
-    """What the chapter's cards say, in order."""
+    """Read the records of a chapter's cards, in order."""
     return [
         dict(poly_metadata(output)["claim"]) for _, output in outputs_of(notebook) if "claim" in poly_metadata(output)
     ]
 
 
 def faults(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> list[str]:
-    """What does not hold: due claims that are not checked once, other verdicts than registered, silent changes."""
+    """List faults: claims not checked once where they are due, unexpected verdicts, changes without amendment."""
     found = _misplaced(ledger.values(), notebooks)
     for page, notebook in notebooks.items():
         here = records(notebook)
@@ -47,7 +46,7 @@ def faults(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) 
 
 
 def _misplaced(ledger: Iterable[Claim], pages: Iterable[Page]) -> list[str]:
-    """Claims whose chapter has the number of a page and another name: never due, by a slip of the pen."""
+    """List claims whose chapter has the number of a page and another name: a slip of the pen makes them never due."""
     numbers = {page.name[:2]: page.name for page in pages}
     meant = [(claim, numbers.get(claim.chapter[:2], claim.chapter)) for claim in ledger]
     return [
@@ -70,7 +69,7 @@ def _record_faults(claim: Claim, record: Record) -> list[str]:
 
 
 def published(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> list[Record]:
-    """Every claim as ``claims.json`` holds it; where nothing was measured yet the verdict is open."""
+    """List every claim as ``claims.json`` has it. Where nothing was measured yet the verdict is open."""
     measured = {record["id"]: record for notebook in notebooks.values() for record in records(notebook)}
     return [
         {key: value for key, value in measured.get(claim.id, _unmeasured(claim)).items() if key not in _BOUND}
@@ -86,65 +85,68 @@ def _unmeasured(claim: Claim) -> Record:
 
 
 def tables(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]:
-    """The claims and the odds of errors, by the names of their places on the ledger's page."""
+    """Write the claims and the number of errors to expect, by the names of their places on the ledger's page."""
     measured = {record["id"]: (page, record) for page, notebook in notebooks.items() for record in records(notebook)}
     found = [record for _, record in measured.values() if record["id"] in ledger]
     return {"claims": _list(ledger, measured), "errors": _errors(ledger, found)}
 
 
 def _list(ledger: Mapping[str, Claim], measured: Mapping[str, tuple[Page, Record]]) -> str:
-    verdicts = {name: measured[name][1]["verdict"] if name in measured else "open" for name in ledger}
-    times = Counter(verdicts.values())
-    choices = "".join(
-        f'<label><input type="radio" name="verdict" value="{value}"{" checked" if value == "all" else ""}> '
-        f"{value} ({times[value] if value != 'all' else len(ledger)})</label> "
-        for value in ("all", "confirmed", "refined", "refuted", "open")
-    )
     ordered = sorted(ledger.values(), key=lambda claim: _in_order(claim.id))
-    entries = "".join(_entry(claim, measured.get(claim.id)) for claim in ordered)
-    form = f'<fieldset class="ledger-filter"><legend>Verdict</legend>{choices}</fieldset>'
-    return f'<div class="ledger">{form}{entries}</div>\n'
+    entries = [_card(claim, measured.get(claim.id)) for claim in ordered]
+    times = Counter(card.verdict for card in entries) | Counter(all=len(entries))
+    choices = [(verdict, times[verdict]) for verdict in ("all", "confirmed", "refined", "refuted", "open")]
+    return templates.render("ledger.html", choices=choices, cards=entries) + "\n"
 
 
 def _in_order(name: str) -> tuple[bool, list[tuple[int, str]]]:
-    """The paper's claims first; C2 before C10."""
+    """Order ids: the paper's claims first, and C2 before C10."""
     parts = [(int(part or 0), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
     return not re.match(r"C\d", name), parts
 
 
-def _entry(claim: Claim, found: tuple[Page, Record] | None) -> str:
-    table = [("predicted", markup.escaped(claims.predicted(claim.prediction)))]
+def _card(claim: Claim, found: tuple[Page, Record] | None) -> Card:
+    rows = [("predicted", claims.predicted(claim.prediction))]
     if claim.alternative:
-        table.append(("or else", markup.escaped(claims.predicted(claim.alternative))))
-    table.append(("test", markup.escaped(claim.test)))
+        rows.append(("or else", claims.predicted(claim.alternative)))
+    rows.append(("test", claim.test))
+    verdict, place, address = "open", f"chapter {_number(claim.chapter)}, not yet in the book", ""
     if found:
         page, record = found
-        verdict = record["verdict"]
+        verdict, place = record["verdict"], f"chapter {_number(page.name)}"
+        address = f"{page.name}.html#claim-{claim.id}"
         starts = f", {record['seeds']:,} starts" if record["seeds"] else ""
-        table.append(("measured", markup.escaped(claims.measurement(record, claim.digits) + starts)))
-        name, number = markup.escaped(page.name), markup.escaped(page.name[:2].lstrip("0"))
-        where = f'<a href="{name}.html#claim-{claim.id}">chapter {number}</a>'
+        rows.append(("measured", claims.measurement(record, claim.digits) + starts))
         if verdict != claim.expected:
-            table.append(("expected", claim.expected))
-    else:
-        verdict, where = "open", f"chapter {markup.escaped(claim.chapter[:2].lstrip('0'))}, not yet in the book"
+            rows.append(("expected", claim.expected))
     if claim.amended:
-        table.append(("amended", markup.escaped(claim.amended)))
-    rows = "".join(f'<tr><th scope="row">{key}</th><td>{value}</td></tr>' for key, value in table)
-    return (
-        f'<div class="claim claim-{verdict}" id="ledger-{claim.id}"><p class="claim-head"><b>{claim.id}</b> '
-        f'<span class="claim-verdict">{verdict}</span></p><p>{markup.escaped(claim.statement)}</p>'
-        f'<table>{rows}</table><p class="claim-ledger">{where} · {"blind" if claim.blind else "not blind"} · '
-        f"registered {claim.registered}</p></div>"
+        rows.append(("amended", claim.amended))
+    return Card(
+        id=claim.id,
+        anchor=f"ledger-{claim.id}",
+        verdict=verdict,
+        statement=markup.one_line(claim.statement),
+        rows=[(name, markup.one_line(value)) for name, value in rows],
+        place=place,
+        address=address,
+        registration=f" · {'blind' if claim.blind else 'not blind'} · registered {claim.registered}",
     )
 
 
-def chance(claim: Claim, record: Record) -> float | None:
-    """The chance of an interval this far from the tolerance's edge if the truth were on it; None without statistics.
+def _number(chapter: str) -> str:
+    return markup.one_line(chapter[:2].lstrip("0"))
 
-    Normal errors, as wide as the interval's half on the side of the edge. For a confirmed claim the nearer edge counts,
-    as in two one-sided tests; for a refuted one the edge that it lies beyond, and the chance to lie as far beyond the
-    other; for a refined one the greater of the two chances, that the prediction holds and that the alternative fails.
+
+def chance(claim: Claim, record: Record) -> float | None:
+    """Compute the p-value of a verdict: the chance of such an interval if the truth were on the tolerance's edge.
+
+    Errors are normal, as wide as the interval's half on the side of the edge. A confirmed claim is tested against the
+    nearer edge, as in two one-sided tests. A refuted one is tested against the edge that it lies beyond, with the
+    chance to lie as far beyond the other. For a refined one, the greater of two chances counts: that of the refuted
+    prediction, and that of the confirmed alternative.
+
+    Returns:
+        The chance; None for an open claim, and for an interval that is not one of confidence.
     """
     measured, low, high = record["measured"], record["low"], record["high"]
     if record["verdict"] == "open" or not str(record.get("interval", "")).startswith("95 %") or not low < high:
@@ -161,7 +163,7 @@ def chance(claim: Claim, record: Record) -> float | None:
 
 
 def _outside(prediction: Prediction, record: Record) -> float:
-    """The chance of an interval this far inside the tolerance if the truth were on its nearer edge."""
+    """Compute the chance of an interval this far inside the tolerance if the truth were on its nearer edge."""
     value, tolerance, _ = prediction
     measured = record["measured"]
     z = min(
@@ -172,7 +174,7 @@ def _outside(prediction: Prediction, record: Record) -> float:
 
 
 def _distance(gap: float, half: float) -> float:
-    """A gap in standard errors."""
+    """Convert a gap to standard errors, given half of a 95 % interval."""
     return float(gap / half * _Z) if half > 0 else math.inf
 
 

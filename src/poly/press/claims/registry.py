@@ -1,24 +1,22 @@
-"""What registered claims have bound themselves to: no entry goes, and none changes without a dated amendment.
+"""Hold entries to what they said when they were registered: none goes, and none changes without a dated amendment.
 
-``book/data/registered.json`` keeps a fingerprint of each entry, and its amendments, as they were when the chapters were
+``book/data/registered.json`` has a fingerprint of each entry, and its amendments, as they were when the chapters were
 last recorded.
 """
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from poly.press import claims
 from poly.press.chapters import PressError, atomic_write
-from poly.press.claims import Claim
+from poly.press.claims import Claim, Record
 
-Record = dict[str, Any]
-KEPT = Path("book") / "data" / "registered.json"
+FILE = Path("book") / "data" / "registered.json"
 
 
 def unamended_change(claim: Claim, record: Record) -> str:
-    """One line where the entry is another than the one that was checked, without a new amendment that says so."""
+    """Say that an entry has changed since it was checked, without a new amendment; an empty text where it has not."""
     before = str(record.get("amended", ""))
     if not claim.amended.startswith(before):
         return f"claim {claim.id}: its field amended has changed, must begin with {before!r}"
@@ -29,32 +27,36 @@ def unamended_change(claim: Claim, record: Record) -> str:
     return f"claim {claim.id}: its entry has changed since it was checked; say when and why in its field amended"
 
 
-def kept(root: Path) -> dict[str, Record]:
-    """What each claim bound itself to when the chapters were last recorded; claims never leave this list."""
-    path = root / KEPT
+def read(root: Path) -> dict[str, Record]:
+    """Read what each entry was bound to when the chapters were last recorded. Claims never leave this list.
+
+    Raises:
+        PressError: the file is not such a list.
+    """
+    path = root / FILE
     if not path.is_file():
         return {}
     try:
-        return {name: {"entry": was["entry"], "amended": was["amended"]} for name, was in _read(path).items()}
+        return {name: {"entry": was["entry"], "amended": was["amended"]} for name, was in _load(path).items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PressError(f"{KEPT.as_posix()}: not the list of registered claims ({error!r})") from None
+        raise PressError(f"{FILE.as_posix()}: not the list of registered claims ({error!r})") from None
 
 
-def _read(path: Path) -> dict[str, Record]:
+def _load(path: Path) -> dict[str, Record]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def keep(root: Path, ledger: Mapping[str, Claim]) -> None:
-    """Bind all entries to what they say now."""
+def bind(root: Path, ledger: Mapping[str, Claim]) -> None:
+    """Bind all entries to what they say now; those that are gone stay bound."""
     bound = {name: {"entry": claims.fingerprint(claim), "amended": claim.amended} for name, claim in ledger.items()}
-    text = json.dumps(kept(root) | bound, indent=1, ensure_ascii=False, sort_keys=True)
-    atomic_write(root / KEPT, f"{text}\n")
+    text = json.dumps(read(root) | bound, indent=1, ensure_ascii=False, sort_keys=True)
+    atomic_write(root / FILE, f"{text}\n")
 
 
 def violations(root: Path, ledger: Mapping[str, Claim]) -> list[str]:
-    """What has become of entries since they were bound: those that are gone, and those that changed silently."""
+    """List the bound entries that are gone, and those that have changed without an amendment."""
     found = []
-    for name, record in kept(root).items():
+    for name, record in read(root).items():
         if name not in ledger:
             found.append(f"claim {name}: was registered and is gone; an entry stays, amended, and its verdict with it")
         elif silent := unamended_change(ledger[name], record):

@@ -1,11 +1,9 @@
 """Execute chapters with papermill, several at a time, one kernel each; keep what is finished."""
 
-import contextlib
 import logging
 import os
 import platform
 import re
-import signal
 import sys
 import threading
 import time
@@ -13,16 +11,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import papermill
-import psutil
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from zmq import ZMQError
 
@@ -38,13 +30,13 @@ from poly.press.chapters import (
     what_failed,
     with_outputs,
 )
-from poly.press.execute import machine, progress, provenance, sockets, surroundings
+from poly.press.execute import engine, kernels, machine, progress, provenance, sockets, surroundings
 from poly.press.execute.cache_key import chapter_key, inputs, key_of
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
-# Where sweeps keep what they have run: of poly.sweep, which takes long to import.
+# Names the folder where sweeps store results. poly.sweep has this name too, but takes long to import.
 STORE = "POLY_STORE"
-# What is kept with the book and comes again to the last digit is recomputed where the book is checked.
+# Stored results that come out equal to the last digit: a check of the book recomputes them.
 EXACT_RECOMPUTED = {"POLY_RECOMPUTE": "flow-runs"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 LONGEST = 2000  # characters of a line, and lines, of an error that a terminal shows
@@ -52,7 +44,15 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Job(NamedTuple):
-    """A chapter to execute: where its executed copy goes, and the key to stamp on it."""
+    """A chapter to execute.
+
+    Attributes:
+        page: the chapter.
+        notebook: its source.
+        target: the file of its executed copy.
+        key: the key to stamp on that copy.
+        parameters: values for its parameters cell.
+    """
 
     page: Page
     notebook: NotebookNode
@@ -62,7 +62,15 @@ class Job(NamedTuple):
 
 
 class Result(NamedTuple):
-    """A chapter with its outputs; `cached` when they are from an earlier build."""
+    """A chapter with its outputs.
+
+    Attributes:
+        page: the chapter.
+        notebook: its source with the outputs.
+        key: the key of all that the outputs depend on.
+        seconds: how long the chapter ran.
+        cached: whether the outputs are from an earlier build.
+    """
 
     page: Page
     notebook: NotebookNode
@@ -71,96 +79,12 @@ class Result(NamedTuple):
     cached: bool
 
 
-class _Run(NamedTuple):
-    """What the executing threads share."""
-
-    root: Path
-    environment: dict[str, str]
-    stop: threading.Event
-    kernels: list[AsyncKernelManager]
-    sockets: str  # the folder of the kernels' sockets and connection files
-    named: bool  # whether it can hold sockets: found once, as two threads that try at once hinder each other
-
-
-class _StoppedError(Exception):
-    """Another chapter failed, or the reader pressed Ctrl-C."""
-
-
-class _WatchedEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
-    """papermill's own engine, with the kernel of this interpreter and a watch on the cells."""
-
-    @classmethod
-    def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, *, run: _Run, watch: progress.Watch, **_: Any
-    ) -> None:
-        start = nb_man.cell_start
-
-        def cell_start(cell: NotebookNode, cell_index: int | None = None, **kwargs: Any) -> None:
-            if run.stop.is_set():
-                raise _StoppedError
-            if cell.cell_type == "code" and cell.source.strip():
-                watch.cell, watch.source = watch.cell + 1, cell.source
-            start(cell, cell_index, **kwargs)
-
-        nb_man.cell_start = cell_start
-        watch.kernel = _kernel(run)
-        client = PapermillNotebookClient(nb_man, km=watch.kernel, timeout=None, kernel_name=kernel_name)
-        # What the kernel's process itself says, such as a crash in C, is kept apart from the progress lines.
-        with _kernel_log(run.root, watch.name).open("wb") as log:
-            client.execute(cwd=str(run.root / "book"), env=run.environment, stdout=log, stderr=log, cleanup_kc=True)
-        for cell in code_cells(nb_man.nb):
-            cell.outputs = whole_streams(cell.outputs)
-
-
-def whole_streams(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
-    """Put prints together, stdout before stderr beside it: they arrive in pieces that depend on timing.
-
-    What a carriage return overwrites is left out. nbclient does the same, in a time that grows with a line's square.
-    """
-    streams: dict[str, NotebookNode] = {}
-    merged = []
-    for output in outputs:
-        if output.output_type != "stream" or output.name not in streams:
-            merged.append(output)
-        if output.output_type == "stream":
-            if output.name in streams:
-                streams[output.name].text += output.text
-            streams.setdefault(output.name, output)
-    for output in streams.values():
-        lines = output.text.split("\n")
-        output.text = "\n".join(line[line.rfind("\r", 0, max(len(line) - 1, 0)) + 1 :] for line in lines)
-    names = [output.get("name") for output in merged]
-    for place in range(len(merged) - 1):
-        if names[place : place + 2] == ["stderr", "stdout"]:
-            merged[place : place + 2] = merged[place + 1], merged[place]
-            break
-    return merged
-
-
-papermill_engines.register("poly-press", _WatchedEngine)
-
-
-def _kernel(run: _Run) -> AsyncKernelManager:
-    """A kernel of this very interpreter: without folders to search, the one kernel left is the native one."""
-    name = f"{run.sockets}/{uuid4().hex[:8]}"
-    specs = KernelSpecManager(kernel_dirs=[])
-    kernel = AsyncKernelManager(
-        kernel_name="python3", kernel_spec_manager=specs, connection_file=f"{name}.json", shutdown_wait_time=2.0
-    )
-    if run.named:
-        # A port is found free before the kernel binds it: of two kernels that start at once, one may lose its own.
-        # A socket with a name of its own is nobody else's.
-        kernel.transport, kernel.ip = "ipc", name
-    run.kernels.append(kernel)
-    return kernel
-
-
-def _kernel_log(root: Path, name: str) -> Path:
-    return root / "_build" / "jupyter" / f"{name.replace('/', '-')}.log"
-
-
 def environment(root: Path, workers: int) -> dict[str, str]:
-    """The environment of a kernel: cores and memory shared, this root's `poly` first, nothing of the reader's own."""
+    """Choose a kernel's environment variables.
+
+    Kernels that run side by side share cores and memory. They import `poly` from this root, and read none of the
+    reader's own settings.
+    """
     cores = machine.cores()
     threads = dict.fromkeys(THREAD_VARIABLES, str(max(1, cores // workers)))
     processes = machine.fitting(cores, machine.PROCESS, machine.memory() / workers - machine.PROCESS)
@@ -177,12 +101,12 @@ def environment(root: Path, workers: int) -> dict[str, str]:
 
 
 def executed_path(root: Path, page: Page) -> Path:
-    """Where a chapter's executed copy is kept between builds."""
+    """Name the file that holds a chapter's executed copy between builds."""
     return root / "_build" / "executed" / f"{page.name}.ipynb"
 
 
 def up_to_date(root: Path, pages: Sequence[Page], workers: int | None = None) -> list[Result]:
-    """Every chapter with its outputs, executing those whose key changed."""
+    """Return every chapter with its outputs; execute those whose key has changed."""
     sources = {page: read_notebook(page.path) for page in pages}
     found = {page: inputs(root, source) for page, source in sources.items()}
     keys = {page: key_of(found[page]) for page in pages}
@@ -207,7 +131,7 @@ def up_to_date(root: Path, pages: Sequence[Page], workers: int | None = None) ->
 
 
 def stamp_of(path: Path) -> tuple[str, str] | None:
-    """The key and the Python version stamped on an executed notebook; None when there is no usable one."""
+    """Read the key and the Python version stamped on an executed notebook; None where there is no usable one."""
     try:
         stamp = read_notebook(path).metadata.get("poly", {})
     except (OSError, PressError):
@@ -218,11 +142,23 @@ def stamp_of(path: Path) -> tuple[str, str] | None:
 def execute(
     root: Path, jobs: Sequence[Job], workers: int | None = None, *, variables: Mapping[str, str] | None = None
 ) -> None:
-    """Execute the jobs side by side; the first that fails stops all, and what was finished stays."""
+    """Execute the jobs side by side, and store each chapter that is finished.
+
+    The first chapter that fails stops the others.
+
+    Args:
+        root: the folder of the book.
+        jobs: the chapters to execute.
+        workers: how many run at a time; None: as many as cores and memory allow.
+        variables: environment variables for the kernels, besides `environment`.
+
+    Raises:
+        PressError: a chapter failed, or its kernel died or did not start.
+    """
     if not jobs:
         return
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the press speaks for it
-    _forget_the_dead(root)
+    _remove_leftovers(root)
     for folder in {root / "_build" / "jupyter", *(job.target.parent for job in jobs)}:
         make_folder(folder)  # before minutes of work
     workers = min(workers or machine.fitting(machine.cores(), machine.KERNEL), len(jobs))
@@ -231,33 +167,48 @@ def execute(
     cells = [len(code_cells(job.notebook)) + bool(job.parameters) for job in jobs]
     watches = [progress.Watch(job.page.name, count) for job, count in zip(jobs, cells, strict=True)]
     with sockets.folder(root) as private, ThreadPoolExecutor(workers) as pool, progress.display(watches) as tick:
-        run = _Run(root, given, threading.Event(), [], private, sockets.holds_sockets(private))
+        run = engine.Run(root, given, threading.Event(), [], private, sockets.holds_sockets(private))
         running: set[Future[None]] = {
-            pool.submit(_one, job, watch, run) for job, watch in zip(jobs, watches, strict=True)
+            pool.submit(_execute_and_store, job, watch, run) for job, watch in zip(jobs, watches, strict=True)
         }
         try:
             while running:
                 done, running = wait(running, timeout=0.2, return_when=FIRST_EXCEPTION)
                 tick()
                 for watch in watches:
-                    watch.memory = max(watch.memory, _memory(watch.kernel))
+                    watch.memory = max(watch.memory, kernels.memory(watch.kernel))
                 for future in done:
                     future.result()
         except BaseException:
             run.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
-            _kill(run.kernels)
+            kernels.kill(run.kernels)
             raise
 
 
-def _one(job: Job, watch: progress.Watch, run: _Run) -> None:
+def _execute_and_store(job: Job, watch: progress.Watch, run: engine.Run) -> None:
     watch.started = time.monotonic()
+    done = _executed(job, watch, run)
+    check_outputs(watch.name, done)
+    # A source that changed while the chapter ran must not pass for executed.
+    unchanged = chapter_key(run.root, read_notebook(job.page.path), job.parameters) == job.key
+    del done.metadata["papermill"]["input_path"]  # papermill stores the whole source there
+    stamp = provenance.run(run.root, done, seconds=watch.seconds(), memory=watch.memory)
+    key = job.key if unchanged else "changed while it ran"
+    done.metadata["poly"] = {"key": key, "python": PYTHON, "provenance": stamp}
+    atomic_write(job.target, notebook_text(done))
+    watch.ended = time.monotonic()
+
+
+def _executed(job: Job, watch: progress.Watch, run: engine.Run) -> NotebookNode:
+    """Execute a chapter. What fails becomes a PressError that names the chapter, and the cell or the kernel's log."""
+    log = kernels.log_path(run.root, watch.name)
     try:
         done: NotebookNode = papermill.execute_notebook(
             job.notebook,
             None,
             parameters=dict(job.parameters),
-            engine_name="poly-press",
+            engine_name=engine.NAME,
             kernel_name="python3",
             language="python",
             progress_bar=False,
@@ -268,43 +219,20 @@ def _one(job: Job, watch: progress.Watch, run: _Run) -> None:
         text = "\n".join(error.traceback) or f"{error.ename}: {error.evalue}"
         raise PressError(_failure(watch, text)) from None
     except DeadKernelError:
-        log = _kernel_log(run.root, watch.name)
         text = f"Its kernel died: killed, or out of memory. What it said last is in {log}"
         raise PressError(_failure(watch, text)) from None
     except (RuntimeError, ZMQError) as error:
         if watch.kernel is not None:
             watch.kernel.context.destroy(linger=0)  # a socket that stays open keeps this process from ending
-        log = _kernel_log(run.root, watch.name)
         raise PressError(f"{watch.name}: its kernel did not start: {error}; what it said is in {log}") from None
     except OSError as error:
         place = what_failed(error, run.root / "_build" / "jupyter")
         raise PressError(f"{watch.name}: its kernel did not start: {place}") from None
-    check_outputs(watch.name, done)
-    # A source that changed while the chapter ran must not pass for executed.
-    unchanged = chapter_key(run.root, read_notebook(job.page.path), job.parameters) == job.key
-    del done.metadata["papermill"]["input_path"]  # papermill keeps the whole source there
-    stamp = provenance.run(run.root, done, seconds=watch.seconds(), memory=watch.memory)
-    key = job.key if unchanged else "changed while it ran"
-    done.metadata["poly"] = {"key": key, "python": PYTHON, "provenance": stamp}
-    atomic_write(job.target, notebook_text(done))
-    watch.ended = time.monotonic()
-
-
-def _memory(kernel: AsyncKernelManager | None) -> int:
-    """What a kernel and the processes that it has started hold now, in bytes; 0 where there is none."""
-    process = getattr(getattr(kernel, "provisioner", None), "process", None)
-    if process is None:
-        return 0
-    held = 0
-    with contextlib.suppress(psutil.Error):
-        own = psutil.Process(process.pid)
-        for each in [own, *own.children(recursive=True)]:
-            with contextlib.suppress(psutil.Error):
-                held += each.memory_info().rss
-    return held
+    return done
 
 
 def _failure(watch: progress.Watch, text: str) -> str:
+    """Name the cell that failed, with its source and its error; lines without end are cut."""
     if not sys.stderr.isatty():
         text = ANSI.sub("", text)
     text = "\n".join(line if len(line) <= LONGEST else f"{line[:LONGEST]}…" for line in text.splitlines()[-LONGEST:])
@@ -312,21 +240,8 @@ def _failure(watch: progress.Watch, text: str) -> str:
     return f"{watch.name} failed in code cell {watch.cell} of {watch.cells}:\n\n{indented}\n\n{text}"
 
 
-def _kill(kernels: Sequence[AsyncKernelManager]) -> None:
-    """End the kernels at once, with the processes that they started."""
-    for kernel in kernels:
-        process = getattr(kernel.provisioner, "process", None)
-        if process is None or process.poll() is not None:
-            continue
-        with contextlib.suppress(OSError):
-            if hasattr(os, "killpg"):
-                os.killpg(process.pid, signal.SIGKILL)  # each kernel leads a group of its own
-            else:
-                process.kill()
-
-
-def _forget_the_dead(root: Path) -> None:
+def _remove_leftovers(root: Path) -> None:
     """Remove what a killed build left: half-written copies, the sockets and connection files of its kernels."""
-    sockets.forget_the_dead(root)
+    sockets.remove_leftovers(root)
     for path in (root / "_build").glob("executed/**/*.tmp"):
         path.unlink(missing_ok=True)

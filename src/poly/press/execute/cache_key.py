@@ -1,4 +1,4 @@
-"""The key of a chapter: one hash over all that its outputs depend on.
+"""Compute the key of a chapter: one hash over all that its outputs depend on.
 
 Equal keys mean that nothing has to run again. Prose, comments and docstrings are not in it: they change no output. The
 Python version is not in it either, as no number depends on it; the build's cache asks for the same minor version.
@@ -29,12 +29,12 @@ def chapter_key(root: Path, notebook: NotebookNode, parameters: Mapping[str, Any
 
 
 def key_of(found: Mapping[str, str]) -> str:
-    """Hash inputs."""
+    """Hash the digests of a chapter's inputs."""
     return _hash(json.dumps(found, sort_keys=True))
 
 
 def inputs(root: Path, notebook: NotebookNode, parameters: Mapping[str, Any] | None = None) -> dict[str, str]:
-    """Return a digest of everything that the outputs of a chapter depend on, by its name.
+    """Digest everything that a chapter's outputs depend on, by its name.
 
     These are its code cells, given parameters, reached `poly` modules, data files, named claims, and requirements.txt.
     """
@@ -57,7 +57,7 @@ def inputs(root: Path, notebook: NotebookNode, parameters: Mapping[str, Any] | N
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """Say which inputs are others than they were."""
+    """Say which inputs have changed, as in "code cell 2 changed"."""
     names = [name for name in after if before.get(name) != after[name]]
     names += [name for name in before if name not in after]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
@@ -70,7 +70,7 @@ def _cell_hash(cell: NotebookNode) -> str:
 
 
 def reached_modules(src: Path, trees: Iterable[ast.Module]) -> list[Path]:
-    """The files of every module below `src` that the code imports, directly or not, at the top or inside functions.
+    """Find the files of every module below `src` that the code imports, directly or not, at the top or in functions.
 
     A folder's files that are not Python (a style sheet, say) count with the modules beside them.
     """
@@ -95,9 +95,9 @@ def _compiled(tree: ast.Module) -> types.CodeType:
 
 
 def data_files(book: Path, literals: Iterable[str]) -> list[Path]:
-    """The files below `book` that a string of the code names: by path, by folder, or by name when in `book/data`.
+    """Find the files below `book` that a string of the code names: by path, by folder, or by name when in `book/data`.
 
-    Pages do not count, nor where kept runs are from, nor claims.yml, of which only the named entries do.
+    Pages do not count, and neither do notes on where stored runs come from. Of claims.yml only named entries count.
     """
     by_name: dict[str, list[Path]] = {}
     for path in sorted((book / "data").rglob("*")):
@@ -119,7 +119,7 @@ def data_files(book: Path, literals: Iterable[str]) -> list[Path]:
 
 
 def read_claims(root: Path) -> dict[str, Any]:
-    """The entries of `book/claims.yml` by id; empty when the book has no claims."""
+    """Read the entries of `book/claims.yml` by id; none where the book has no claims."""
     path = root / "book" / "claims.yml"
     if not path.is_file():
         return {}

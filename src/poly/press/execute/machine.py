@@ -1,4 +1,4 @@
-"""What of the machine this process may use: processor cores and memory, as its containers and groups allow."""
+"""Measure the cores and the memory that this process may use, as its containers and control groups allow."""
 
 import os
 from collections.abc import Iterator
@@ -15,23 +15,29 @@ _OWN = Path("/proc/self/cgroup")
 
 
 def cores() -> int:
-    """The processor cores that this process may use: those it is bound to, fewer where its quota is smaller."""
+    """Count the cores that this process may use: those it is bound to, fewer where its quota is smaller."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([bound, *(int(quota) for quota in _quotas())]))
 
 
 def memory() -> float:
-    """The bytes that this process may still take: what the machine has left, less where its group is limited."""
+    """Measure the bytes that this process may still take: what is free, less where its group is limited."""
     return min([float(psutil.virtual_memory().available), *_left()])
 
 
 def fitting(wanted: int, each: float, held: float | None = None) -> int:
-    """How many of ``wanted`` processes fit into the memory (``held``, else what is left), at least one."""
+    """Count how many of ``wanted`` processes fit into memory, at least one.
+
+    Args:
+        wanted: the most that are of use.
+        each: the bytes that each takes.
+        held: the bytes for all of them; None: what is left.
+    """
     return max(1, min(wanted, int((memory() if held is None else held) / each)))
 
 
 def _quotas() -> Iterator[float]:
-    """The quota of every group around this process, in cores; version 1 writes −1 and version 2 "max" for none."""
+    """Yield the quota of every group around this process, in cores. None is −1 in version 1, "max" in version 2."""
     for group in _groups("cpu"):
         words = _words(group / "cpu.max") or _words(group / "cpu.cfs_quota_us") + _words(group / "cpu.cfs_period_us")
         if len(words) == 2 and words[0].isdecimal() and words[1].isdecimal() and int(words[1]):
@@ -39,7 +45,7 @@ def _quotas() -> Iterator[float]:
 
 
 def _left() -> Iterator[float]:
-    """What every group around this process may still take; pages of files that nobody uses are given up at need."""
+    """Yield the bytes that every group around this process may still take. The system frees unused pages of files."""
     for group in _groups("memory"):
         limit = _words(group / "memory.max") or _words(group / "memory.limit_in_bytes")
         used = _words(group / "memory.current") or _words(group / "memory.usage_in_bytes")
@@ -51,7 +57,7 @@ def _left() -> Iterator[float]:
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """The folders of this process' groups, from its own upward; a container may see its own as the uppermost."""
+    """Yield the folders of this process' groups, from its own upward. A container may see its own as the uppermost."""
     for line in _text(_OWN).splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):

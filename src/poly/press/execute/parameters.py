@@ -1,4 +1,4 @@
-"""A chapter's parameters: what its `parameters` cell defines, and values for them from the command line."""
+"""Read a chapter's parameters: what its `parameters` cell defines, and values from the command line."""
 
 import ast
 import contextlib
@@ -16,7 +16,13 @@ from poly.press.syntax import without_magics
 
 
 class Parameter(NamedTuple):
-    """A knob of a chapter: its name, its default as the source writes it, and as a value (None if not a literal)."""
+    """A parameter of a chapter.
+
+    Attributes:
+        name: its name.
+        text: its default, as the source writes it.
+        default: its default as a value; None where the source has no literal.
+    """
 
     name: str
     text: str
@@ -24,7 +30,11 @@ class Parameter(NamedTuple):
 
 
 def known_parameters(notebook: NotebookNode, chapter: str = "the chapter") -> dict[str, Parameter]:
-    """Every name that the cell tagged `parameters` assigns, with its default; one line where it is no Python."""
+    """Find every name that the cell tagged `parameters` assigns, with its default.
+
+    Raises:
+        PressError: the cell is no Python.
+    """
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     found = {}
     for statement in [node for cell in cells for node in _statements(cell.source, chapter)]:
@@ -59,7 +69,11 @@ def _literal(node: ast.expr) -> Any:
 
 
 def read_parameters(words: Iterable[str], known: dict[str, Parameter], chapter: str) -> dict[str, Any]:
-    """The values in words like 'n=64', each of the kind of its default; one line for what does not fit."""
+    """Read values from words like 'n=64', each of the kind of its default.
+
+    Raises:
+        PressError: a word that is no such value.
+    """
     values = {}
     for word in words:
         name, equals, text = word.partition("=")
@@ -98,7 +112,7 @@ _NUMBER = re.compile(
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML whose numbers are decimal: in its own rules 010 is 8, 1:30 is 90, and 2000-01-01 is no word."""
+    """Read all numbers as decimal: by YAML's own rules 010 is 8, 1:30 is 90, and 2000-01-01 is no word."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
         first: [(tag, form) for tag, form in rules if tag in _KEPT]
@@ -107,7 +121,11 @@ class _Loader(yaml.SafeLoader):
     yaml_constructors: ClassVar[dict[str | None, Any]] = {t: yaml.SafeLoader.yaml_constructors[t] for t in _KEPT}
 
     def number(self, node: yaml.ScalarNode) -> Decimal | float:
-        """A number as it is written; OverflowError where it is out of a float's range."""
+        """Read a number as it is written.
+
+        Raises:
+            OverflowError: it is out of a float's range.
+        """
         text = node.value.replace("_", "")
         if text[-1] in "fFnN":
             return float(text.replace(".", ""))
@@ -122,7 +140,7 @@ _Loader.add_constructor("!number", _Loader.number)
 
 
 def _fit(value: Any, default: Any) -> Any:
-    """`value` as the kind of `default`, or None when it is another kind."""
+    """Convert a value to the kind of the default; None where it is of another kind."""
     fitted = None
     match default, value:
         case (None, _) | (dict(), dict()):
@@ -145,7 +163,7 @@ def _fit(value: Any, default: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A value of which the default tells no kind, in Python's own numbers."""
+    """Convert a value to Python's own numbers, where the default tells no kind."""
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What the terminal shows while chapters run: live bars in a terminal, now and then a plain line elsewhere."""
+"""Show how far chapters are: live bars in a terminal, now and then a plain line elsewhere."""
 
 import sys
 import time
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbformat import NotebookNode
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -16,7 +17,7 @@ PLAIN_INTERVAL = 20.0
 
 @dataclass
 class Watch:
-    """Where one chapter is: the executing thread writes it, the display reads it."""
+    """The progress of one chapter: the executing thread writes it, the display reads it."""
 
     name: str
     cells: int
@@ -28,15 +29,20 @@ class Watch:
     memory: int = 0  # the most that the kernel has held, in bytes
     told: float = field(default=0.0, repr=False)  # when a plain line was last printed
 
+    def on_cell_start(self, cell: NotebookNode, cell_index: int) -> None:
+        """Note which code cell runs now. nbclient calls this before each cell, also before those that hold no code."""
+        if cell.cell_type == "code" and cell.source.strip():
+            self.cell, self.source = self.cell + 1, cell.source
+
     def seconds(self) -> float:
-        """How long the chapter has run."""
+        """Measure how long the chapter has run, or ran."""
         if self.started is None:
             return 0.0
         return (self.ended or time.monotonic()) - self.started
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: '4.2 s', '3 min 20 s', '10 h 05 min'."""
+    """Write seconds for people: '4.2 s', '3 min 20 s', '10 h 05 min'."""
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     if seconds < 3600:
@@ -45,7 +51,7 @@ def duration(seconds: float) -> str:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console; a file is no terminal, whatever FORCE_COLOR says: it would hold every state of a bar."""
+    """Make a console. A file is no terminal, whatever FORCE_COLOR says: it would hold every state of a bar."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, force_terminal=None if stream.isatty() else False)
 

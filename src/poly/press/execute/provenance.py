@@ -1,4 +1,4 @@
-"""Where numbers come from: commit, code, versions and machine, stamped on executed chapters and shown on every page."""
+"""Stamp chapters with where their numbers come from: commit, code, versions and machine; show it on every page."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ LIBRARIES = ("numpy", "scipy", "torch", "numba", "statsmodels", "matplotlib")
 
 
 def book(root: Path) -> Stamp:
-    """What the book as a whole was made from: commit, and hashes of the package and of its requirements."""
+    """Stamp the book as a whole: its commit, and hashes of the package and of its requirements."""
     return {
         "commit": _commit(root),
         "package": _package(root),
@@ -36,7 +36,7 @@ def book(root: Path) -> Stamp:
 
 
 def run(root: Path, notebook: NotebookNode, *, seconds: float, memory: int) -> Stamp:
-    """The stamp of an executed chapter; ``memory`` is the most that its kernel held, in bytes."""
+    """Stamp an executed chapter; ``memory`` is the most that its kernel held, in bytes."""
     return book(root) | {
         "seeds": {name: value for name, value in _parameters(notebook).items() if "seed" in name},
         "python": platform.python_version(),
@@ -52,7 +52,7 @@ def run(root: Path, notebook: NotebookNode, *, seconds: float, memory: int) -> S
 
 
 def processor() -> str:
-    """The processor's name as its maker writes it."""
+    """Find the processor's name, as its maker writes it."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -62,7 +62,7 @@ def processor() -> str:
 
 
 def foot(stamp: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """The foot of a page, as HTML: the stamp of its run, if it has one, and what the book was rendered from."""
+    """Write the foot of a page as HTML: the stamp of its run, if it has one, and what the book was rendered from."""
     rows = {}
     if stamp:
         rows = {
@@ -86,7 +86,7 @@ def foot(stamp: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def whole(root: Path, notebooks: Mapping[Page, NotebookNode]) -> str:
-    """``provenance.json``: the book's stamp, each chapter's, and SHA-256 of each figure's numbers as offered."""
+    """Write ``provenance.json``: the stamps of the book and of its chapters, and SHA-256 of each figure's numbers."""
     chapters = {}
     for page, notebook in notebooks.items():
         stamp = notebook.metadata.get("poly", {})
@@ -99,7 +99,7 @@ def whole(root: Path, notebooks: Mapping[Page, NotebookNode]) -> str:
 
 
 def figure_hash(figure: Mapping[str, Any]) -> str:
-    """SHA-256 of the archive that the page offers for download."""
+    """Hash the archive of a figure's numbers that the page offers for download: SHA-256."""
     return hashlib.sha256(figure_data.npz(figure_data.unpack(figure["data"]).series)).hexdigest()
 
 
@@ -115,9 +115,9 @@ def _version(name: str) -> str:
 
 
 def _commit(root: Path) -> str:
-    """The commit that holds the book, and whether files have changed since; else "unknown".
+    """Name the commit that holds the book, and whether files have changed since; "unknown" where there is none.
 
-    A book that was unpacked inside another repository is not in that one's commits, whatever its variables say.
+    A book that was unpacked inside another repository is not in that repository's commits.
     """
     try:
         at_its_top = git(root, "rev-parse", "--show-prefix") in (b"", b"\n")

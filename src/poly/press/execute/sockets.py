@@ -1,4 +1,4 @@
-"""The folder of the kernels' sockets and connection files: private, and outside the checkout.
+"""Make the folder of the kernels' sockets and connection files: private, and outside the checkout.
 
 A checkout may lie where every file belongs to everybody, as on Windows' disks below WSL and on network shares, and the
 folder for temporary files may be such a place or have a path that is too long for a socket's name.
@@ -53,7 +53,7 @@ def folder(root: Path) -> Iterator[str]:
 
 
 def holds_sockets(folder: str) -> bool:
-    """Whether a socket can have a name in this folder, eight letters and a number."""
+    """Tell whether a socket can have a name in this folder, of eight letters and a number."""
     if os.name != "posix":
         return False
     probe = Path(folder) / "12345678-90"
@@ -64,7 +64,7 @@ def holds_sockets(folder: str) -> bool:
     return False
 
 
-def forget_the_dead(root: Path) -> None:
+def remove_leftovers(root: Path) -> None:
     """Remove the folders that killed builds left."""
     for note in (root / "_build" / "jupyter").glob("sockets-*"):
         with contextlib.suppress(OSError, ValueError):
@@ -77,14 +77,14 @@ def forget_the_dead(root: Path) -> None:
 
 
 def _chosen() -> list[str]:
-    """The reader's folder for temporary files, if any can be written."""
+    """Find the reader's folder for temporary files, if any can be written."""
     with contextlib.suppress(OSError):
         return [tempfile.gettempdir()]
     return []
 
 
 def _is_private(folder: str) -> bool:
-    """Whether Jupyter would write a connection file here."""
+    """Tell whether Jupyter would write a connection file here."""
     probe = Path(folder) / "probe"
     try:
         with secure_write(str(probe)):

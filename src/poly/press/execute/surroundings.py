@@ -1,4 +1,4 @@
-"""What the reader's own set-up must not decide: warnings that end a build, colors in logs, a home that is not there."""
+"""Undo settings of the reader that would end a build or change its outputs: warnings, colors, a missing home."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import sys
 import warnings
 from pathlib import Path
 
-# Taken out of what the book's processes see: outputs would hold colors, and a package's warning would end them.
+# Variables that the book's processes do not see: outputs would hold colors, and a package's warning would end them.
 FOREIGN = (
     *("PYTHONWARNINGS", "PYTHON_COLORS", "PY_COLORS"),
     *("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"),
@@ -14,7 +14,7 @@ FOREIGN = (
 
 
 def forget_warnings() -> None:
-    """Take back what PYTHONWARNINGS and -W asked for: both are for the reader's own code, not for the packages here."""
+    """Undo what PYTHONWARNINGS and -W asked for: both are for the reader's own code, not for the packages here."""
     if os.environ.pop("PYTHONWARNINGS", None) is None and not sys.warnoptions:
         return
     sys.warnoptions.clear()  # processes that this one starts would get them
@@ -24,11 +24,11 @@ def forget_warnings() -> None:
 
 
 def provide_home(root: Path) -> None:
-    """Give packages a home in `_build` where the reader has none to write to, as a container's unnamed user."""
+    """Give packages a home in `_build` where the reader has none to write to, as in a container without users."""
     home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path.home raises where there is none
     if home.is_absolute() and os.access(home, os.W_OK):
         return
     folder = root / "_build" / "home"
-    with contextlib.suppress(OSError):  # who writes into _build says what is wrong with it
+    with contextlib.suppress(OSError):  # what writes into _build later says what is wrong with it
         folder.mkdir(parents=True, exist_ok=True)
     os.environ["HOME"] = str(folder)

@@ -1,4 +1,4 @@
-"""Ways to execute a chapter: numbers of threads, instruction sets, hash seeds, and starts moved in their last digit."""
+"""List ways to execute a chapter: threads, instruction sets, hash seeds, starts moved in their last digit."""
 
 import platform
 import random
@@ -35,29 +35,35 @@ _X86 = ("x86_64", "AMD64")
 
 
 class Variant(NamedTuple):
-    """How a chapter is executed; ``perturbed`` is the seed with which starts are moved, if they are."""
+    """One way to execute a chapter.
+
+    Attributes:
+        threads: the number of threads.
+        instructions: the name of an instruction set.
+        perturbed: the seed with which starts are moved in their last digit; None: they are not.
+    """
 
     threads: int
     instructions: str
     perturbed: int | None = None
 
     def variables(self) -> dict[str, str]:
-        """The environment that makes it so, with a hash seed of its own."""
+        """Choose the environment variables of this way, with a new hash seed."""
         threads = dict.fromkeys(execute.THREAD_VARIABLES, str(self.threads))
         moved = {} if self.perturbed is None else {perturb.VARIABLE: str(self.perturbed)}
         return threads | INSTRUCTIONS[self.instructions] | moved | {"PYTHONHASHSEED": str(random.randrange(2**32))}
 
     def folder(self) -> str:
-        """A name for a folder."""
+        """Name a folder for results of this way."""
         return "-".join(str(part) for part in self if part is not None)
 
     def __str__(self) -> str:
         moved = "" if self.perturbed is None else f", perturbed with seed {self.perturbed}"
-        return f"{self.threads} thread{'s'[: self.threads > 1]}, {self.instructions}{moved}"
+        return f"{self.threads} {'thread' if self.threads == 1 else 'threads'}, {self.instructions}{moved}"
 
 
 def variants() -> list[Variant]:
-    """All that this processor has; other processors than x86 have no names for instruction sets here."""
+    """List all ways that this processor has. Only x86 has names for instruction sets here."""
     import torch  # noqa: PLC0415  # slow to import, and the commands that render import this module
 
     sets = list(INSTRUCTIONS) if platform.machine() in _X86 else ["native"]

@@ -1,0 +1,53 @@
+"""Write numbers, measurements and predictions as readers see them on cards, in tables and in messages."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from poly.press.claims.entries import Claim, Prediction
+
+# Beyond so many decimals a number is easier read as "0" or as a power of ten.
+_MOST_DIGITS = 4
+_RANGE = re.compile(r"\d to \d|\bbelow\b|\bor more\b|\bat most\b")
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: float, digits: int) -> str:
+    """Write a number with so many decimals, and with a true minus.
+
+    >>> number(-0.5, 2)
+    '−0.50'
+    """
+    if digits > _MOST_DIGITS and value == 0:
+        return f"0 (to {digits} decimals)"
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def measurement(record: Mapping[str, Any], digits: int) -> str:
+    """Write a record's measurement with its interval, as in "1.23 (95 % interval 1.10 to 1.38)"."""
+    measured = number(record["measured"], digits)
+    if record["low"] == record["high"]:
+        return measured
+    ends = f"{number(record['low'], digits)} to {number(record['high'], digits)}"
+    return f"{measured} ({record.get('interval', 'interval')} {ends})"
+
+
+def predicted(prediction: Prediction) -> str:
+    """Write a prediction in its words, with its tolerance where the words are not a range already."""
+    if _RANGE.search(prediction.says):
+        return prediction.says
+    return f"{prediction.says} (tolerance ±{_tolerance(prediction.tolerance)})"
+
+
+def predicted_or_else(claim: Claim) -> str:
+    """Write a claim's prediction, and its alternative if it has one."""
+    first = predicted(claim.prediction)
+    return f"{first}, or else {predicted(claim.alternative)}" if claim.alternative else first
+
+
+def _tolerance(value: float) -> str:
+    exponent = math.floor(math.log10(value))
+    if exponent < -_MOST_DIGITS:
+        return f"{value / 10**exponent:g} · 10{str(exponent).translate(_SUPERSCRIPT)}".removeprefix("1 · ")
+    return f"{value:g}"
