@@ -15,7 +15,7 @@ TYPED = [
     f"poly.{name}"
     for name in ("checks", "expected_loss", "flow", "inference", "metrics", "model", "noise", "theory", "training")
 ]
-COMPILED = {f"poly.flow.{name}" for name in ("dense", "interference", "rkc", "sparse", "stopping")}
+COMPILED = {f"poly.flow.{name}" for name in ("dense", "interference", "rkc", "signs", "sparse", "stopping")}
 COMPILED |= {"poly.expected_loss.kernels", "poly.training.kernels"}
 
 

@@ -182,7 +182,7 @@ def test_killed_at_any_moment_a_sweep_goes_on_to_the_same_result(tmp_path: Path)
         while process.poll() is None and len(list(store.glob("*.json"))) < cells:
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.wait()  # its workers hold the pipes until they see that it is gone
         time.sleep(0.3)
     done = len(list(store.glob("*.json")))
     assert 15 <= done < 24
