@@ -113,7 +113,7 @@ def test_chapters_find_what_they_ask_for(no_runs: None) -> None:
         "wide-finer": (wide | {"apart": [False], "finer": [4]}, four["networks_finer"], changed),
         "wide-apart": (wide | {"apart": [True], "finer": [1]}, four["networks_apart"], changed),
         "phases": (
-            {"n": [four["n_wide"]], "m": four["m_wide"][:-1], "l1": adamw_archive.PRESSURES},
+            {"n": [four["n_wide"]], "m": four["m_wide"][:-1], "l1": adamw_archive.L1S_PHASES},
             four["networks_phases"],
             (),
         ),

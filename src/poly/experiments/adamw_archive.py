@@ -26,7 +26,7 @@ SETTINGS = ((256, 1e-3), (256, 1e-2), (256, 1e-1), *((m, 1e-3) for m in WIDTHS[1
 # The heat map of figure 4 is at this width; the mean over networks is kept.
 HEAT_MAP = 4096
 # As literals: a power's last bit may hang on the processor, and then nothing kept would fit.
-PRESSURES = [float(f"{digit}e{exponent}") for exponent in range(-5, 0) for digit in (1, 2, 5)] + [1.0]
+L1S_PHASES = [float(f"{digit}e{exponent}") for exponent in range(-5, 0) for digit in (1, 2, 5)] + [1.0]
 # Each with its run, grid, networks, and what is paired. Who asks for them uses the same words.
 _WIDE: dict[str, Sequence[Any]] = {"n": [32], "m": [4096], "l1": [0.032]}
 _CHANGED = ("l1", "isolated", "step_refinement")
@@ -36,7 +36,7 @@ VARIANTS: dict[str, tuple[Callable[..., Any], dict[str, Sequence[Any]], int, tup
     "wide-apart": (adamw_variants.variant, _WIDE | {"isolated": [True], "step_refinement": [1]}, 64, _CHANGED),
     "phases": (
         adamw_variants.phases,
-        {"n": [16], "m": [256, 1024, 4096], "l1": PRESSURES},
+        {"n": [16], "m": [256, 1024, 4096], "l1": L1S_PHASES},
         2,
         (),
     ),
