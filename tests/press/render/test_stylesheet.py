@@ -6,7 +6,7 @@ from pathlib import Path
 from fontTools.ttLib import TTFont
 
 from poly.press.render import postprocess, stylesheet
-from press.render.tiny_page import PAGE
+from press.render.tiny_page import EQUATION, PAGE, mathml
 
 
 def test_one_style_sheet_holds_what_some_page_can_use(rendered: Path) -> None:
@@ -43,7 +43,7 @@ def test_the_icon_font_holds_the_icons_in_use_under_no_name_of_its_own(rendered:
 
 def test_the_font_of_equations_holds_the_signs_in_use_with_their_sizes(rendered: Path) -> None:
     equation = "\\theta \\mathbb E \\sum x \\sqrt 2 \\bigl( h"
-    (rendered / "page.html").write_text(PAGE.replace("a &lt; b_i", equation), encoding="utf-8")
+    (rendered / "page.html").write_text(PAGE.replace(EQUATION, mathml(equation)), encoding="utf-8")
     postprocess.postprocess(rendered)
     with TTFont(rendered / "_static" / "equations" / "stix-two-math.woff") as font:
         held = set(map(chr, font.getBestCmap()))

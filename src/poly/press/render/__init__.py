@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from nbformat import NotebookNode, from_dict
 
-from poly.press import addresses, claims, record, sources
+from poly.press import addresses, claims, record, sources, typeset
 from poly.press.chapters import (
     KERNELSPEC,
     Page,
@@ -37,7 +38,7 @@ from poly.press.chapters import (
 from poly.press.claims import ledger
 from poly.press.execute import provenance, surroundings
 from poly.press.figures import figure_data, levels, sliders
-from poly.press.render import chapter_page, launch_buttons, postprocess, rounding_tables, run_time, stylesheet
+from poly.press.render import chapter_page, launch_buttons, postprocess, rounding_tables, run_time
 
 NUMBERS = "numbers"  # the folder of the figures' downloads, beside the staged chapters
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -162,11 +163,9 @@ def _lay_out(
     for name in ("_config.yml", "_toc.yml", "references.bib"):
         if (root / name).is_file():
             shutil.copyfile(root / name, stage / name)
-    if url is not None:
-        config = stage / "_config.yml"
-        config.write_text(
-            launch_buttons.configured(config.read_text(encoding="utf-8"), url), encoding="utf-8", newline="\n"
-        )
+    config = stage / "_config.yml"
+    text = config.read_text(encoding="utf-8") if config.is_file() else ""
+    config.write_text(_with_typeset(launch_buttons.configured(text, url)), encoding="utf-8", newline="\n")
     now = provenance.book(root)
     words = root / "book" / "glossary.md"
     meanings = chapter_page.glossary(read_text(words)) if words.is_file() else {}
@@ -188,6 +187,16 @@ def _lay_out(
             target.parent.mkdir(parents=True, exist_ok=True)
             target.with_suffix(".csv").write_text(figure_data.csv(series), encoding="utf-8", newline="\n")
             target.with_suffix(".npz").write_bytes(figure_data.npz(series))
+
+
+def _with_typeset(config: str) -> str:
+    """Add the press's extension of Sphinx to the settings of jupyter-book."""
+    settings = yaml.safe_load(config) or {}
+    sphinx = settings["sphinx"] = {**(settings.get("sphinx") or {})}
+    own = sphinx["config"] = {**(sphinx.get("config") or {})}
+    where, name = (own, "extensions") if "extensions" in own else (sphinx, "extra_extensions")
+    where[name] = [*(where.get(name) or []), typeset.__name__]
+    return str(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False))
 
 
 def _fill(page: Path, tables: Mapping[str, str]) -> None:
@@ -317,7 +326,7 @@ def _alt(cell: NotebookNode) -> object:
 def _stamp(root: Path, stage: Path, strict: bool) -> str:
     """A hash over all that the rendered book depends on: what is staged, the tools and the press."""
     staged = [path for path in sorted(stage.rglob("*")) if path.is_file()]
-    press = [*sorted(PRESS.rglob("*.py")), *sorted(stylesheet.TYPESET.iterdir())]
+    press = [*sorted(PRESS.rglob("*.py")), *(path for path in sorted(typeset.FOLDER.iterdir()) if path.is_file())]
     requirements = [root / "requirements.txt"] if (root / "requirements.txt").is_file() else []
     whole = hashlib.sha256(f"{sys.version_info[:2]} {strict}".encode())
     for path in [*staged, *press, *requirements]:
@@ -331,7 +340,7 @@ def single_page(out: Path) -> Path:
     made = _jupyter_book(out / "stage", out, strict=True, builder="singlehtml")
     page = made / "whole.html"  # the builder leaves it in book/, with addresses for where it stands now
     (made / "book" / "index.html").rename(page)
-    postprocess.set_alone(page)
+    postprocess.lighten_single_page(page)
     made.rename(emptied(out / "single"))
     return out / "single" / page.name
 

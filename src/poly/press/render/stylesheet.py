@@ -12,9 +12,10 @@ import tinycss2
 from fontTools import subset
 from fontTools.ttLib import TTFont
 
+from poly.press import typeset
+
 NAME, ICONS = "style.css", "icons.woff"  # in _static
 KEPT = {"class", "id", "show"}  # book.js opens menus by the last
-TYPESET = Path(__file__).parent / "typeset"  # what sets equations, with its font
 EQUATIONS, FONT = "equations", "stix-two-math.woff"
 ITALICS = {"ℎ"} | {s for s in map(chr, range(0x1D434, 0x1D7CC)) if "MATHEMATICAL ITALIC" in unicodedata.name(s, "")}
 SOLID = Path("vendor") / "fontawesome" / "webfonts" / "fa-solid-900.ttf"
@@ -50,15 +51,15 @@ def equations(static: Path, pages: Iterable[str], address: str) -> str:
         return ""
     folder = static / EQUATIONS
     folder.mkdir(exist_ok=True)
-    for terms in TYPESET.glob("*.LICENSE.txt"):
+    for terms in typeset.FOLDER.glob("*.LICENSE.txt"):
         shutil.copy(terms, folder)
     letters = set(html.unescape(re.sub(r"<[^>]*>", "", text))) | {"√"}  # an element of its own, without a letter
     plain = {unicodedata.normalize("NFKC", letter) for letter in letters}
     # A browser shows a variable's letter as its italic, which is another sign of the font.
     letters |= {sign for sign in ITALICS if unicodedata.normalize("NFKC", sign) in plain}
-    _cut(TYPESET / FONT, folder / FONT, letters)
+    _cut(typeset.FOLDER / FONT, folder / FONT, letters)
     words = set(re.findall(r"[\w-]+", re.sub(r">[^<]*<", "> <", text)))
-    rules = _used(_rules(TYPESET / "temml.css"), words | {"math", "mfrac", "msqrt", "mover", "body"})
+    rules = _used(_rules(typeset.FOLDER / "temml.css"), words | {"math", "mfrac", "msqrt", "mover", "body"})
     return f"@font-face{{font-family:STIX2;src:url({address}{EQUATIONS}/{FONT})}}\n{''.join(rules)}"
 
 
