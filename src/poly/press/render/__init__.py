@@ -326,7 +326,7 @@ def _alt(cell: NotebookNode) -> object:
 def _stamp(root: Path, stage: Path, strict: bool) -> str:
     """A hash over all that the rendered book depends on: what is staged, the tools and the press."""
     staged = [path for path in sorted(stage.rglob("*")) if path.is_file()]
-    press = [*sorted(PRESS.rglob("*.py")), *(path for path in sorted(typeset.FOLDER.iterdir()) if path.is_file())]
+    press = [path for path in sorted(PRESS.rglob("*")) if path.is_file() and path.suffix != ".pyc"]
     requirements = [root / "requirements.txt"] if (root / "requirements.txt").is_file() else []
     whole = hashlib.sha256(f"{sys.version_info[:2]} {strict}".encode())
     for path in [*staged, *press, *requirements]:

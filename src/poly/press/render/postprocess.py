@@ -68,13 +68,11 @@ def postprocess(book: Path) -> None:
         _hide_icons(page)
         for viewport in page.select('head meta[name="viewport"]')[1:]:  # docutils and the theme say it again
             viewport.decompose()
-    texts = {path: page.decode(formatter=UNSORTED) for path, page in pages.items()}
     scripts = [path.read_text(encoding="utf-8") for path in static.rglob("*.js") if path.name not in {*GONE, THEME}]
     theme = [name for name in sheets if name != OWN]
-    own = (static / OWN).read_text(encoding="utf-8") if OWN in sheets else ""
-    stylesheet.one_sheet(static, theme, own, list(texts.values()), scripts)
-    for path, text in texts.items():
-        path.write_text(text, encoding="utf-8", newline="\n")
+    stylesheet.one_sheet(static, theme, [OWN] if OWN in sheets else [], list(pages.values()), scripts)
+    for path, page in pages.items():
+        path.write_text(page.decode(formatter=UNSORTED), encoding="utf-8", newline="\n")
     _clear(static, sheets)
     _licenses(static / "licenses")
 
@@ -83,7 +81,7 @@ def lighten_single_page(path: Path) -> None:
     """Lighten a page that is the whole book, for print: the style of its equations stands in its head."""
     page, static = parsed(path), path.parent / "_static"
     style = page.new_tag("style")
-    style.string = stylesheet.equations(static, [page.decode(formatter=UNSORTED)], "_static/")
+    style.string = stylesheet.equations(static, [page], "_static/")
     (page.head or page).append(style)
     _defer_scripts(page, path.name, static)
     path.write_text(page.decode(formatter=UNSORTED), encoding="utf-8", newline="\n")

