@@ -24,6 +24,9 @@ export interface Job {
   variables?: string[];
 }
 
+// What asks for nothing but a state, such as the ring around what has the focus, applies to every page.
+const PSEUDO = /^:/;
+
 /** Each job's style sheet; `texts` holds the style sheets by their names, with those that they import. */
 export async function purge(texts: Record<string, string>, jobs: Job[]): Promise<string[]> {
   const made: string[] = [];
@@ -56,7 +59,7 @@ async function used(root: Root, job: Job, names: Names): Promise<string> {
     css: [{ raw: root.toString() }],
     extractors: [{ extractor: () => pages, extensions: ["names"] }],
     dynamicAttributes: attributes, // scripts change their values
-    safelist: { standard: job.kept ?? [], variables: job.variables ?? [] },
+    safelist: { standard: [PSEUDO, ...(job.kept ?? [])], variables: job.variables ?? [] },
     variables: job.variables !== undefined,
   });
   return result.css;

@@ -21,10 +21,13 @@ def test_one_style_sheet_holds_what_some_page_can_use(rendered: Path) -> None:
         "@keyframes spin",
         ".used-later{top:0;& b{top:1px}}",
         "/*! keep me",
+        ":focus-visible{top:2px}",
+        "a[aria-current=true]{top:4px}",
+        ".show{top:5px}",
     ]
     for rule in kept:
         assert rule in css, rule
-    for gone in ("blue", "--idle", "--chain", "[data-gone]", "tt{", "So{"):
+    for gone in ("blue", "--idle", "--chain", "[data-gone]", "tt{", "So{", ":hover"):
         assert gone not in css, gone
     assert "@media screen" not in css
     assert "/* first" not in css

@@ -38,6 +38,7 @@ SHEET = """/* first */ /*! keep me */ @import "basic.css";
 @font-face { font-family: "Font Awesome 6 Free"; src: url(x.woff2) }
 [href] { --asked: 1; --idle: 2; --chain: var(--idle); top: var(--asked) }
 .used[open] { top: 1px } [data-gone], tt, So { top: 0 }
+:focus-visible { top: 2px } .unused:hover { top: 3px } a[aria-current=true] { top: 4px } .show { top: 5px }
 .used:before { content: "\\f0c9" } @keyframes spin { from { top: 0 } }"""
 
 

@@ -17,7 +17,8 @@ from poly.press.chapters import PressError
 from poly.press.typeset import node
 
 NAME, ICONS = "style.css", "icons.woff"  # in _static
-SCRIPTED = ("show",)  # book.js opens menus by this class
+# What scripts add to pages: book.js the class of an open menu, the theme the attribute of the heading in view.
+SCRIPTED = ("show", "aria-current")
 EQUATIONS, FONT = "equations", "stix-two-math.woff"
 ITALICS = {"ℎ"} | {s for s in map(chr, range(0x1D434, 0x1D7CC)) if "MATHEMATICAL ITALIC" in unicodedata.name(s, "")}
 SOLID = Path("vendor") / "fontawesome" / "webfonts" / "fa-solid-900.ttf"
