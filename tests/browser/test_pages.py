@@ -234,7 +234,9 @@ def test_in_the_text_only_what_scrolls_is_a_tab_stop(book: Book) -> None:
         tab.goto(f"{book.address}book/02-three-forces.html", wait_until="load")
         tab.evaluate(TWO_FRAMES)
         assert tab.locator(".bd-article pre").count() > 10
-        assert not tab.locator(".bd-article [tabindex]").evaluate_all(f"{idle}.map(node => node.outerHTML.slice(0, 90))")
+        assert not tab.locator(".bd-article [tabindex]").evaluate_all(
+            f"{idle}.map(node => node.outerHTML.slice(0, 90))"
+        )
 
 
 def test_axe_finds_nothing_against_wcag(light: dict[str, Visit], dark: dict[str, Visit]) -> None:
