@@ -5,7 +5,7 @@ when the book is rendered, so it is done here, once.
 """
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -52,29 +52,45 @@ UNSORTED = Unsorted(EntitySubstitution.substitute_xml)
 
 def postprocess(book: Path) -> None:
     """Lighten all pages of the rendered book in place."""
-    pages = {path: parsed(path) for path in page_files(book)}
-    static = book / "_static"
-    pictures = _shrink_pictures(book)
-    sheets = list(dict.fromkeys(name for page in pages.values() for _, _, name in _style_sheets(page)))
-    for path, page in pages.items():
-        for table in page.select('table.dataframe[border="1"]'):
-            _mark_heads(table)
-        for picture in page.select('img[src$=".png"]'):
-            _use_small_picture(picture, pictures)
-        for link in page.select('a[href*="_images/"][href$=".png"]'):  # a figure links to itself at full size
-            link["href"] = str(link["href"]).removesuffix(".png") + ".webp"
-        _use_one_style_sheet(page)
-        _defer_scripts(page, path.name, static)
-        _hide_icons(page)
-        for viewport in page.select('head meta[name="viewport"]')[1:]:  # docutils and the theme say it again
-            viewport.decompose()
+    pictures = sorted((book / "_images").glob("*.png"))
+    sizes = {path.name: _size(path) for path in pictures}
+    with ThreadPoolExecutor() as pool:
+        shrunk = [pool.submit(_shrink, path) for path in pictures]  # these take longest: the pages are done meanwhile
+        pages = {path: parsed(path) for path in page_files(book)}
+        sheets = list(dict.fromkeys(name for page in pages.values() for _, _, name in _style_sheets(page)))
+        for path, page in pages.items():
+            _lighten(page, path.name, book / "_static", sizes)
+        _style(book / "_static", sheets, list(pages.values()))
+        for path, page in pages.items():
+            path.write_text(page.decode(formatter=UNSORTED), encoding="utf-8", newline="\n")
+    for each in shrunk:
+        each.result()
+    _clear(book / "_static", sheets)
+    _licenses(book / "_static" / "licenses")
+
+
+def _lighten(page: BeautifulSoup, name: str, static: Path, sizes: Mapping[str, tuple[int, int]]) -> None:
+    """Change the tags of a page; `sizes` are those of the book's pictures, by name."""
+    for table in page.find_all("table", class_="dataframe", border="1"):
+        _mark_heads(table)
+    for picture in page.find_all("img", src=True):
+        _use_small_picture(picture, sizes)
+    for link in page.find_all("a", href=True):  # a figure links to itself at full size
+        path = PurePosixPath(str(link["href"]))
+        if path.name in sizes and path.parent.name == "_images":
+            link["href"] = str(path.with_suffix(".webp"))
+    _use_one_style_sheet(page)
+    _defer_scripts(page, name, static)
+    _hide_icons(page)
+    for viewport in page.find_all("meta", attrs={"name": "viewport"})[1:]:  # docutils and the theme say it again
+        viewport.decompose()
+
+
+def _style(static: Path, sheets: Sequence[str], pages: Sequence[BeautifulSoup]) -> None:
+    """Make one style sheet of those that the pages asked for."""
     scripts = [path.read_text(encoding="utf-8") for path in static.rglob("*.js") if path.name not in {*GONE, THEME}]
-    theme = [name for name in sheets if name != OWN]
-    stylesheet.one_sheet(static, theme, [OWN] if OWN in sheets else [], list(pages.values()), scripts)
-    for path, page in pages.items():
-        path.write_text(page.decode(formatter=UNSORTED), encoding="utf-8", newline="\n")
-    _clear(static, sheets)
-    _licenses(static / "licenses")
+    theme, own = [name for name in sheets if name != OWN], [name for name in sheets if name == OWN]
+    stylesheet.one_sheet(static, theme, own, pages, scripts)
 
 
 def lighten_single_page(path: Path) -> None:
@@ -99,10 +115,10 @@ def page_files(book: Path) -> list[Path]:
 
 def _defer_scripts(page: BeautifulSoup, name: str, static: Path) -> None:
     """Run scripts after the page is there, and leave out those that it has no use for."""
-    for link in page.select('link[rel="preload"][as="script"]'):
+    for link in page.find_all("link", attrs={"rel": "preload", "as": "script"}):
         link.decompose()
     needed = name == "search.html"
-    for script in page.select("script[src]"):
+    for script in page.find_all("script", src=True):
         source = PurePosixPath(urlsplit(str(script["src"])).path).name
         if source in GONE or (source in SEARCH_ONLY and not needed):
             script.decompose()
@@ -117,30 +133,29 @@ def _defer_scripts(page: BeautifulSoup, name: str, static: Path) -> None:
 
 def _hide_icons(page: BeautifulSoup) -> None:
     """Hide icons from screen readers, which would spell out the letter that stands for one; its button has a name."""
-    for icon in page.select(':is(i, span):is([class^="fa-"], [class*=" fa-"]):not([aria-hidden])'):
-        icon["aria-hidden"] = "true"
+    for icon in page.find_all(["i", "span"], class_=True):
+        if any(name.startswith("fa-") for name in str(icon["class"]).split()) and "aria-hidden" not in icon.attrs:
+            icon["aria-hidden"] = "true"
 
 
-def _shrink_pictures(book: Path) -> dict[str, tuple[int, int]]:
-    """Write every figure again, in a format a third as large and as exact; return the sizes by name."""
+def _size(picture: Path) -> tuple[int, int]:
+    with Image.open(picture) as image:
+        return image.size
 
-    def shrink(path: Path) -> tuple[str, tuple[int, int]]:
-        with Image.open(path) as image:
-            opaque = image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255)
-            (image.convert("RGB") if opaque else image).save(path.with_suffix(".webp"), lossless=True, method=4)
-            size = image.size
-        path.unlink()
-        return path.name, size
 
-    with ThreadPoolExecutor() as pool:
-        return dict(pool.map(shrink, sorted((book / "_images").glob("*.png"))))
+def _shrink(picture: Path) -> None:
+    """Write a figure again, in a format a third as large and as exact."""
+    with Image.open(picture) as image:
+        opaque = image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255)
+        (image.convert("RGB") if opaque else image).save(picture.with_suffix(".webp"), lossless=True, method=4)
+    picture.unlink()
 
 
 def _use_small_picture(picture: Tag, sizes: Mapping[str, tuple[int, int]]) -> None:
     """Let a picture load when it comes near, and keep its place free until then."""
     address = urlsplit(str(picture["src"]))
     path = PurePosixPath(address.path)
-    if address.scheme or path.parent.name != "_images":
+    if address.scheme or path.parent.name != "_images" or path.suffix != ".png":
         return
     if path.name not in sizes:
         raise PressError(f"{path.name}: a page shows it, but the book has no such figure")
@@ -172,7 +187,7 @@ def _join_heads(table: Tag) -> None:
 def _style_sheets(page: BeautifulSoup) -> list[tuple[Tag, str, str]]:
     """List the links to the theme's style sheets, each with the address of their folder and the name in it."""
     found = []
-    for link in page.select('link[rel="stylesheet"][href]'):
+    for link in page.find_all("link", rel="stylesheet", href=True):
         before, folder, name = urlsplit(str(link["href"])).path.partition("_static/")
         if folder and name.endswith(".css") and not name.startswith("playground/"):
             found.append((link, before + folder, name))
@@ -185,7 +200,7 @@ def _use_one_style_sheet(page: BeautifulSoup) -> None:
     if not sheets:
         return
     first, static, _ = sheets[0]
-    if page.select_one("math"):
+    if page.find("math"):
         ahead = page.new_tag("script")
         ahead.string = AHEAD % f"{static}{stylesheet.EQUATIONS}/{stylesheet.FONT}"
         first.insert_before(ahead)

@@ -36,8 +36,8 @@ def one_sheet(
     pages has, and no word of the scripts that may change them; a custom property, when no value asks for it.
     """
     texts = {path.relative_to(static).as_posix(): path.read_text(encoding="utf-8") for path in static.rglob("*.css")}
-    styles = [str(tag["style"]) for page in pages for tag in page.select("[style]")]
-    styles += [tag.get_text() for page in pages for tag in page.select("style")]
+    styles = [str(tag["style"]) for page in pages for tag in page.find_all(style=True)]
+    styles += [tag.get_text() for page in pages for tag in page.find_all("style")]
     ours = equations(static, pages, "")
     book = {"sheets": list(own)}
     theme = {
