@@ -37,7 +37,7 @@ def titles(outline: Any, depth: int = 2) -> list[str]:
 
 def test_the_pdf_holds_the_whole_book(out: Path) -> None:
     # Playwright runs once in a thread, and the fixture has it: print from another process.
-    command = f"from pathlib import Path; from poly.press import paper; print(export.pdf(Path({str(out)!r})))"
+    command = f"from pathlib import Path; from poly.press import export; print(export.pdf(Path({str(out)!r})))"
     done = subprocess.run([sys.executable, "-c", command], check=False, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     reader = PdfReader(done.stdout.strip().splitlines()[-1])

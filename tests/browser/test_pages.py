@@ -227,6 +227,18 @@ def test_a_page_weighs_little_and_nothing_but_its_style_holds_it_up(book: Book) 
             tab.close()
 
 
+def test_in_the_text_only_what_scrolls_is_a_tab_stop(book: Book) -> None:
+    idle = "nodes => nodes.filter(node => node.tabIndex < 0 || node.scrollWidth <= node.clientWidth)"
+    with book.browser.new_context(viewport={"width": 390, "height": 844}) as context:
+        tab = context.new_page()
+        tab.goto(f"{book.address}book/02-three-forces.html", wait_until="load")
+        tab.evaluate(TWO_FRAMES)
+        assert tab.locator(".bd-article pre").count() > 10
+        assert not tab.locator(".bd-article [tabindex]").evaluate_all(
+            f"{idle}.map(node => node.outerHTML.slice(0, 90))"
+        )
+
+
 def test_axe_finds_nothing_against_wcag(light: dict[str, Visit], dark: dict[str, Visit]) -> None:
     assert_none(named(light, "violations") + named(dark, "violations"))
 

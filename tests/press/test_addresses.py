@@ -8,7 +8,7 @@ import pytest
 
 from poly.press import addresses, chapters, render
 from poly.press.chapters import PressError
-from poly.press.render import postprocess
+from poly.press.render import notebook_page, postprocess
 from small_book import chapter, make_book, write
 
 HOST = "//cdn.example.org/x"
@@ -74,7 +74,7 @@ def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("index", "book/index", "book/01-one", "book/02-two"):
         (made / f"{name}.html").write_text("<p>text</p>")
     monkeypatch.setattr(render, "_jupyter_book", lambda *_: made)
-    monkeypatch.setattr(postprocess, "finish", lambda _: None)
+    monkeypatch.setattr(postprocess, "postprocess", lambda _: None)
     return book
 
 
@@ -115,7 +115,7 @@ def test_staged_chapters_are_valid_whatever_wrote_them(rendered: Path, minor: in
 
 
 def output(**data: str) -> Any:
-    kinds = {render.WIDGET if kind == "widget" else f"text/{kind}": text for kind, text in data.items()}
+    kinds = {notebook_page.WIDGET if kind == "widget" else f"text/{kind}": text for kind, text in data.items()}
     shown = {"output_type": "display_data", "data": kinds, "metadata": {}}
     return nbformat.from_dict(shown)  # type: ignore[no-untyped-call]
 

@@ -15,7 +15,7 @@ from scipy import stats
 
 import playground_reference as reference
 from poly import metrics, model, noise, theory, training
-from poly.press.render.postprocess import node
+from poly.press.typeset.node import run as node
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "book" / "assets" / "playground" / "playground.js"

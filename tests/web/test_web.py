@@ -25,6 +25,24 @@ def test_the_sources_pass(web: Path, check: str) -> None:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
+def test_the_licenses_of_the_bundle_for_style_sheets_are_whole(web: Path) -> None:
+    script = json.loads((WEB / "package.json").read_text(encoding="utf-8"))["scripts"]["build"]
+    words = shlex.split(next(command for command in script.split("&&") if "src/purge.ts" in command))[:-1]
+    made = npm(web, "exec", "--", *words, f"--metafile={web / 'held.json'}", f"--outfile={web / 'made.js'}")
+    assert made.returncode == 0, made.stderr
+    held = json.loads((web / "held.json").read_text(encoding="utf-8"))["inputs"]
+    parts = [Path(path.rpartition("node_modules/")[2]).parts for path in held if "node_modules/" in path]
+    names = {"/".join(part[: 2 if part[0].startswith("@") else 1]) for part in parts}
+    assert len(names) > 5
+    licenses = WEB.parent / "src" / "poly" / "press" / "render" / "purge" / "purge.LICENSES.txt"
+    listed = [text.splitlines()[0] for text in licenses.read_text(encoding="utf-8").split(f"\n{'-' * 80}\n\n")]
+    versions = {
+        name: json.loads((web / "node_modules" / name / "package.json").read_text(encoding="utf-8"))["version"]
+        for name in names
+    }
+    assert listed == sorted(f"{name} {version}" for name, version in versions.items())
+
+
 def test_the_bundles_are_what_the_sources_give(web: Path) -> None:
     script = json.loads((WEB / "package.json").read_text(encoding="utf-8"))["scripts"]["build"]
     for command in script.split("&&"):

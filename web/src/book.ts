@@ -46,6 +46,9 @@ const begin = (): void => {
 addEventListener("scroll", begin, { passive: true });
 addEventListener("resize", () => layOut(Infinity));
 addEventListener("load", () => setTimeout(begin, WAIT));
+// The theme, whose script comes after this one, waits for the same event to give tab stops to blocks of code, whether they
+// scroll or not, and lays the page out once for each of them. The boxes above have their tab stops: it is not told.
+addEventListener("load", (event) => event.stopImmediatePropagation());
 if (returned()) layOut(Infinity);
 
 // The menus of the page's head.

@@ -10,8 +10,8 @@ export interface Equation {
 
 export interface Typeset {
   html: string[];
-  /** The first equation that cannot be set, and why. */
-  error?: { equation: number; says: string };
+  /** The equations that cannot be set, by their place in the list, and why; in `html` they are empty. */
+  errors: { equation: number; says: string }[];
 }
 
 // Over a low letter alone, browsers let the radical sign hang below the line.
@@ -23,15 +23,17 @@ const CLOSE = '<mo lspace="0" rspace="0"';
 /** MathML of every equation, for the eye as for those who listen. */
 export function typeset(equations: Equation[]): Typeset {
   const html: string[] = [];
+  const errors: Typeset["errors"] = [];
   for (const [equation, { tex, display }] of equations.entries()) {
     try {
       const mathml = temml.renderToString(tex, { displayMode: display, throwOnError: true });
       html.push(mathml.replaceAll("<msqrt>", `<msqrt>${STRUT}`).replaceAll(/<mo(?=[^>]* minsize=)/g, CLOSE));
     } catch (error) {
-      return { html, error: { equation, says: reason(error as Error) } };
+      html.push("");
+      errors.push({ equation, says: reason(error as Error) });
     }
   }
-  return { html };
+  return { html, errors };
 }
 
 /** What is wrong, without the place: the press shows the whole equation. Other errors are Temml stumbling over it. */

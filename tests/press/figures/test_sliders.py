@@ -10,7 +10,7 @@ import pytest
 from poly.press import chapters, figures
 from poly.press.figures import figure_data, sliders
 from poly.press.figures.sliders import Axis, Explore, Series
-from poly.press.render.postprocess import node
+from poly.press.typeset.node import run as node
 
 X, Y = Axis("m", [1, 10, 100], log=True), Axis("count", [0, 5, 10])
 
@@ -79,7 +79,7 @@ def test_numbers_are_said_as_the_book_writes_them(request: pytest.FixtureRequest
     bundle = request.config.rootpath / "book" / "assets" / "explore.js"
     text = (
         bundle.read_text(encoding="utf-8")
-        + ";console.log(JSON.stringify([0,-1,0.5,12345,1e-3,100000,2.25,-7.394e-5,5e-6].map(sliders.said)))"
+        + ";console.log(JSON.stringify([0,-1,0.5,12345,1e-3,100000,2.25,-7.394e-5,5e-6].map(explore.said)))"
     )
     assert node(text) == ["0", "−1", "0.5", "12,345", "0.001", "100,000", "2.25", "−7.39 × 10⁻⁵", "5 × 10⁻⁶"]
 

@@ -1,4 +1,4 @@
-"""A page as jupyter-book renders it."""
+"""Rendered pages, before the press makes them light."""
 
 from pathlib import Path
 

@@ -1,12 +1,20 @@
-from pathlib import Path
+from poly.press.typeset import equations
 
-ROOT = Path(__file__).parents[3]
 
+def mathml(tex: str, *, display: bool = False) -> str:
+    """An equation as Sphinx writes it."""
+    (made,) = equations.typeset([equations.Equation(tex, display)])
+    assert isinstance(made, str)
+    return made
+
+
+EQUATION = mathml("a < b_i")
+DISPLAY = mathml("\\begin{split}a \\\\ b\\end{split}", display=True)
 
 SOLID = "_static/vendor/fontawesome/webfonts/fa-solid-900.ttf"
 
 
-PAGE = """<html><head>
+PAGE = f"""<html><head>
   <link href="_static/theme.css?digest=1" rel="stylesheet" />
 <link rel="stylesheet" type="text/css" href="_static/book.css?v=2" />
   <script src="_static/documentation_options.js?v=1"></script>
@@ -15,11 +23,11 @@ PAGE = """<html><head>
   <script src="_static/searchtools.js"></script>
   <script defer src="_static/scripts/fontawesome.js?digest=1"></script>
 </head><body class="used">
-<p>So <span class="math notranslate nohighlight">\\(a &lt; b_i\\)</span> holds.</p>
+<p>So {EQUATION} holds.</p>
 <div class="math notranslate nohighlight" id="equation-one">
-<span class="eqno">(1)<a href="#equation-one">#</a></span>\\[\\begin{split}a \\\\ b\\end{split}\\]</div>
-<div class="highlight"><pre><span class="n">x</span> <span class="o">=</span> <span class="mi">1</span>
-<span class="sa">f</span><span class="s2">"</span><span class="s2">a</span></pre></div>
+<span class="eqno">(1)<a href="#equation-one">#</a></span><div class="equation">{DISPLAY}</div></div>
+<div class="highlight"><pre>x = <span class="mi">1</span>
+<span class="s2">f"a</span></pre></div>
 <a href="_images/dot.png"><img alt="a dot" src="_images/dot.png"/></a>
 </body></html>"""
 
@@ -30,6 +38,7 @@ SHEET = """/* first */ /*! keep me */ @import "basic.css";
 @font-face { font-family: "Font Awesome 6 Free"; src: url(x.woff2) }
 [href] { --asked: 1; --idle: 2; --chain: var(--idle); top: var(--asked) }
 .used[open] { top: 1px } [data-gone], tt, So { top: 0 }
+:focus-visible { top: 2px } .unused:hover { top: 3px } a[aria-current=true] { top: 4px } .show { top: 5px }
 .used:before { content: "\\f0c9" } @keyframes spin { from { top: 0 } }"""
 
 

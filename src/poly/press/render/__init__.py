@@ -1,25 +1,22 @@
-"""Lay out the book as jupyter-book wants it, render it, and swap the result in whole."""
+"""Lay out the book as jupyter-book wants it, render it, and put the result in the place of the last book."""
 
-import copy
 import errno
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+import yaml
 from nbformat import NotebookNode, from_dict
 
-from poly.press import addresses, claims, record, sources
+from poly.press import addresses, claims, record, sources, typeset
 from poly.press.chapters import (
-    KERNELSPEC,
     Page,
     PressError,
     atomic_write,
@@ -30,17 +27,15 @@ from poly.press.chapters import (
     give_ids,
     notebook_text,
     outputs_of,
-    poly_metadata,
     read_text,
     what_failed,
 )
 from poly.press.claims import ledger
 from poly.press.execute import provenance, surroundings
-from poly.press.figures import figure_data, levels, sliders
-from poly.press.render import chapter_page, launch_buttons, postprocess, rounding_tables, run_time, stylesheet
+from poly.press.figures import figure_data, sliders
+from poly.press.render import chapter_page, launch_buttons, postprocess, rounding_tables, run_time
+from poly.press.render.notebook_page import NUMBERS, for_the_page
 
-NUMBERS = "numbers"  # the folder of the figures' downloads, beside the staged chapters
-WIDGET = "application/vnd.jupyter.widget-view+json"
 PRESS = Path(__file__).parents[1]
 STRICT = ("-W", "-n", "--keep-going")
 # What jupyter-book says where the disk is full, or does not take its files.
@@ -58,22 +53,25 @@ def render(
     *,
     strict: bool = True,
 ) -> bool:
-    """Render the pages into `out`/html, with these notebooks for the chapters; say whether anything had to be done.
+    """Render the pages into `out`/html, with these notebooks for the chapters; return whether anything was rendered.
 
     `out`/html is replaced at the very end, by renames, and only by a complete book. Nothing is rendered when what is
-    staged, and this module, are as they were for the book that is there. With `strict`, every warning of
-    jupyter-book is an error.
+    staged, and the press, are as they were for the book that is there. With `strict`, every warning of jupyter-book
+    is an error.
+
+    Raises:
+        PressError: jupyter-book fails, or makes what may not be published; the last book stays.
     """
     pages = list(pages)
     validate(notebooks)
-    with _one_line(out):
+    with _disk_errors(out):
         repair(out)
         return _render(root, out, pages, notebooks, strict)
 
 
 @contextmanager
-def _one_line(out: Path) -> Iterator[None]:
-    """Turn what the system refuses while the book is staged and rendered, such as a full disk, into one line."""
+def _disk_errors(out: Path) -> Iterator[None]:
+    """Raise what the system refuses, such as a full disk, as an error of one line."""
     try:
         yield
     except OSError as error:
@@ -120,9 +118,11 @@ def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, N
 
 
 def validate(notebooks: Mapping[Page, NotebookNode]) -> None:
-    """Refuse what jupyter-book would render without a word.
+    """Refuse what jupyter-book would render without a warning.
 
-    These are failed cells, scripts and outputs of endless length, and figures without numbers or of one name.
+    Raises:
+        PressError: a cell failed, an output holds a script or is too long, or a figure has no numbers or the name of
+            another figure.
     """
     shown_in: dict[str, str] = {}
     for page, notebook in notebooks.items():
@@ -154,19 +154,17 @@ def _lay_out(
     registered: Mapping[str, claims.Claim],
     url: str | None,
 ) -> None:
-    """Copy the book's files, the chapters as pages; each page says at its foot what it was made from.
+    """Copy the book's files into `stage`, the chapters as pages.
 
-    These feet are all that differs between two builds of one commit.
+    Each page says at its foot what it was made from; only these feet differ between two builds of one commit.
     """
     shutil.copytree(root / "book", stage / "book", ignore=SKIPPED)
     for name in ("_config.yml", "_toc.yml", "references.bib"):
         if (root / name).is_file():
             shutil.copyfile(root / name, stage / name)
-    if url is not None:
-        config = stage / "_config.yml"
-        config.write_text(
-            launch_buttons.configured(config.read_text(encoding="utf-8"), url), encoding="utf-8", newline="\n"
-        )
+    config = stage / "_config.yml"
+    text = config.read_text(encoding="utf-8") if config.is_file() else ""
+    config.write_text(_with_typeset(launch_buttons.configured(text, url)), encoding="utf-8", newline="\n")
     now = provenance.book(root)
     words = root / "book" / "glossary.md"
     meanings = chapter_page.glossary(read_text(words)) if words.is_file() else {}
@@ -190,134 +188,28 @@ def _lay_out(
             target.with_suffix(".npz").write_bytes(figure_data.npz(series))
 
 
+def _with_typeset(config: str) -> str:
+    """Add the press's extension of Sphinx to the settings of jupyter-book."""
+    settings = yaml.safe_load(config) or {}
+    sphinx = settings["sphinx"] = {**(settings.get("sphinx") or {})}
+    own = sphinx["config"] = {**(sphinx.get("config") or {})}
+    where, name = (own, "extensions") if "extensions" in own else (sphinx, "extra_extensions")
+    where[name] = [*(where.get(name) or []), typeset.__name__]
+    return str(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False))
+
+
 def _fill(page: Path, tables: Mapping[str, str]) -> None:
-    """Put the tables into the staged page: each in the place of the line ``% name``."""
+    """Put the tables into the staged page, each in the place of the line ``% name``."""
     text = read_text(page)
     for name, table in tables.items():
         text = text.replace(f"% {name}\n", table)
     page.write_text(text, encoding="utf-8", newline="\n")
 
 
-def for_the_page(notebook: NotebookNode, name: str) -> NotebookNode:
-    """A copy of the notebook as the page shows it.
-
-    A figure's output says its name, alt text and caption; here they become what myst-nb reads, so that the figure is
-    numbered and can be referred to. Its caption in the live notebook is dropped. Traces of the execution, such as
-    times, are dropped too: two builds give the same page.
-    """
-    page = copy.deepcopy(notebook)
-    page.metadata.update(kernelspec=dict(KERNELSPEC), language_info={"name": "python"})
-    for trace in ("papermill", "poly", "widgets"):  # the last makes myst-nb load scripts from other hosts
-        page.metadata.pop(trace, None)
-    page.cells = [part for cell in chapter_page.fold_cells(page.cells) for part in _cell_parts(cell, name)]
-    return page
-
-
-def _cell_parts(cell: NotebookNode, name: str) -> list[NotebookNode]:
-    """The cell as the page shows it: one cell, or several where a figure stands beside other outputs.
-
-    myst-nb makes a figure of every output of a cell that has figure settings, so a figure gets a cell of its own.
-    """
-    for trace in ("papermill", "execution", "ExecuteTime"):
-        cell.metadata.pop(trace, None)
-    if cell.cell_type != "code":
-        return [cell]
-    for output in cell.outputs:
-        output.get("data", {}).pop(WIDGET, None)  # dead without a kernel
-    shown = [output for output in cell.outputs if "caption" not in poly_metadata(output) and output.get("data") != {}]
-    groups: list[list[NotebookNode]] = [[]]
-    for output in shown:
-        figure = "figure" in poly_metadata(output)
-        if groups[-1] and (figure or "figure" in poly_metadata(groups[-1][-1])):
-            groups.append([])
-        groups[-1].append(output)
-    parts = [cell, *(_outputs_cell(cell, number) for number in range(1, len(groups)))]
-    for part, outputs in zip(parts, groups, strict=True):
-        part.outputs = outputs
-        _mark_figure(part, name)
-    return [each for part in parts for each in (part, *_sliders(part))]
-
-
-def _sliders(cell: NotebookNode) -> list[NotebookNode]:
-    """The slider of the cell's figure, if it has one, as a cell below it."""
-    shown = [poly_metadata(output).get("figure", {}) for output in cell.get("outputs", [])]
-    return [from_dict(_slider(figure)) for figure in shown if "explore" in figure]  # type: ignore[no-untyped-call]
-
-
-def _slider(figure: dict[str, Any]) -> dict[str, Any]:
-    text = sliders.html(figure["explore"], figure_data.unpack(figure["data"]).series, figure["name"])
-    return {"cell_type": "markdown", "id": f"explore-{figure['name']}"[:64], "metadata": {}, "source": text}
-
-
-def _outputs_cell(cell: NotebookNode, number: int) -> NotebookNode:
-    """A cell for further outputs of `cell`, without its source."""
-    further = copy.deepcopy(cell)
-    further.source = ""
-    if "id" in further:
-        further.id = f"{cell.id[:60]}-{number}"
-    tags = set(cell.metadata.get("tags", [])) & {"hide-output", "remove-output", "remove-cell"}
-    further.metadata["tags"] = sorted({*tags, "remove-input"})
-    return further
-
-
-def _mark_figure(cell: NotebookNode, name: str) -> None:
-    for output in cell.outputs:
-        if "figure" in poly_metadata(output):
-            figure = poly_metadata(output)["figure"]
-            image = {"alt": figure["alt"]}
-            if "width" in figure:
-                image["width"] = f"{figure['width']}px"
-            if figure.get("theme") == "keep":  # colors that mean something are not inverted in the dark theme
-                image["classes"] = "no-invert"
-            settings = cell.metadata.setdefault("mystnb", {})
-            settings["image"] = {**image, **settings.get("image", {})}
-            caption = f"{figure['caption']} {_downloads(figure)}"
-            settings["figure"] = {"name": figure["name"], "caption": caption, **settings.get("figure", {})}
-        elif any(kind.startswith("image/") for kind in output.get("data", {})) and not _alt(cell):
-            first = (cell.source.splitlines() or ["…"])[0]
-            raise PressError(
-                f"{name}: the cell that begins {first!r} shows a picture without alt text: figures.show it"
-            )
-
-
-def _downloads(figure: dict[str, Any]) -> str:
-    """Links to the figure's numbers, for the end of its caption."""
-    data = figure_data.unpack(figure["data"])
-    alike: dict[str, list[str]] = {}
-    for name, rule in data.own.items():
-        alike.setdefault(_reproducible(rule), []).append(name)
-    networks = {f"{name}{ending}" for name in data.own for ending in ("_networks", "_se")}
-    rest = bool(data.series.keys() - data.own.keys() - networks) | bool(alike.pop(_reproducible(data.rule), []))
-    parts = [_reproducible(data.rule)] * rest + [f"{_named(names)}: {level}" for level, names in alike.items()]
-    says = "; ".join(parts)
-    links = ", ".join(f"{{download}}`{kind} <{NUMBERS}/{figure['name']}.{kind}>`" for kind in ("csv", "npz"))
-    return f"[Numbers: {links}; reproducible: {says}.]{{.numbers}}"
-
-
-def _named(series: Sequence[str]) -> str:
-    """A few names, or how many there are of them."""
-    return ", ".join(series) if len(series) <= 2 else f"{len(series)} series"
-
-
-def _reproducible(rule: levels.Rule) -> str:
-    """The rule of a series in words, with TeX."""
-    if rule.level != "rounding":
-        return "statistical, over networks" if rule.level == "statistical" else rule.level
-    size = rule.absolute or rule.tolerance
-    exponent = math.log10(size)
-    within = f"$10^{{{exponent:.0f}}}$" if size < 1e-3 and exponent == round(exponent) else f"{size:g}"
-    redrawn = f", or {rule.redrawn:g} where a network ends otherwise" if rule.redrawn else ""
-    return f"up to rounding, within {within}{'' if rule.absolute else ' of each'}{redrawn}"
-
-
-def _alt(cell: NotebookNode) -> object:
-    return cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
-
-
 def _stamp(root: Path, stage: Path, strict: bool) -> str:
-    """A hash over all that the rendered book depends on: what is staged, the tools and the press."""
+    """Hash all that the rendered book depends on: what is staged, the tools and the press."""
     staged = [path for path in sorted(stage.rglob("*")) if path.is_file()]
-    press = [*sorted(PRESS.rglob("*.py")), *sorted(stylesheet.TYPESET.iterdir())]
+    press = [path for path in sorted(PRESS.rglob("*")) if path.is_file() and path.suffix != ".pyc"]
     requirements = [root / "requirements.txt"] if (root / "requirements.txt").is_file() else []
     whole = hashlib.sha256(f"{sys.version_info[:2]} {strict}".encode())
     for path in [*staged, *press, *requirements]:
@@ -327,17 +219,17 @@ def _stamp(root: Path, stage: Path, strict: bool) -> str:
 
 
 def single_page(out: Path) -> Path:
-    """What was staged for the last rendering as one page, in a folder of its own."""
+    """Render what was staged for the last book as one page, in a folder of its own."""
     made = _jupyter_book(out / "stage", out, strict=True, builder="singlehtml")
     page = made / "whole.html"  # the builder leaves it in book/, with addresses for where it stands now
     (made / "book" / "index.html").rename(page)
-    postprocess.set_alone(page)
+    postprocess.lighten_single_page(page)
     made.rename(emptied(out / "single"))
     return out / "single" / page.name
 
 
 def _jupyter_book(stage: Path, out: Path, strict: bool, builder: str = "html") -> Path:
-    """Render the stage from nothing into a folder of its own; show jupyter-book's words only when it fails."""
+    """Run jupyter-book on the stage, into an empty folder; show its output only when it fails."""
     work = emptied(out / "render")
     flags = STRICT if strict else ()
     tool = "from jupyter_book.cli.main import main; main()"  # it has no __main__, and its script may not be on PATH
@@ -376,7 +268,7 @@ def _jupyter_book(stage: Path, out: Path, strict: bool, builder: str = "html") -
 
 
 def _gist(log: str, stage: Path) -> str:
-    """The warnings and errors in jupyter-book's output, with the book's own paths; its last lines if there are none."""
+    """Pick warnings and errors out of jupyter-book's output, or its last lines where it has none."""
     lines = [line.replace(f"{stage}{os.sep}", "") for line in log.splitlines() if line.strip()]
     wrong = [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL|\w+Error|\w+Exception):", line)]
     shown = list(dict.fromkeys(wrong)) or lines[-15:]

@@ -1,4 +1,4 @@
-"""What the press puts around a chapter's own text: its claims on top, its verdicts at the end, words in the margin."""
+"""Add to a chapter's text its claims on top, its verdicts at the end, and explained words in the margin."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _EXERCISES = re.compile(r"^## Exercises$", re.MULTILINE)
 
 
 def glossary(text: str) -> dict[str, str]:
-    """Words and meanings, from the glossary's page: its ``{glossary}`` blocks hold a word, then indented lines."""
+    """Read words and meanings from the glossary's page: its ``{glossary}`` blocks hold a word, then indented lines."""
     meanings: dict[str, str] = {}
     for block in re.findall(r"^```\{glossary\}\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         for entry in re.split(r"\n\s*\n", block.strip()):
@@ -26,7 +26,7 @@ def glossary(text: str) -> dict[str, str]:
 def add_claims(
     notebook: NotebookNode, name: str, registered: Mapping[str, Claim], meanings: Mapping[str, str]
 ) -> NotebookNode:
-    """The notebook, changed in place: ``name`` is the chapter's, as claims know it."""
+    """Add claims and notes to the notebook, in place; ``name`` is the chapter's, as claims know it."""
     here = [claim for claim in registered.values() if claim.chapter == name]
     _define(notebook, meanings)
     if here:
@@ -61,7 +61,7 @@ def _verdicts(here: list[Claim], notebook: NotebookNode) -> str:
 
 
 def _before_exercises(notebook: NotebookNode, cell: NotebookNode) -> None:
-    """Put a cell before the exercises, which may begin amid a cell; or at the end."""
+    """Put a cell before the exercises, which may begin within a cell, or at the end where there are none."""
     for place, each in enumerate(notebook.cells):
         found = _EXERCISES.search(each.source) if each.cell_type == "markdown" else None
         if found:
@@ -73,7 +73,7 @@ def _before_exercises(notebook: NotebookNode, cell: NotebookNode) -> None:
 
 
 def _define(notebook: NotebookNode, meanings: Mapping[str, str]) -> None:
-    """Set what a word means into the margin, beside the paragraph that uses it first."""
+    """Put the meaning of a word into the margin, beside the paragraph that uses it first."""
     seen: set[str] = set()
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -81,7 +81,7 @@ def _define(notebook: NotebookNode, meanings: Mapping[str, str]) -> None:
 
 
 def _blocks(source: str) -> list[str]:
-    """Paragraphs, lists, tables; what stands between fences, such as an exercise's solution, stays one block."""
+    """Split markdown into blocks; what stands between fences, such as an exercise's solution, stays one block."""
     blocks: list[str] = []
     fence = ""
     for part in re.split(r"\n[ \t]*\n", source):
@@ -101,12 +101,12 @@ def _with_notes(block: str, meanings: Mapping[str, str], seen: set[str]) -> str:
 
 
 def _plain(meaning: str) -> str:
-    """Without links to other words: the note stands for itself."""
+    """Remove links to other words from a meaning, whose note stands for itself."""
     return re.sub(r"\{term\}`([^`<]*?)\s*(?:<[^>]*>)?`", r"\1", meaning)
 
 
 def fold_cells(cells: list[NotebookNode]) -> list[NotebookNode]:
-    """The cells as a reader wants them: settings under a bar of their own, one bar where hidden code follows hidden.
+    """Hide settings under a bar of their own, and code that follows hidden code under the same bar.
 
     A cell that only fills in numbers of the text is hidden like the code of a figure.
     """
@@ -130,7 +130,7 @@ def fold_cells(cells: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def _goes_on(before: NotebookNode, cell: NotebookNode) -> bool:
-    """Whether hidden code goes on where hidden code that shows nothing has stood."""
+    """Tell whether hidden code follows hidden code that shows nothing."""
     if {before.cell_type, cell.cell_type} != {"code"}:
         return False
     alike = before.metadata.get("tags") == cell.metadata.get("tags") == ["hide-input"]
@@ -138,5 +138,5 @@ def _goes_on(before: NotebookNode, cell: NotebookNode) -> bool:
 
 
 def _seen(output: NotebookNode) -> bool:
-    """Whether an output shows in the page; a number for the text does not."""
+    """Tell whether an output shows in the page; a number for the text does not."""
     return "scrapbook" not in output.get("metadata", {})

@@ -1,4 +1,4 @@
-"""Where this copy of the book lives, if anywhere, and how its chapters are run from there.
+"""Find the address of this copy of the book, and offer to run its chapters from there.
 
 The address is ``repository: url`` in ``_config.yml``, or that of the repository whose GitHub Actions build it. Without
 one no page has a button that leads away, and a downloaded chapter says how to run it on one's own machine.
@@ -33,15 +33,15 @@ if "google.colab" in sys.modules:
 
 
 def home(root: Path) -> str | None:
-    """The address of the copy's repository, or None.
+    """Return the address of the copy's repository, or None.
 
     Raises:
-        PressError: an address that is none, or settings of another form.
+        PressError: the address is malformed, or the settings are no mappings.
     """
     config = read_yaml(root / "_config.yml") if (root / "_config.yml").is_file() else {}
     if not isinstance(config or {}, dict):
         raise PressError("_config.yml: must be a mapping of settings")
-    for name in ("repository", "html"):
+    for name in ("repository", "html", "sphinx"):
         if not isinstance((config or {}).get(name) or {}, dict):
             raise PressError(f"_config.yml: {name}={config[name]!r}, must be a mapping of settings")
     url = str(((config or {}).get("repository") or {}).get("url") or "")
@@ -51,7 +51,7 @@ def home(root: Path) -> str | None:
 
 
 def _normal(url: str) -> str:
-    """The address as pages need it: without what ``git clone`` takes besides, such as ``.git`` at its end."""
+    """Write the address as pages need it, without what only ``git clone`` takes, such as ``.git`` at its end."""
     parts = urlsplit(url)
     if url and not (url.startswith("https://") and parts.hostname and parts.path.strip("/")):
         raise PressError(f"_config.yml: repository url={url!r}, must be empty or begin with https://, host and path")
@@ -61,7 +61,7 @@ def _normal(url: str) -> str:
 
 
 def configured(text: str, url: str | None) -> str:
-    """``_config.yml`` for the staged book: with buttons if the copy has an address, else as it is."""
+    """Add buttons to the text of ``_config.yml`` if the copy has an address."""
     if url is None:
         return text
     config = yaml.safe_load(text)
@@ -72,7 +72,7 @@ def configured(text: str, url: str | None) -> str:
 
 
 def to_run(notebook: NotebookNode, url: str | None) -> NotebookNode:
-    """A chapter as it is downloaded: itself, below a word on how to run it."""
+    """Make the notebook that readers download: the chapter below a text on how to run it."""
     if url:
         where = f"On your machine: `git clone {url}`, and in its folder `make notebook`. On Colab: run the cell below."
     else:

@@ -1,4 +1,4 @@
-"""The tables of the page on reproducibility: where the numbers were tried, and what perturbation moves."""
+"""Write the tables of the page on reproducibility: where numbers were recomputed, what perturbation moves."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _HEAD_VARIANTS = (
 
 
 def tables(root: Path, notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]:
-    """The tables by the names of their places."""
+    """Write the tables, by the names of their places."""
     rows = reproduce.rows(root / reproduce.KEPT)
     plain, perturbed = ([row for row in rows if (row["perturbed"] is not None) == moved] for moved in (False, True))
     return {
@@ -41,7 +41,7 @@ def tables(root: Path, notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]
 
 
 def variants(rows: list[Row]) -> str:
-    """What held in each variant, a row each."""
+    """List what held in each variant, a row each."""
     if not rows:
         return "No run of this version of the book is kept yet.\n"
     lines = ""
@@ -61,7 +61,7 @@ def variants(rows: list[Row]) -> str:
 
 
 def moved(rows: list[Row], notebooks: Mapping[Page, NotebookNode]) -> str:
-    """By figure, the series that perturbations moved by more than a last digit, with their levels."""
+    """List, by figure, the series that perturbations moved by more than a last digit, with their levels."""
     stored = {
         figure["name"]: figure_data.unpack(figure["data"])
         for notebook in notebooks.values()
@@ -94,7 +94,7 @@ def moved(rows: list[Row], notebooks: Mapping[Page, NotebookNode]) -> str:
 
 
 def false_alarms(seeds: list[small_grids.Perturbation]) -> str:
-    """How often perturbing the small grids reported anything, and how near it came."""
+    """Say how often perturbing the small grids reported anything, and how near it came."""
     if not seeds:
         return "No run of this version of the book is kept yet.\n"
     alarms = sum(bool(seed["faults"]) for seed in seeds)
@@ -110,7 +110,7 @@ def false_alarms(seeds: list[small_grids.Perturbation]) -> str:
 
 
 def winners(path: Path) -> str:
-    """How many winners and counts stay where networks are run again, perturbed, by method, λ and size."""
+    """Count winners and counts that stay where networks are run again, perturbed, by method, λ and size."""
     if not path.is_file():
         return "No run of this version of the book is kept yet.\n"
     try:
@@ -131,7 +131,7 @@ def winners(path: Path) -> str:
 
 
 def _group(point: Row) -> tuple[Any, ...]:
-    """What a row of the table is about: points with winners by method, size and λ, all others by their method."""
+    """Return the key of a table row: points with winners by method, size and λ, all others by their method."""
     if "share" not in point:
         return (point["method"],)
     wide = sum(point["m"] > ratio * point["n"] for ratio in _RATIOS)

@@ -58,7 +58,7 @@ ROWS: dict[str, tuple[str, Callable[[Record], str]]] = {
 
 
 def tables(root: Path, notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]:
-    """The tables of the run-time page, by the names of their places."""
+    """Write the tables of the run-time page, by the names of their places."""
     return {"chapters": _chapters(notebooks), "benchmarks": _benchmarks(root)}
 
 
@@ -78,7 +78,7 @@ def _chapters(notebooks: Mapping[Page, NotebookNode]) -> str:
 
 
 def _cells(page: Page, notebook: NotebookNode, seconds: Sequence[float]) -> str:
-    """The cells of a chapter that take a second or more, folded away."""
+    """List the cells of a chapter that take a second or more, folded away."""
     numbered = zip(range(1, len(seconds) + 1), code_cells(notebook), seconds, strict=True)
     slow = [(number, cell, spent) for number, cell, spent in numbered if spent >= 1]
     rows = "".join(
@@ -99,7 +99,7 @@ def _gist(source: str) -> str:
 
 
 def _benchmarks(root: Path) -> str:
-    """This machine's results if there are any, else those that the project keeps."""
+    """Show this machine's results if there are any, else those that the project keeps."""
     here, kept = root / "_build" / "bench.json", root / "book" / "data" / "bench.json"
     path = here if here.is_file() else kept
     if not path.is_file():

@@ -1,0 +1,21 @@
+"""Write equations as MathML and code with little markup: an extension of Sphinx.
+
+It imports no other part of the press, so that it loads quickly.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from poly.press.typeset import equations, listings
+
+# Temml, which makes MathML, with its style sheet and its font.
+FOLDER = Path(__file__).parent
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Add the equations and the listings to a build of Sphinx."""
+    equations.setup(app)
+    listings.setup(app)
+    return {"version": "1", "parallel_read_safe": True}
