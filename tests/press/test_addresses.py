@@ -1,15 +1,14 @@
 """What a rendered page asks for: nothing of another host; saved states of widgets, which would, are dropped."""
 
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
 
 from poly.press import addresses, chapters, render
 from poly.press.chapters import PressError
-from poly.press.render import notebook_page, postprocess
-from small_book import chapter, make_book, write
+from poly.press.render import postprocess
+from small_book import make_book, write
 
 HOST = "//cdn.example.org/x"
 
@@ -112,18 +111,3 @@ def test_staged_chapters_are_valid_whatever_wrote_them(rendered: Path, minor: in
     nbformat.validate(staged)
     assert staged.nbformat_minor == 5
     assert len({cell.id for cell in staged.cells}) == len(staged.cells)
-
-
-def output(**data: str) -> Any:
-    kinds = {notebook_page.WIDGET if kind == "widget" else f"text/{kind}": text for kind, text in data.items()}
-    shown = {"output_type": "display_data", "data": kinds, "metadata": {}}
-    return nbformat.from_dict(shown)  # type: ignore[no-untyped-call]
-
-
-def test_saved_states_of_widgets_do_not_reach_the_page() -> None:
-    notebook = chapter("One", "slider")
-    notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
-    notebook.cells[2].outputs = [output(widget="x"), output(widget="x", plain="IntSlider(value=0)")]
-    page = render.for_the_page(notebook, "01-one")
-    assert "widget" not in chapters.notebook_text(page)
-    assert [each.data for each in page.cells[2].outputs] == [{"text/plain": "IntSlider(value=0)"}]

@@ -15,6 +15,7 @@ import pytest
 from poly.press import build, chapters, execute, render
 from poly.press.chapters import PressError
 from poly.press.figures import figure_data
+from poly.press.render import notebook_page
 from small_book import (
     CLAIM,
     FAIL,
@@ -190,7 +191,7 @@ def test_a_swap_that_was_cut_off_is_repaired(tmp_path: Path) -> None:
 
 def test_a_picture_without_alt_text_and_an_error_output_never_reach_the_page(book: Path) -> None:
     with pytest.raises(PressError, match="01-one: the cell that begins 'draw\\(\\)' shows a picture without alt text"):
-        render.for_the_page(outputs_of({}, kind="image/png"), "01-one")
+        notebook_page.for_the_page(outputs_of({}, kind="image/png"), "01-one")
     page = chapters.read_pages(book)[1]
     notebook = chapter("One", "fail()")
     error = {"output_type": "error", "ename": "E", "evalue": "", "traceback": []}

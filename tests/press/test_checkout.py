@@ -11,7 +11,7 @@ import pytest
 from poly.press import __main__, checkout
 
 HERE = Path(checkout.__file__).resolve().parents[3]
-EDITED = ["press/build.py", "press/render/typeset/typeset.js", "model.py", "new.py"]
+EDITED = ["press/build.py", "press/typeset/typeset.js", "model.py", "new.py"]
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from poly.press import record, render
+from poly.press import record
 from poly.press.chapters import notebook_text, read_notebook
 from poly.press.execute import cache_key
-from poly.press.render import chapter_page
+from poly.press.render import chapter_page, notebook_page
 
 ROOT = Path(__file__).parents[2]
 CHAPTER = ROOT / "book" / "02-three-forces.ipynb"
@@ -30,7 +30,7 @@ def test_line_ends_inside_cells_change_nothing(end: str, lines: bool, tmp_path: 
     assert cache_key.chapter_key(ROOT, found) == cache_key.chapter_key(ROOT, expected)
     pages = [
         chapter_page.add_claims(
-            render.for_the_page(each, "02-three-forces"), "02-three-forces", record.registered(ROOT), {}
+            notebook_page.for_the_page(each, "02-three-forces"), "02-three-forces", record.registered(ROOT), {}
         )
         for each in (found, expected)
     ]

@@ -93,8 +93,3 @@ def test_all_equations_of_a_book_are_set_in_one_run(tmp_path: Path, monkeypatch:
     page = made(tmp_path, "# Title with $x$\n\n## Another, $y$\n\n" + "".join(f"$a_{n}$ " for n in range(9)))
     assert page.count("<math") == 11
     assert len(scripts) == 1
-
-
-def test_a_script_that_fails_in_node_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match=r"a script failed in Node: .*no such thing"):
-        node.run("throw new Error('no such thing')")
