@@ -14,7 +14,7 @@ slots law times
 
 κ is the initial negative overlap, ρ the filled share of the bound, and L the length of the race until release. B is the
 surplus of two features alone, and a and b are two fitted constants. ρ(κ) and the release are measured separately from
-the counts.
+the counts. Needs no torch.
 """
 
 import functools
