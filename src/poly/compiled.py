@@ -1,6 +1,6 @@
-"""Functions compiled by numba, and where their compiled code is kept between processes. A leaf module.
+"""Compile functions with numba, and store the compiled code for other processes.
 
-By itself numba refuses to work where it can write neither beside the source nor into the user's cache.
+Numba alone raises an error where it can write neither beside the source nor into the user's cache. Needs no torch.
 """
 
 import contextlib
@@ -23,17 +23,17 @@ _DAMAGE = (OSError, EOFError, pickle.UnpicklingError)
 
 @functools.cache
 def source_stamp() -> str:
-    """Hash the laboratory's sources: what a compiled function calls may lie in any of them."""
+    """Hash all sources of the laboratory: a compiled function may call code from any of them."""
     laboratory = Path(__file__).parent
     paths = [path for path in sorted(laboratory.rglob("*.py")) if "press" not in path.relative_to(laboratory).parts]
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 class _Stamped:
-    """A place for compiled code, which is used for as long as no source of the laboratory changes."""
+    """A folder for compiled code that is valid until a source of the laboratory changes."""
 
     def get_source_stamp(self) -> str:
-        """Return what tells these sources from others; numba's own stamp looks at one file."""
+        """Return the hash that identifies these sources; numba's own stamp covers one file only."""
         return source_stamp()
 
 
@@ -46,11 +46,11 @@ class _Beside(_Stamped, caching.InTreeCacheLocator):  # type: ignore[misc]
 
 
 class _User(_Stamped, caching.UserWideCacheLocator):  # type: ignore[misc]
-    """The user's cache, of users who have a home; for others numba would make a folder named ~ right here."""
+    """The user's cache, for users with a home directory; without one numba would make a folder named ~ here."""
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:
-        """Return the function's place; None where there is none."""
+        """Return the folder for the function, or None if there is none."""
         try:
             Path.home()
         except RuntimeError:
@@ -67,7 +67,7 @@ class _Temporary(_Stamped, caching.InTreeCacheLocator):  # type: ignore[misc]
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:
-        """Return the function's place; None where there is none."""
+        """Return the folder for the function, or None if there is none."""
         try:
             return super().from_function(py_func, py_file)
         except OSError:
@@ -79,35 +79,36 @@ class _Places(caching.CompileResultCacheImpl):  # type: ignore[misc]
 
 
 class _Cache(caching.FunctionCache):  # type: ignore[misc]
-    """Numba's cache of one function, for which a file that cannot be read or written is no error."""
+    """Numba's cache of one function, which ignores files that cannot be read or written."""
 
     _impl_class = _Places
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Read compiled code; None where there is none that can be used."""
+        """Read compiled code, or return None if there is none that can be used."""
         with contextlib.suppress(*_DAMAGE):
             return super().load_overload(sig, target_context)
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep compiled code if that is possible."""
+        """Store compiled code if that is possible."""
         with contextlib.suppress(*_DAMAGE):
             super().save_overload(sig, data)
 
 
 def njit(**options: Any) -> Callable[[Any], Any]:
-    """Compile a function by ``numba.njit``, and keep the compiled code for other processes where that is possible.
+    """Compile a function with ``numba.njit``, and store the compiled code for other processes where that is possible.
 
-    It is kept where numba keeps it; if that cannot be written, in a private temporary folder; else not at all.
+    The code is stored where numba stores it. If that folder cannot be written, a private temporary folder is used. If
+    that cannot be written either, nothing is stored.
 
     Args:
-        options: of ``numba.njit``, except ``cache``.
+        options: options of ``numba.njit``, except ``cache``.
     """
 
     def compiled(function: Any) -> Any:
         made = numba.njit(**options)(function)
-        if hasattr(made, "enable_caching"):  # with NUMBA_DISABLE_JIT it is the function itself
-            with contextlib.suppress(RuntimeError):  # no place can be written
+        if hasattr(made, "enable_caching"):  # with NUMBA_DISABLE_JIT, numba returns the function itself
+            with contextlib.suppress(RuntimeError):  # no folder can be written
                 made._cache = _Cache(function)
         return made
 
@@ -115,10 +116,12 @@ def njit(**options: Any) -> Callable[[Any], Any]:
 
 
 def private_folder() -> Path:
-    """This user's own folder for temporary files: what others could write there would be run.
+    """Return this user's own folder for temporary files, and make it if necessary.
+
+    Only the user may write to it, because its files are executed.
 
     Raises:
-        OSError: there is none.
+        OSError: the folder cannot be made, or others can write to it.
     """
     posix = os.name == "posix"
     folder = Path(tempfile.gettempdir()) / f"poly-numba-{os.getuid() if posix else 'user'}"

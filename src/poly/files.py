@@ -1,19 +1,19 @@
-"""Write files whole or not at all."""
+"""Write files completely or not at all."""
 
 from pathlib import Path
 from uuid import uuid4
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
-    """Write a file in one step, by way of a draft beside it, which is on the same disk for certain.
+    """Write a file in one step, through a draft beside it, which is always on the same disk.
 
     Args:
-        path: of the file, in a folder that exists. The draft is called ``path``.HEX.tmp; a process that is killed while
-            it writes leaves it behind.
-        content: bytes, or a text, which is written in UTF-8 with its line ends as they are.
+        path: the file, in a folder that exists. The draft is called ``path``.HEX.tmp; a process that is killed during
+            the write leaves it behind.
+        content: bytes, or a text, which is written in UTF-8 with its line ends unchanged.
 
     Raises:
-        OSError: what the system refuses; then the file is as it was.
+        OSError: the system refuses the write; the file is then unchanged.
     """
     draft = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
     try:

@@ -1,6 +1,6 @@
-"""Estimates with intervals, and tests, thin over scipy and statsmodels.
+"""Estimates with confidence intervals, and tests, as a thin layer over scipy and statsmodels.
 
-Rows of one instance are not independent: pass one value per instance.
+Rows of one instance are not independent: pass one value per instance. Needs no torch.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from poly import checks
 
-# Resampled numbers held at once: 80 MB.
+# The most resampled numbers in memory at once: 80 MB.
 _MOST_NUMBERS = 10**7
 
 
@@ -45,24 +45,30 @@ def bootstrap(
 ) -> Estimate:
     """Estimate a statistic of independent instances, with its expanded percentile bootstrap interval.
 
-    Plain percentiles are too narrow for few instances: resamples scatter like ``√((n − 1)/n)``, and their tails are not
-    Student's. So the percentiles are those at which a normal interval would be as wide as Student's is; from a few
-    dozen instances on, that changes little. No resample leaves the range of the values, so with less than eight
-    instances the interval covers less than it says: nominal 95 % are about 50 % for two, 83 % for four.
+    Plain percentiles are too narrow for few instances: resamples scatter like ``√((n − 1)/n)``, and their tails are
+    not Student's. The percentiles are therefore those at which a normal interval is as wide as Student's. This
+    changes little from a few dozen instances on. No resample leaves the range of the values. With fewer than eight
+    instances the interval therefore covers less than its nominal confidence. A nominal 95 % is about 50 % for two
+    instances and 83 % for four.
 
     Args:
-        values: what each instance gave, (instances, ...), at least 2 instances. Whole instances are resampled.
-        statistic: such as ``np.mean`` or ``np.median``; takes ``axis``, the instances', and gives one number.
-        generator: source of the resamples; or
-        seed: of a new one, so that equal calls give equal intervals.
+        values: one result per instance, (instances, ...), at least 2 instances. Whole instances are resampled.
+        statistic: such as ``np.mean`` or ``np.median``. It takes ``axis``, the axis of the instances, and returns one
+            number.
+        generator: source of the resamples; alternatively, give ``seed``.
+        seed: seed of a new generator, so that equal calls return equal intervals.
         confidence: coverage of the interval, between 0 and 1.
 
     Raises:
-        ValueError: fewer than two instances, NaN or infinity, a statistic that gives no finite number, neither a
+        ValueError: fewer than two instances, NaN or infinity, a statistic that returns no finite number, neither a
             generator nor a seed, or both, or a confidence outside (0, 1).
 
     Source: Efron and Tibshirani 1993, section 13.3, by ``scipy.stats.bootstrap``; Hesterberg 2015, section 5.3, for the
     expansion.
+
+    Example:
+        >>> print(tuple(round(x, 2) for x in inference.bootstrap([1.0, 2.0, 3.0, 4.0], seed=0)))
+        (2.5, 1.0, 4.0)
     """
     sample = checks.array("values", values)
     if sample.ndim == 0 or len(sample) < 2 or not sample.size or not np.isfinite(sample).all():
@@ -80,7 +86,7 @@ def bootstrap(
 
 
 def ratio(pairs: ArrayLike, *, generator: np.random.Generator, confidence: float = 0.95) -> Estimate:
-    """A ratio of sums over independent instances, ``Σ aᵢ / Σ bᵢ``, with the interval that ``bootstrap`` gives.
+    """Estimate a ratio of sums over independent instances, ``Σ aᵢ / Σ bᵢ``, with the interval of ``bootstrap``.
 
     Args:
         pairs: aᵢ and bᵢ, (instances, 2), at least 2 instances.
@@ -90,7 +96,7 @@ def ratio(pairs: ArrayLike, *, generator: np.random.Generator, confidence: float
     Raises:
         ValueError: another shape, NaN or infinity, sums of b that are 0, no generator, or a confidence outside (0, 1).
 
-    Source: as ``bootstrap``, and the same numbers; many resamples at a time, which is a hundred times faster.
+    Source: as ``bootstrap``, with the same numbers. It takes many resamples at a time, which is a hundred times faster.
     """
     sample = checks.array("pairs", pairs)
     if sample.ndim != 2 or sample.shape[1] != 2 or len(sample) < 2 or not np.isfinite(sample).all():
@@ -99,7 +105,7 @@ def ratio(pairs: ArrayLike, *, generator: np.random.Generator, confidence: float
 
     def of(rows: Int[NDArray[Any], "*resamples instances"], axis: int = -1) -> Any:
         top, below = np.moveaxis(sample[rows].sum(axis - 1), -1, 0)
-        with np.errstate(divide="ignore", invalid="ignore"):  # what is not finite is refused below
+        with np.errstate(divide="ignore", invalid="ignore"):  # values that are not finite raise below
             return top / below
 
     batch = max(1, _MOST_NUMBERS // sample.size)
@@ -109,7 +115,7 @@ def ratio(pairs: ArrayLike, *, generator: np.random.Generator, confidence: float
 def _bootstrap(
     data: NDArray[Any], of: Callable[..., Any], generator: np.random.Generator, confidence: float, *, batch: int
 ) -> Estimate:
-    """The statistic ``of`` the data, (instances,), with its expanded percentile interval."""
+    """Compute the statistic ``of`` the data, (instances,), and its expanded percentile interval."""
     measured = np.asarray(of(data))
     if measured.ndim:
         raise ValueError(f"statistic: gives shape {measured.shape}, must give one number")
@@ -129,17 +135,17 @@ def _bootstrap(
 def ratio_of_totals(
     counts: Sequence[ArrayLike], expected: Sequence[ArrayLike], *, generator: np.random.Generator, resamples: int = 2000
 ) -> Estimate:
-    """All counts over all that was expected of them, with its 95 % percentile bootstrap interval.
+    """Divide the total of all counts by the total expected, with its 95 % percentile bootstrap interval.
 
     Args:
-        counts: for each group, such as a size, what each instance gave at each point, (instances, points). Points of
-            an instance are not independent: whole instances are resampled, each group within itself.
+        counts: for each group, such as a size, the counts of each instance at each point, (instances, points). Points
+            of one instance are not independent. Whole instances are resampled, within their group.
         expected: for each group, the mean of one instance at each point, (points,).
         generator: source of the resamples.
-        resamples: how many.
+        resamples: number of resamples.
 
     Raises:
-        ValueError: groups that do not fit, nothing expected, or no generator.
+        ValueError: groups that do not fit each other, an expected total that is not positive, or no generator.
 
     Source: Efron and Tibshirani 1993, section 8.3.
     """
@@ -155,22 +161,22 @@ def ratio_of_totals(
 def variance_ratio(
     counts: Sequence[ArrayLike], expected: Sequence[ArrayLike], *, generator: np.random.Generator, resamples: int = 2000
 ) -> Estimate:
-    """The variance over that which was expected, in the mean over groups, with its 95 % percentile bootstrap interval.
+    """Divide the variance by the expected variance, averaged over groups, with its 95 % percentile bootstrap interval.
 
     Args:
-        counts: as for ``ratio_of_totals``, at least two instances in each group.
+        counts: as for ``ratio_of_totals``, with at least two instances in each group.
         expected: for each group, the variance of one instance at each point, (points,), > 0.
         generator: source of the resamples.
-        resamples: how many.
+        resamples: number of resamples.
 
     Raises:
-        ValueError: groups that do not fit, or no generator.
+        ValueError: groups that do not fit each other, or no generator.
     """
     groups, variances = _groups(counts, expected)
     if any(len(group) < 2 or (variance <= 0).any() for group, variance in zip(groups, variances, strict=True)):
         raise ValueError("counts, expected: each group must have two instances or more, and variances > 0")
     scaled = [group / np.sqrt(variance) for group, variance in zip(groups, variances, strict=True)]
-    # A resample's variance is too small by (k − 1)/k, as its instances repeat.
+    # The variance of a resample is too small by (k − 1)/k, because its instances repeat.
     draws = _resampled(
         scaled, lambda group: (group.var(axis=0, ddof=1) * len(group) / (len(group) - 1)).mean(), generator, resamples
     )
@@ -199,13 +205,13 @@ def _groups(counts: Sequence[ArrayLike], expected: Sequence[ArrayLike]) -> tuple
 def _resampled(
     groups: Sequence[Any], statistic: Callable[..., Any], generator: np.random.Generator, resamples: int
 ) -> Float[NDArray[np.float64], "resamples groups"]:
-    """A statistic of resamples of each group."""
+    """Compute a statistic on resamples of each group."""
     rng, times = _generator(generator), range(checks.count("resamples", resamples))
     return np.array([[statistic(each[rng.integers(len(each), size=len(each))]) for each in groups] for _ in times])
 
 
 def wilson(successes: int, trials: int, *, confidence: float = 0.95) -> Estimate:
-    """A share with its Wilson score interval.
+    """Estimate a share with its Wilson score interval.
 
     Args:
         successes: 0 … trials.
@@ -213,9 +219,13 @@ def wilson(successes: int, trials: int, *, confidence: float = 0.95) -> Estimate
         confidence: coverage of the interval, between 0 and 1.
 
     Raises:
-        ValueError: counts that do not fit, or a confidence outside (0, 1).
+        ValueError: counts that do not fit each other, or a confidence outside (0, 1).
 
     Source: Wilson 1927, by ``scipy.stats.binomtest``.
+
+    Example:
+        >>> print(tuple(round(x, 3) for x in inference.wilson(3, 10)))
+        (0.3, 0.108, 0.603)
     """
     trials, successes = checks.count("trials", trials), checks.count("successes", successes, at_least=0)
     if successes > trials:
@@ -226,15 +236,18 @@ def wilson(successes: int, trials: int, *, confidence: float = 0.95) -> Estimate
 
 
 def poisson_rate(counts: ArrayLike, exposure: float = 1.0, *, confidence: float = 0.95) -> Estimate:
-    """The mean of Poisson counts, per unit of exposure, with its exact interval; too wide for underdispersed counts.
+    """Estimate the mean of Poisson counts per unit of exposure, with its exact interval.
+
+    The interval is too wide for underdispersed counts.
 
     Args:
         counts: whole numbers ≥ 0, one per instance.
-        exposure: of each instance, such as its number of neurons, > 0.
+        exposure: exposure of each instance, such as its number of neurons, > 0.
         confidence: coverage of the interval, between 0 and 1.
 
     Raises:
-        ValueError: counts that are none, an exposure that is not positive, or a confidence outside (0, 1).
+        ValueError: counts that are not whole numbers ≥ 0, an exposure that is not positive, or a confidence outside (0,
+            1).
 
     Source: Garwood 1936, by ``statsmodels.stats.rates.confint_poisson``.
     """
@@ -254,27 +267,27 @@ def rate_ratio(
     family: str = "quasi-poisson",
     confidence: float = 0.95,
 ) -> Estimate:
-    """The mean of ``counts`` over that of ``other``, per unit of exposure, with its score interval.
+    """Divide the mean of ``counts`` by the mean of ``other``, per unit of exposure, with its score interval.
 
-    Numbers of neurons that features share are underdispersed, as counts of occupied cells are. For them the Poisson
-    interval is too wide, and so is the negative binomial's, which is never narrower; the quasi-Poisson one fits,
-    where both sides are dispersed alike.
+    Numbers of neurons that features share are underdispersed, as counts of occupied cells are. The Poisson interval is
+    too wide for them. The negative binomial interval is never narrower, so it is too wide, too. The quasi-Poisson
+    interval fits if both sides are dispersed alike.
 
     Args:
         counts: whole numbers ≥ 0, one per instance.
-        other: those in the denominator. Where all are 0, the ratio and the end of its interval are infinite.
-        exposure: of each instance in ``counts``, such as its number of neurons, > 0.
-        other_exposure: of each instance in ``other``.
-        family: of the variance at mean μ: "poisson", μ; "quasi-poisson", φμ, with φ smaller or greater than 1;
-            "negative binomial", μ + αμ², with α ≥ 0. Pearson's χ² estimates φ or α from both sides together.
+        other: the counts in the denominator. If all are 0, the ratio and the upper end of its interval are infinite.
+        exposure: exposure of each instance in ``counts``, such as its number of neurons, > 0.
+        other_exposure: exposure of each instance in ``other``.
+        family: the variance at mean μ. It is μ for "poisson". It is φμ for "quasi-poisson", with φ below or above 1. It
+            is μ + αμ² for "negative binomial", with α ≥ 0. Pearson's χ² estimates φ or α from both sides together.
         confidence: coverage of the interval, between 0 and 1.
 
     Raises:
-        ValueError: counts that are none, that are all 0 or do not vary for φ or α, an exposure that is not positive,
-            an unknown family, or a confidence outside (0, 1).
+        ValueError: counts that are not whole numbers ≥ 0 or are all 0, counts that do not vary where φ or α is
+            estimated, an exposure that is not positive, an unknown family, or a confidence outside (0, 1).
 
-    Source: Ederer and Mantel 1974 with Wilson's limits; McCullagh and Nelder 1989, chapter 9, for φ; Breslow 1984
-    for α. By hand, as statsmodels' root finder fails where one side is 0.
+    Source: Ederer and Mantel 1974 with Wilson's limits; McCullagh and Nelder 1989, chapter 9, for φ; Breslow 1984 for
+    α. The formula is written out here, because statsmodels' root finder fails if one side is 0.
     """
     sides = _counts("counts", counts), _counts("other", other)
     unit = checks.positive("other_exposure", other_exposure) / checks.positive("exposure", exposure)
@@ -284,7 +297,7 @@ def rate_ratio(
     if not total:
         raise ValueError("counts: are all 0, as in other, must hold one above 0 on either side")
     dispersions, freedom = _dispersions(sides, family)
-    # The ends solve (p − r q)² = r spread; for Poisson counts, these are Wilson's limits of the share p, as odds.
+    # The ends r solve (p − r q)² = r spread. For Poisson counts they are Wilson's limits of the share p, as odds.
     p, q = (float(side.sum()) / total for side in sides)
     spread = stats.t.isf((1 - confidence) / 2, freedom) ** 2 * (p * dispersions[1] + q * dispersions[0]) / total
     top = float(spread + 2 * p * q + np.sqrt(spread * (spread + 4 * p * q)))
@@ -293,7 +306,7 @@ def rate_ratio(
 
 
 def _dispersions(sides: tuple[Float[NDArray[np.float64], "..."], ...], family: str) -> tuple[list[float], float]:
-    """Variance / mean on each side, and the degrees of freedom in it; a side that is all 0 tells nothing."""
+    """Compute variance / mean on each side, and its degrees of freedom; a side that is all 0 is ignored."""
     if family == "poisson":
         return [1.0, 1.0], np.inf
     telling = [side for side in sides if side.any()]
@@ -314,14 +327,15 @@ def _dispersions(sides: tuple[Float[NDArray[np.float64], "..."], ...], family: s
 
 
 def dispersion(counts: ArrayLike, *, confidence: float = 0.95) -> Test:
-    """Variance / mean of counts, and the two-sided p-value against Poisson, where it is 1.
+    """Estimate variance / mean of counts, and compute the two-sided p-value against Poisson, for which it is 1.
 
     Args:
-        counts: whole numbers ≥ 0, one per instance, at least 2 of them; the approximation wants 5 or more.
-        confidence: coverage of the interval, between 0 and 1; lower where counts are far more skewed than Poisson.
+        counts: whole numbers ≥ 0, one per instance, at least 2 of them. The approximation needs 5 or more.
+        confidence: coverage of the interval, between 0 and 1. It is lower if counts are far more skewed than Poisson.
 
     Raises:
-        ValueError: counts that are none, that are fewer than two or all 0, or a confidence outside (0, 1).
+        ValueError: counts that are not whole numbers ≥ 0, fewer than two counts, only zeros, or a confidence outside
+            (0, 1).
 
     Source: Fisher's index of dispersion, which follows χ²; Fisher 1925, section 16.
     """
@@ -337,13 +351,15 @@ def dispersion(counts: ArrayLike, *, confidence: float = 0.95) -> Test:
 
 
 def equivalence(values: ArrayLike, target: float, margin: float, *, confidence: float = 0.9) -> Test:
-    """The mean of independent instances, and the p-value that it lies outside ``target`` ± ``margin``.
+    """Estimate the mean of independent instances, and test whether it lies outside ``target`` ± ``margin``.
+
+    The p-value is that of the hypothesis that the mean lies outside.
 
     Args:
         values: one number per instance, (instances,), at least 2, not all equal.
         target: the predicted mean.
-        margin: how far from it still counts as equivalent, > 0; chosen before the values are known.
-        confidence: coverage of the interval, between 0 and 1. At 0.9, it lies inside the margin where p < 0.05.
+        margin: largest distance from the target that counts as equivalent, > 0; chosen before the values are known.
+        confidence: coverage of the interval, between 0 and 1. At 0.9, the interval lies inside the margin if p < 0.05.
 
     Raises:
         ValueError: values without spread, NaN or infinity, a margin that is not positive, or a confidence outside
@@ -370,19 +386,19 @@ def slope(
     generator: np.random.Generator | None = None,
     confidence: float = 0.95,
 ) -> Estimate:
-    """The least-squares slope of y over x with its interval.
+    """Estimate the least-squares slope of y over x with its interval.
 
     Args:
         x: (points,), at least 3, not all equal.
-        y: (points,), scattered independently around the line, for Student's interval; or (instances, points), for
-            the mean of at least two instances' slopes with its bootstrap interval.
-        log: fit log y over log x, whose slope is the exponent of a power law; all must be > 0.
-        generator: source of the resamples, where y has instances.
+        y: (points,), scattered independently around the line, for Student's interval. Or (instances, points), at least
+            two instances: the mean of their slopes, with its bootstrap interval.
+        log: fit log y over log x, whose slope is the exponent of a power law; all values must be > 0.
+        generator: source of the resamples if y has instances.
         confidence: coverage of the interval, between 0 and 1.
 
     Raises:
-        ValueError: shapes that do not fit, NaN or infinity, a logarithm of what is not positive, instances without a
-            generator, or a confidence outside (0, 1).
+        ValueError: shapes that do not fit each other, NaN or infinity, a logarithm of a number that is not positive,
+            instances without a generator, or a confidence outside (0, 1).
 
     Source: ``scipy.stats.linregress``.
     """
@@ -407,7 +423,9 @@ def slope(
 
 
 def holm(p_values: ArrayLike) -> Float[NDArray[np.float64], " tests"]:
-    """The p-values of several tests, adjusted: with those ≤ α rejected, the chance of any error is at most α.
+    """Adjust the p-values of several tests by Holm's method.
+
+    If those ≤ α are rejected, the probability of any false rejection is at most α.
 
     Raises:
         ValueError: no p-values, or one outside [0, 1].

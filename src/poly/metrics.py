@@ -1,4 +1,4 @@
-"""Numbers measured on a weight matrix W of shape (*instances, n, m)."""
+"""Measurements on a weight matrix W of shape (*instances, n, m)."""
 
 import math
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from poly.checks import tensors
 
 
 class Collisions(NamedTuple):
-    """Pairs of features on one neuron, (*instances,) each: opposite signs (benign), same sign (malign)."""
+    """Numbers of feature pairs on one neuron, (*instances,) each: opposite signs (benign), same sign (malign)."""
 
     benign: Int[Tensor, "*instances"]
     malign: Int[Tensor, "*instances"]
@@ -31,7 +31,7 @@ def _near(W: Float[Tensor, "*instances n m"], near: tuple[float, float]) -> Bool
 def polysemantic_neurons(
     W: Float[Tensor, "*instances n m"], near: tuple[float, float] = (0.8, 1.2)
 ) -> Int[Tensor, "*instances"]:
-    """The number of neurons that carry at least two features.
+    """Count the neurons that carry at least two features.
 
     ``#{k : #{i : low ≤ |W_ik| ≤ high} ≥ 2}``
 
@@ -51,10 +51,10 @@ def polysemantic_neurons(
 
 
 def collisions(W: Float[Tensor, "*instances n m"], near: tuple[float, float] = (0.8, 1.2)) -> Collisions:
-    """The pairs of features that share a neuron, by sign (claim C2).
+    """Count the pairs of features that share a neuron, by sign (claim C2).
 
-    With p_k positive and q_k negative weights of size in the window on neuron k:
-    benign ``Σ_k p_k q_k``, malign ``Σ_k p_k (p_k − 1)/2 + q_k (q_k − 1)/2``.
+    Let neuron k have p_k positive and q_k negative weights whose size lies in the window. There are ``Σ_k p_k q_k``
+    benign pairs and ``Σ_k p_k (p_k − 1)/2 + q_k (q_k − 1)/2`` malign pairs.
 
     Args:
         W: encodings, (*instances, n, m).
@@ -74,7 +74,7 @@ def collisions(W: Float[Tensor, "*instances n m"], near: tuple[float, float] = (
 
 
 def winners(W: Float[Tensor, "*instances n m"]) -> Int[Tensor, "*instances n"]:
-    """Each feature's largest weight: the neuron ``argmax_k |W_ik|``, the first one of a tie.
+    """Return the neuron of each feature's largest weight, ``argmax_k |W_ik|``; the first one of a tie.
 
     Args:
         W: encodings, (*instances, n, m).
@@ -89,7 +89,7 @@ def winners(W: Float[Tensor, "*instances n m"]) -> Int[Tensor, "*instances n"]:
 
 
 def survivors(W: Float[Tensor, "*instances n m"]) -> Int[Tensor, "*instances n"]:
-    """The number of nonzero weights in each feature's row, m′ in the paper.
+    """Count the nonzero weights in each feature's row, m′ in the paper.
 
     Args:
         W: encodings, (*instances, n, m).
@@ -104,12 +104,13 @@ def survivors(W: Float[Tensor, "*instances n m"]) -> Int[Tensor, "*instances n"]
 
 
 def fourth_norms(W: Float[Tensor, "*instances n m"], *, relative: bool = False) -> Float[Tensor, "*instances n"]:
-    """How concentrated each feature's row is: ``‖W_i‖₄⁴ = Σ_k W_ik⁴``.
+    """Compute the fourth norm of each feature's row, ``‖W_i‖₄⁴ = Σ_k W_ik⁴``, a measure of its concentration.
 
     Args:
         W: encodings, (*instances, n, m).
-        relative: divide by ``‖W_i‖₂⁴``; then it is 1 for a row with one weight, 1/m for m equal ones, 3/(m + 2) on
-            average over all directions, whatever the row's length, and 0 for a row that is 0.
+        relative: divide by ``‖W_i‖₂⁴``. The result is then 1 for a row with one weight and 1/m for m equal weights.
+            Averaged over all directions it is 3/(m + 2). It does not depend on the length of the row, and is 0 for a
+            row that is 0.
 
     Returns:
         (*instances, n).
@@ -123,7 +124,7 @@ def fourth_norms(W: Float[Tensor, "*instances n m"], *, relative: bool = False) 
     if not relative:
         return tensors.no_overflow(fourth, W)
     square = W.square().sum(-1).square()
-    # Fourth powers leave the numbers early; where they do, the row is measured in units of its largest weight.
+    # Fourth powers overflow or underflow early. Such a row is measured in units of its largest weight.
     poor = (W != 0).any(-1) & ~((fourth > _smallest(W.dtype)) & square.isfinite())
     if bool(poor.any()):
         unit = W / torch.where(poor, W.abs().amax(-1), torch.ones_like(fourth)).unsqueeze(-1)
@@ -133,15 +134,15 @@ def fourth_norms(W: Float[Tensor, "*instances n m"], *, relative: bool = False) 
 
 
 def _smallest(dtype: torch.dtype) -> float:
-    """Sums below it may have lost digits."""
+    """Return the size below which sums may have lost digits."""
     return torch.finfo(dtype).tiny / torch.finfo(dtype).eps
 
 
 def feature_dimensionality(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances n"]:
-    """The share of a hidden dimension that each feature has to itself.
+    """Compute the share of a hidden dimension that each feature has to itself.
 
-    ``D_i = ‖W_i‖² / Σ_j (Ŵ_i·W_j)²`` with ``Ŵ_i = W_i/‖W_i‖``; 1 for a feature with a direction of
-    its own, 1/2 for each of an antipodal pair, 0 for a feature that is not represented.
+    ``D_i = ‖W_i‖² / Σ_j (Ŵ_i·W_j)²`` with ``Ŵ_i = W_i/‖W_i‖``. It is 1 for a feature with a direction of its own, 1/2
+    for each feature of an antipodal pair, and 0 for a feature that is not represented.
 
     Args:
         W: encodings, (*instances, n, m).
@@ -162,7 +163,7 @@ def feature_dimensionality(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, 
     overlap_sum = (unit @ scaled.mT).square().sum(-1)
     found = torch.where(overlap_sum > 0, scaled.square().sum(-1) / overlap_sum, torch.zeros_like(overlap_sum))
     poor = (W != 0).any(-1) & (scaled.square().sum(-1) < _smallest(W.dtype))
-    if bool(poor.any()):  # the squares of a row far shorter than others are lost, but not those of the ratios
+    if bool(poor.any()):  # the squares of a row much shorter than others underflow, but those of the ratios do not
         every = W.double() / W.abs().amax((-2, -1), keepdim=True)
         size = every.abs().amax(-1, keepdim=True)
         row = every / size.clamp(min=torch.finfo(torch.float64).tiny)

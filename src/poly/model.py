@@ -1,12 +1,12 @@
 """The paper's network: one matrix of encodings, its loss, and the three forces of training.
 
-``y = ReLU(W Wᵀ x)`` without bias; n features, m hidden neurons, W of shape (*instances, n, m),
-row ``W_i`` the encoding of feature i. Inputs are the n basis vectors, full batch.
+``y = ReLU(W Wᵀ x)`` without bias; n features, m hidden neurons, W of shape (*instances, n, m). Row ``W_i`` is the
+encoding of feature i. The inputs are the n basis vectors, used as one full batch.
 
-**Units, said once for the whole package.** λ (``l1``) is the λ of the code's loss, here and in
-``flow`` and ``training``. The paper's theory, ``sparsify`` and the row formulas of ``theory``
-drop the factor 4 of the force, ``ẇ = (1 − ‖w‖²) w − λ``, so λ_theory = λ_code / 4, and for plain
-gradient descent t_theory = 4 · t_code = 4 · lr · steps.
+**Units in the whole package.** λ (``l1``) is the λ of the code's loss, here and in ``flow`` and ``training``. The
+paper's theory, ``sparsify`` and the row formulas of ``theory`` drop the factor 4 of the force,
+``ẇ = (1 − ‖w‖²) w − λ``. Therefore λ_theory = λ_code / 4, and for plain gradient descent t_theory = 4 · t_code = 4 · lr
+· steps.
 """
 
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from poly.checks import tensors
 
 
 class Forces(NamedTuple):
-    """The three forces on every weight, each (*instances, n, m), each with its own sign; their sum is −∂L/∂W."""
+    """The three forces on every weight, each (*instances, n, m) with its own sign; their sum is −∂L/∂W."""
 
     benefit: Float[Tensor, "*instances n m"]
     interference: Float[Tensor, "*instances n m"]
@@ -28,7 +28,7 @@ class Forces(NamedTuple):
 
 
 class Trajectory(NamedTuple):
-    """A run: final weights W (*instances, n, m), recording times ``at`` (k,), and ``values`` (k, …) seen there."""
+    """A run: final weights W (*instances, n, m), recording times ``at`` (k,), and the recorded ``values`` (k, …)."""
 
     W: Float[Tensor, "*instances n m"]
     at: Real[Tensor, " k"]
@@ -44,17 +44,17 @@ def init(
     dtype: torch.dtype = torch.float64,
     device: str | torch.device = "cpu",
 ) -> Float[Tensor, "instances n m"]:
-    """Initial weights of independent networks.
+    """Draw the initial weights of independent networks.
 
-    ``W_ik ~ N(0, 1/m)``, always drawn in float64 and then cast: float32 normal draws differ
-    between instruction sets, float64 draws do not.
+    ``W_ik ~ N(0, 1/m)``, always drawn in float64 and then cast. Normal draws in float32 differ between instruction
+    sets; those in float64 do not.
 
     Args:
         n: features, ≥ 1.
         m: hidden neurons, ≥ 1.
         instances: networks, the leading axis of the result, ≥ 1.
         generator: source of randomness.
-        dtype, device: of the result.
+        dtype, device: dtype and device of the result.
 
     Raises:
         ValueError: a size below 1, no generator, or a dtype that is not floating-point or not on the device.
@@ -74,19 +74,19 @@ def reconstruct(
     x: Float[Tensor, " n"] | Float[Tensor, "*#instances inputs n"],
     xi: Float[Tensor, "..."] | float = 0.0,
 ) -> Float[Tensor, "*shape n"]:
-    """The network's output, ``y = ReLU((x W + ξ) Wᵀ)``.
+    """Compute the network's output, ``y = ReLU((x W + ξ) Wᵀ)``.
 
     Args:
         W: encodings, (*instances, n, m).
         x: inputs, (n,) or (*instances, inputs, n).
-        xi: hidden noise, 0 or broadcastable to (*instances, inputs, m): a vector (m,) is shared
-            by all inputs and instances, (*instances, 1, m) by the inputs of each instance.
+        xi: hidden noise, 0 or broadcastable to (*instances, inputs, m). A vector (m,) is shared by all inputs and
+            instances; (*instances, 1, m) is shared by the inputs of each instance.
 
     Returns:
         (*instances, n) for one input vector, else (*instances, inputs, n).
 
     Raises:
-        ValueError: non-finite entries, an overflow, or shapes or dtypes that do not fit.
+        ValueError: non-finite entries, an overflow, or shapes or dtypes that do not fit each other.
     """
     tensors.weights(W)
     tensors.finite_tensor("x", x, 1, "(n,) or (*instances, inputs, n)")
@@ -120,7 +120,7 @@ def reconstruct(
 def loss(
     W: Float[Tensor, "*instances n m"], l1: float = 0.0, xi: Float[Tensor, "..."] | float = 0.0
 ) -> Float[Tensor, "*instances"]:
-    """The training loss, summed over inputs and outputs.
+    """Compute the training loss, summed over inputs and outputs.
 
     ``L(W) = Σ_i ‖ReLU(W (W_i + ξ)) − e_i‖² + λ ‖W‖₁``
 
@@ -133,7 +133,7 @@ def loss(
         (*instances,).
 
     Raises:
-        ValueError: negative λ, non-finite entries, an overflow, or shapes or dtypes that do not fit.
+        ValueError: negative λ, non-finite entries, an overflow, or shapes or dtypes that do not fit each other.
 
     Source: section 2 of the paper.
     """
@@ -145,11 +145,11 @@ def loss(
 
 
 def forces(W: Float[Tensor, "*instances n m"], l1: float = 0.0) -> Forces:
-    """The three forces of noiseless training; their sum is −∂L/∂W (claim C3).
+    """Compute the three forces of noiseless training; their sum is −∂L/∂W (claim C3).
 
     ``−∂L/∂W_i = 4 (1 − ‖W_i‖²) W_i − 4 Σ_{j≠i} ReLU(W_i·W_j) W_j − λ sign(W_i)``
 
-    in the order feature benefit, interference, regularization; sign(0) = 0.
+    The terms are feature benefit, interference and regularization, in this order; sign(0) = 0.
 
     Args:
         W: encodings, (*instances, n, m).
@@ -162,6 +162,12 @@ def forces(W: Float[Tensor, "*instances n m"], l1: float = 0.0) -> Forces:
         ValueError: negative λ, non-finite W, or an overflow.
 
     Source: section 3 of the paper, with the factor 4 that its theory drops.
+
+    Example:
+        >>> W = torch.tensor([[0.5, 0.0], [0.0, -0.5]])
+        >>> model.forces(W, 0.1).benefit
+        tensor([[ 1.5000,  0.0000],
+                [ 0.0000, -1.5000]])
     """
     tensors.weights(W)
     l1 = checks.nonnegative("l1", l1)

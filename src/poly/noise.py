@@ -1,4 +1,4 @@
-"""Unit-variance noise families for the hidden layer."""
+"""Noise distributions of unit variance for the hidden layer."""
 
 import math
 from typing import Literal
@@ -21,7 +21,7 @@ EXCESS_KURTOSIS: dict[Family, float] = {
     "logistic": 1.2,
     "laplace": 3.0,
 }
-# Of uniform draws, which are whole multiples of it: what stands in for the 0 that a logarithm cannot take.
+# Uniform draws are whole multiples of this spacing. It replaces a draw of 0, whose logarithm is infinite.
 _SPACING = 2.0**-53
 
 
@@ -33,18 +33,18 @@ def draw(
     dtype: torch.dtype = torch.float64,
     device: str | torch.device = "cpu",
 ) -> Float[Tensor, "..."]:
-    """Independent draws, symmetric about their mean 0, with variance 1.
+    """Draw independent numbers from a symmetric distribution with mean 0 and variance 1.
 
-    In order of excess kurtosis: ``bipolar``, ±1 with equal probability (−2); ``arcsine``, √2 cos of a uniform angle
-    (−3/2); ``uniform`` on ±√3 (−6/5); ``dropout``, 0 with probability 1/2, else ±√2 (−1); ``triangular`` on ±√6, the
-    sum of two uniform numbers (−3/5); ``gaussian``, N(0, 1) (0); ``logistic`` of scale √3/π (6/5); ``laplace`` of
-    scale 1/√2 (3).
+    The families, in order of excess kurtosis (in parentheses): ``bipolar``, ±1 with equal probability (−2);
+    ``arcsine``, √2 cos of a uniform angle (−3/2); ``uniform`` on ±√3 (−6/5); ``dropout``, 0 with probability 1/2, else
+    ±√2 (−1); ``triangular`` on ±√6, the sum of two uniform numbers (−3/5); ``gaussian``, N(0, 1) (0); ``logistic`` of
+    scale √3/π (6/5); ``laplace`` of scale 1/√2 (3).
 
     Args:
         family: name of the distribution.
-        shape: of the result.
-        generator: source of randomness; drawn in float64 and then cast.
-        dtype, device: of the result.
+        shape: shape of the result.
+        generator: source of randomness; numbers are drawn in float64 and then cast.
+        dtype, device: dtype and device of the result.
 
     Raises:
         ValueError: an unknown family, an axis without entries, no generator, or a dtype that is not floating-point or
@@ -61,7 +61,7 @@ def draw(
 
 
 def _draw(family: Family, shape: tuple[int, ...], generator: torch.Generator) -> Float[Tensor, "..."]:
-    """In float64, on the generator's device."""
+    """Draw in float64, on the generator's device."""
     where = generator.device
 
     def below(end: int) -> Tensor:

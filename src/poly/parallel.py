@@ -1,4 +1,4 @@
-"""One instance to a thread: what no result may hang on is then the number of threads. A leaf module."""
+"""Run one instance per thread, so that results do not depend on the number of threads."""
 
 import sys
 from _thread import start_new_thread
@@ -17,27 +17,28 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 from tqdm import tqdm
 
-Flag = NDArray[np.bool_]  # one element; an array, because compiled loops look at it, too
-SHORT = 2.0  # seconds, for which nobody needs a bar
+Flag = NDArray[np.bool_]  # one element; an array, because compiled loops read it, too
+SHORT = 2.0  # seconds; shorter work shows no progress bar
 _TICK = 0.2
 _lock = Lock()
-# For each caller under way, what ends the limit that all of them share. No list: it would count as code that runs.
+# For each active caller, the function that ends the limit that all of them share. A deque, because the contents of a
+# list are part of the code hash.
 _callers: deque[Callable[[], None]] = deque()
-# For each thread that computes alone, how many of torch's a new thread had before the first of them.
+# For each thread in ``alone``: torch's number of threads in a new thread before the first of them.
 _alone: deque[int] = deque()
 
 
 def for_each(run: Callable[[Any, Flag], None], items: Iterable[Any], tick: Callable[[], None] = lambda: None) -> None:
-    """``run(item, cancelled)`` for every item, on as many threads as torch uses, with matrix products on one thread.
+    """Call ``run(item, cancelled)`` for every item, on as many threads as torch uses.
 
-    ``cancelled`` is true after an interrupt or an error: a run that looks at it now and then leaves no work behind.
-    ``tick`` is called a few times a second, by the caller's thread.
+    Matrix products run on one thread each. ``cancelled`` is true after an interrupt or an error. A ``run`` that checks
+    it now and then stops early. The caller's thread calls ``tick`` a few times a second.
     """
     cancelled = np.zeros(1, np.bool_)
-    threads = torch.get_num_threads()  # every thread has a number of its own
+    threads = torch.get_num_threads()  # torch keeps this number for each thread
     errors: list[BaseException] = []
     ended: list[bool] = []
-    # A bare lock and a bare thread: an interrupt in the middle of waiting for Python's own ends in a RuntimeError.
+    # A low-level lock and thread: an interrupt while waiting for one of ``threading`` ends in a RuntimeError.
     under_way, conductor = Lock(), None
     under_way.acquire()
 
@@ -53,13 +54,13 @@ def for_each(run: Callable[[Any, Flag], None], items: Iterable[Any], tick: Calla
             with _products_on_one_thread(), ThreadPoolExecutor(threads) as pool:
                 for _ in pool.map(one, items):
                     pass
-        except BaseException as error:  # for the caller
+        except BaseException as error:  # raised again in the caller's thread
             errors.append(error)
         finally:
             ended.append(True)
             under_way.release()
 
-    # An interrupt reaches the main thread only, so it cannot fall between setting a limit and taking it back.
+    # An interrupt reaches the main thread only, so it cannot occur between setting a limit and removing it.
     try:
         conductor = start_new_thread(conduct, ())
         while not under_way.acquire(timeout=_TICK):
@@ -74,7 +75,10 @@ def for_each(run: Callable[[Any, Flag], None], items: Iterable[Any], tick: Calla
 
 
 def bar(total: float, unit: str, what: str, shown: bool | None) -> Any:
-    """A progress bar for work that takes its time; None: on a terminal, unless a sweep around it has its own."""
+    """Return a progress bar for work that takes longer than ``SHORT``.
+
+    With ``shown=None`` it is shown on a terminal, unless the call runs inside a sweep, which has its own bar.
+    """
     if shown is None and (current_process().name != "MainProcess" or current_thread() is not main_thread()):
         shown = False
     return tqdm(
@@ -90,7 +94,10 @@ def bar(total: float, unit: str, what: str, shown: bool | None) -> Any:
 
 @contextmanager
 def _products_on_one_thread() -> Iterator[None]:
-    """The limit is the whole process's: set for the first of several callers at a time, taken back after the last."""
+    """Limit matrix products to one thread in the whole process.
+
+    The first of several concurrent callers sets the limit, and the last one removes it.
+    """
     with _lock:
         _callers.append(_callers[0] if _callers else _limit())
     try:
@@ -104,18 +111,18 @@ def _products_on_one_thread() -> Iterator[None]:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """This thread, and those that it starts, compute without the help of others; threads beside it may do the same."""
+    """Limit this thread, and those that it starts, to one thread of computation each; other threads may do the same."""
     with _products_on_one_thread():
         with _lock:
             _alone.append(_alone[0] if _alone else _threads_of_a_new_thread())
-            torch.get_num_threads()  # torch takes the last number that any thread has set when it is first asked
+            torch.get_num_threads()  # in its first call, torch takes the last number that any thread has set
             torch.set_num_threads(1)
         try:
             yield
         finally:
             with _lock:
                 before = _alone.pop()
-                if not _alone:  # until then, new threads of the others start with one
+                if not _alone:  # until then, new threads start with one
                     torch.set_num_threads(before)
 
 
@@ -129,12 +136,12 @@ def _threads_of_a_new_thread() -> int:
 
 @lru_cache(maxsize=1)
 def _controller(modules: int) -> ThreadpoolController:
-    """The libraries that are loaded; looking for them takes longer than many a run, so once for so many modules."""
+    """Find the loaded libraries once per number of modules: the search takes longer than many a run."""
     return ThreadpoolController()
 
 
 def _limit() -> Callable[[], None]:
-    """Set the limit, from a thread of its own: only the thread that has set it can take it back."""
+    """Set the limit in a separate thread, because only the thread that has set it can remove it."""
     begun, ended = Event(), Event()
 
     def hold() -> None:

@@ -1,8 +1,9 @@
-"""Change what rounding decides, to see which numbers depend on it: the last digit of every start, the order of sums.
+"""Perturb what rounding decides, to see which results depend on it: the last digit of every start, the order of sums.
 
-Another processor or library rounds other sums in another way. The variable ``POLY_PERTURB``, a whole number ≥ 0, is
-the seed of such a change, made on one machine: every nonzero weight of a start moves to a neighboring number of the
-type in which it is trained, and neurons are relabeled during the run. Unset, nothing is changed. A leaf module.
+Another processor or library rounds other sums differently. The variable ``POLY_PERTURB``, a whole number ≥ 0, seeds a
+similar perturbation on one machine. Every nonzero weight of a start moves to a neighboring number of the type in which
+it is trained. Neurons are relabeled during the run. If the variable is unset, nothing changes. The module itself needs
+no torch.
 """
 
 import os
@@ -17,10 +18,10 @@ VARIABLE = "POLY_PERTURB"
 
 
 def seed() -> int | None:
-    """Return the seed of the change; None where there is none.
+    """Return the seed of the perturbation, or None if there is none.
 
     Raises:
-        ValueError: the variable holds something else than a whole number ≥ 0.
+        ValueError: the variable holds something other than a whole number ≥ 0.
     """
     text = os.environ.get(VARIABLE, "")
     if text and not (text.isascii() and text.isdecimal()):
@@ -29,26 +30,26 @@ def seed() -> int | None:
 
 
 def key() -> dict[str, int]:
-    """Return what the keys of stored results add: nothing where nothing is changed."""
+    """Return the extra entries for the keys of stored results: none if nothing is perturbed."""
     changed = seed()
     return {} if changed is None else {"perturb": changed}
 
 
 def start(W: Any) -> Any:
-    """Move every nonzero weight of a start to the number above or below it, by a fair coin.
+    """Move every nonzero weight of a start to the number above or below it, with probability 1/2 each.
 
     Args:
-        W: a tensor or an array of float32 or float64, of any shape; others are returned as they are.
+        W: a tensor or an array of float32 or float64, of any shape; others are returned unchanged.
 
     Returns:
-        As W, unchanged where ``POLY_PERTURB`` is unset. The coins depend on the seed and on W alone.
+        As W, unchanged if ``POLY_PERTURB`` is unset. The moves depend only on the seed and on W.
     """
     changed = seed()
     if changed is None:
         return W
     if isinstance(W, np.ndarray):
         return _moved(W, changed)
-    import torch  # noqa: PLC0415  # the press asks for ``key`` without it
+    import torch  # noqa: PLC0415  # the press calls ``key`` without torch
 
     if W.dtype not in (torch.float32, torch.float64):
         return W
@@ -63,7 +64,7 @@ def _moved(values: NDArray[Any], changed: int) -> NDArray[Any]:
 
 
 class Order(NamedTuple):
-    """An order of neurons: ``new`` lists old places, ``old`` undoes it; None where nothing is relabeled."""
+    """An order of neurons: ``new`` lists old places and ``old`` undoes it; both are None if nothing is relabeled."""
 
     new: Any = None
     old: Any = None
@@ -73,12 +74,12 @@ class Order(NamedTuple):
         return W if self.new is None else W[..., self.new].contiguous()
 
     def restore(self, W: Float[Any, "*instances n m"]) -> Any:
-        """Put them back."""
+        """Put the neurons back into the old order."""
         return W if self.old is None else W[..., self.old].contiguous()
 
 
 def order(m: int) -> Order:
-    """Draw an order of m neurons; a sum over neurons rounds in another way in it."""
+    """Draw an order of m neurons, in which sums over neurons round differently."""
     changed = seed()
     if changed is None:
         return Order()

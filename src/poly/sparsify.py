@@ -1,16 +1,16 @@
-"""One row without interference, run exactly on two numbers (claims C5, C6; figure F1).
+"""Simulate one row without interference exactly, with two numbers (claims C5, C6; figure F1).
 
-The row obeys ``ẇ_k = (1 − ‖w‖²) w_k − λ`` (theory units, see ``model``), stepped by explicit Euler,
-and a weight that reaches 0 stays there. Growth is common to all weights and so is the pull, so the
-difference of two survivors is only ever multiplied: with M(t) the largest weight and A(t) the product
-of all growth factors, every survivor is
+The row obeys ``ẇ_k = (1 − ‖w‖²) w_k − λ`` (theory units, see ``model``). It is stepped by explicit Euler, and a weight
+that reaches 0 stays there. The growth factor and the ℓ1 penalty are the same for all weights. A step therefore only
+multiplies the difference of two surviving weights. Let M(t) be the largest weight and A(t) the product of all growth
+factors. Then every survivor is
 
     w_k(t) = M(t) − A(t) g_k,    g_k = max_j w_j(0) − w_k(0).
 
-The row is two numbers, whatever m is. ‖w‖² and ‖w‖₁ follow from prefix sums of the sorted gaps g,
-weights die from the large-gap end, and a step costs O(1). Measuring gaps from the *largest* weight
-keeps the end of the race free of cancellation: the last survivors are told apart by the gaps
-themselves, not by the difference of two large numbers.
+Two numbers describe the row, whatever m is. ‖w‖² and ‖w‖₁ follow from prefix sums of the sorted gaps g. Weights reach 0
+in the order of their gaps, the largest first, and a step costs O(1). Gaps are measured from the *largest* weight to
+avoid cancellation at the end of the race. The last survivors then differ by the gaps themselves, not by the difference
+of two large numbers.
 """
 
 import math
@@ -27,12 +27,12 @@ Array = NDArray[np.float64]
 Alive = NDArray[np.int64]
 _MOST_RECORDS = 10**6
 _MOST_STEPS = 10**10
-# So many are made before anybody looks for an interrupt.
+# Steps of one compiled call; Python handles an interrupt between two calls.
 _UNBROKEN = 2**24
 
 
 class Path(NamedTuple):
-    """A race: times t (k,), surviving weights (k,) int64, ‖w‖₁ (k,) and ‖w‖₂ (k,)."""
+    """The record of a race: times t (k,), surviving weights (k,) int64, ‖w‖₁ (k,) and ‖w‖₂ (k,)."""
 
     t: Float[Array, " k"]
     survivors: Int[Alive, " k"]
@@ -41,28 +41,32 @@ class Path(NamedTuple):
 
 
 def sparsify(w0: ArrayLike, shrink: float, *, step: float = 0.5, t_end: float | None = None) -> Path:
-    """The race inside one row, until one weight survives or until ``t_end``.
+    """Simulate the race inside one row, until one weight survives or until ``t_end``.
 
-    ``w ← w + η ((1 − ‖w‖²) w − λ)`` on |w|, absorbed at 0; equal to that simulation step by step, in
-    O(m log m) for the sort and O(1) a step. Weights below 1e-16 of the largest are 0 to it.
-    Exactly tied leaders never resolve: the race then ends
-    when only they are left.
+    The step is ``w ← w + η ((1 − ‖w‖²) w − λ)`` on |w|, and a weight that reaches 0 stays there. The result equals that
+    simulation step by step, in O(m log m) for the sort and O(1) per step. Weights below 1e-16 of the largest count as
+    0. Exactly tied leaders never separate: the race then ends when only they are left.
 
     Args:
         w0: initial row, (m,), any signs.
         shrink: λ ≥ 0 in theory units (l1 / 4); > 0 unless ``t_end`` is given.
         step: Euler step η > 0 in theory units.
-        t_end: the path ends at the first step at or beyond it; None: at the end of the race.
+        t_end: the path ends at the first step at or beyond this time; None: at the end of the race.
 
     Returns:
-        Path, from t = 0 to the end; every step, or every 2nd, 4th, … of a path that is longer than
-        a million steps (the last step is always there).
+        Path, from t = 0 to the end. It has every step, or every 2nd, 4th, … step of a path longer than a million steps.
+            The last step is always included.
 
     Raises:
-        ValueError: bad input; a race that would take more than 10¹⁰ steps; or a step at which Euler
-            does not keep the order of the weights, ``‖w‖² ≥ 1 + 1/η``.
+        ValueError: bad input; a race that would take more than 10¹⁰ steps; or a step at which Euler does not keep the
+            order of the weights, ``‖w‖² ≥ 1 + 1/η``.
 
     Source: section 3.3 of the paper for the equation and F1 for the settings; the reduction is ours.
+
+    Example:
+        >>> path = sparsify.sparsify([0.6, 0.5, -0.4], 0.01)
+        >>> path.survivors[0].item(), path.survivors[-1].item()
+        (3, 1)
     """
     gaps, top, steps = _prepare(perturb.start(checks.array("w0", w0)), shrink, step, t_end)
     record, _ = _run(gaps, top, shrink, step, steps)
@@ -70,7 +74,7 @@ def sparsify(w0: ArrayLike, shrink: float, *, step: float = 0.5, t_end: float | 
 
 
 def weights_at(w0: ArrayLike, shrink: float, t: float, *, step: float = 0.5) -> Float[Array, " m"]:
-    """The row itself at the first step at or beyond time t, signs and order restored.
+    """Compute the row at the first step at or beyond time t, in its original order and with its signs.
 
     ``w_k = sign(w_k(0)) (M − A g_k)₊``
 
@@ -83,14 +87,17 @@ def weights_at(w0: ArrayLike, shrink: float, t: float, *, step: float = 0.5) -> 
     checks.nonnegative("t", t)
     gaps, top, steps = _prepare(start, shrink, step, t)
     _, (M, A, alive) = _run(gaps, top, shrink, step, steps)
-    # What has died is told by its rank: A restarts when only tied leaders are left.
+    # Ranks identify the weights that have reached 0: A restarts when only tied leaders are left.
     gap = top - np.abs(start)
     living = gap <= gaps[alive - 1] if alive else np.zeros(gap.shape, dtype=bool)
     return np.where(living, np.copysign(M - A * gap, start), 0.0)
 
 
 def _prepare(w0: ArrayLike, shrink: float, step: float, t_end: float | None) -> tuple[Array, float, int]:
-    """Sorted gaps to the largest weight, that weight, and the number of steps (−1: to the end of the race)."""
+    """Compute the sorted gaps to the largest weight, that weight, and the number of steps.
+
+    The number is −1 for a run to the end of the race.
+    """
     start = checks.array("w0", w0)
     if start.ndim != 1 or start.size == 0:
         raise ValueError(f"w0: has shape {start.shape}, must be one row of shape (m,), m ≥ 1")
@@ -103,14 +110,14 @@ def _prepare(w0: ArrayLike, shrink: float, step: float, t_end: float | None) -> 
             )
         steps = -1
     else:
-        # A whole multiple of the step must not become one step more by rounding.
+        # Rounding must not add a step to a whole multiple of the step.
         exact = checks.nonnegative("t_end", t_end) / step
         if exact > _MOST_STEPS:
             raise ValueError(f"t_end={t_end!r}: is over 1e10 steps of step={step!r}, must be nearer")
         steps = math.ceil(exact * (1 - 1e-15))
-    # In place: at m = 1e8 every copy is 0.8 GB.
+    # Computed in place, because every copy takes 0.8 GB at m = 1e8.
     gaps = -np.abs(start)
-    # Half of the time goes into sorting, and F1 starts from a sorted row.
+    # Sorting takes half of the time, and F1 starts from a sorted row.
     if (gaps[:-1] >= gaps[1:]).all():
         gaps = gaps[::-1].copy()
     elif not (gaps[:-1] <= gaps[1:]).all():
@@ -126,12 +133,12 @@ def _run(
     gaps: Array, top: float, shrink: float, step: float, steps: int
 ) -> tuple[tuple[Array, Alive, Array, Array], tuple[float, float, int]]:
     sums, squares = _prefix_sums(gaps)
-    # One block: the allocator keeps one of 32 MB for the next call, but gives four of 8 MB back, and fetching them page
-    # by page takes as long as the race.
+    # One block: the allocator keeps 32 MB for the next call, but returns four blocks of 8 MB to the system. Fetching
+    # those again, page by page, takes as long as the race.
     block = np.empty((4, _MOST_RECORDS))
     state, counts, lost_at, norm2, over = np.array([top, 1.0]), np.array([0, gaps.size, 0, 1, 0]), -1.0, 0.0, False
     while not over:
-        # Between two calls Python sees an interrupt.
+        # Python handles an interrupt between two calls.
         lost_at, norm2, over = _race(
             gaps, sums, squares, state, counts, float(shrink), float(step), steps, _UNBROKEN, block
         )
@@ -147,7 +154,10 @@ def _run(
 
 @njit()
 def _prefix_sums(gaps: Array) -> tuple[Array, Array]:
-    """Σ g and Σ g² over the first k gaps, k = 0 … m, compensated: plain sums of 1e8 terms lose six digits."""
+    """Compute Σ g and Σ g² over the first k gaps, k = 0 … m, with compensation.
+
+    Plain sums of 1e8 terms lose six digits.
+    """
     sums, squares = np.empty(gaps.size + 1), np.empty(gaps.size + 1)
     sums[0] = squares[0] = 0.0
     sum_lost = square_lost = 0.0
@@ -174,10 +184,14 @@ def _race(
     unbroken: int,
     block: Array,
 ) -> tuple[float, float, bool]:
-    """Some of the loop: when and at what ‖w‖² order was lost (−1: not yet), and whether the race is over.
+    """Run a part of the loop.
 
-    ``state``, M and A, and ``counts``, the step, the survivors, the records, their stride and when the next is due, are
-    where the loop stands; the records are in ``block``.
+    ``state`` holds M and A. ``counts`` holds the step, the survivors, the records, their stride and the steps until the
+    next record. Both are updated in place. The records are in ``block``.
+
+    Returns:
+        The time and the ‖w‖² at which the order of the weights was lost (time −1: not yet), and whether the race is
+            over.
     """
     t, l1, l2 = block[0], block[1], block[2]
     survivors, most = block[3].view(np.int64), t.size
@@ -187,7 +201,7 @@ def _race(
     while True:
         while alive > 0 and A * gaps[alive - 1] >= M:
             alive -= 1
-        settled = alive == 0 or gaps[alive - 1] == 0.0  # one weight, or tied leaders, or none
+        settled = alive == 0 or gaps[alive - 1] == 0.0  # one weight, tied leaders, or none
         if settled:
             A = 1.0  # no gap is left to scale, and A would overflow in a long run
         over = i == steps or (settled and steps < 0)
@@ -198,7 +212,7 @@ def _race(
             records += 1
             until_record = stride
             if records == most and not over:
-                # Keep every second record; the next one is due where the doubled stride says.
+                # Keep every second record; the doubled stride gives the next one.
                 for r in range(0, records, 2):
                     t[r // 2], survivors[r // 2], l1[r // 2], l2[r // 2] = t[r], survivors[r], l1[r], l2[r]
                 records, stride = most // 2, stride * 2

@@ -1,9 +1,8 @@
-"""Superposition, the classic story: more features than neurons (Elhage et al. 2022). A leaf module.
+"""Superposition as in Elhage et al. 2022: a network with more features than neurons.
 
-``x′ = ReLU(x W Wᵀ + b)``; n features, m < n hidden neurons, W of shape (*instances, n, m) as everywhere
-in this package: row ``W_i`` is feature i's direction in the hidden space, a column of the W of
-Elhage et al. Unlike ``model``, the inputs hold several features at once, features differ in importance,
-and the output has a bias.
+``x′ = ReLU(x W Wᵀ + b)``; n features, m < n hidden neurons, W of shape (*instances, n, m) as everywhere in this
+package. Row ``W_i`` is feature i's direction in the hidden space, a column of the W of Elhage et al. Unlike in
+``model``, the inputs hold several features at once, features differ in importance, and the output has a bias.
 """
 
 from dataclasses import dataclass
@@ -27,11 +26,11 @@ class Network(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class SuperpositionConfig:
-    """Settings of ``train``: Adam whose learning rate falls linearly to 0, fresh inputs at every step.
+    """Settings of ``train``: Adam with a learning rate that falls linearly to 0, and new inputs at every step.
 
     Args:
         lr: initial learning rate > 0.
-        steps: ≥ 0.
+        steps: number of steps ≥ 0.
         batch: inputs that every instance draws at every step, ≥ 1.
 
     Raises:
@@ -49,7 +48,7 @@ class SuperpositionConfig:
 
 
 def init(n: int, m: int, *, instances: tuple[int, ...] = (), generator: torch.Generator) -> Network:
-    """Untrained networks: ``W_ik ~ N(0, 2/(n + m))`` (Xavier), ``b = 0``, in float64.
+    """Draw untrained networks in float64: ``W_ik ~ N(0, 2/(n + m))`` (Xavier) and ``b = 0``.
 
     Args:
         n: features, ≥ 1.
@@ -75,9 +74,9 @@ def init(n: int, m: int, *, instances: tuple[int, ...] = (), generator: torch.Ge
 def sample(
     n: int, sparsity: Float[Tensor, "*instances"] | float, *, batch: int, generator: torch.Generator
 ) -> Float[Tensor, "*instances batch n"]:
-    """Sparse inputs: every feature is independently 0 with probability S, else uniform on [0, 1].
+    """Draw sparse inputs: every feature is independently 0 with probability S, else uniform on [0, 1].
 
-    ``x_i = ReLU(u_i − S) / (1 − S)``, u_i uniform on [0, 1]: one draw decides whether and how much.
+    ``x_i = ReLU(u_i − S) / (1 − S)``, u_i uniform on [0, 1]. One draw decides whether the feature is 0 and its size.
 
     Args:
         n: features, ≥ 1.
@@ -100,7 +99,7 @@ def sample(
 
 
 def reconstruct(network: Network, x: Float[Tensor, "*instances batch n"]) -> Float[Tensor, "*instances batch n"]:
-    """The network's output, ``x′ = ReLU(x W Wᵀ + b)``.
+    """Compute the network's output, ``x′ = ReLU(x W Wᵀ + b)``.
 
     Args:
         network: W (*instances, n, m), b (*instances, n).
@@ -110,7 +109,7 @@ def reconstruct(network: Network, x: Float[Tensor, "*instances batch n"]) -> Flo
         (*instances, batch, n).
 
     Raises:
-        ValueError: non-finite entries, an overflow, or shapes or dtypes that do not fit.
+        ValueError: non-finite entries, an overflow, or shapes or dtypes that do not fit each other.
     """
     W, b = _network(network)
     _inputs(W, x)
@@ -120,7 +119,7 @@ def reconstruct(network: Network, x: Float[Tensor, "*instances batch n"]) -> Flo
 def loss(
     network: Network, x: Float[Tensor, "*instances batch n"], importance: Float[Tensor, " features"]
 ) -> Float[Tensor, "*instances"]:
-    """The importance-weighted error, a mean over inputs and a sum over features.
+    """Compute the importance-weighted error, a mean over inputs and a sum over features.
 
     ``L = mean_x Σ_i I_i (x_i − x′_i)²``
 
@@ -133,7 +132,8 @@ def loss(
         (*instances,).
 
     Raises:
-        ValueError: negative importance, non-finite entries, an overflow, or shapes or dtypes that do not fit.
+        ValueError: negative importance, non-finite entries, an overflow, or shapes or dtypes that do not fit each
+            other.
 
     Source: Elhage et al. 2022, "Demonstrating Superposition".
     """
@@ -144,10 +144,10 @@ def loss(
 def loss_without_sharing(
     importance: Float[Tensor, " features"], m: int, sparsity: Float[Tensor, "*shape"] | float
 ) -> Float[Tensor, "*shape"]:
-    """The least loss of a network that gives m features a dimension each and the others nothing.
+    """Compute the least loss of a network that gives m features a dimension each and drops the others.
 
-    ``Σ_{i dropped} I_i Var(x_i)``, with ``Var(x_i) = p/3 − p²/4`` and ``p = 1 − S``: the m most important
-    features are perfect, and the bias puts out the mean of every other one.
+    ``Σ_{i dropped} I_i Var(x_i)``, with ``Var(x_i) = p/3 − p²/4`` and ``p = 1 − S``. The m most important features are
+    reconstructed exactly. The bias outputs the mean of every other feature.
 
     Args:
         importance: I ≥ 0, (n,).
@@ -169,7 +169,7 @@ def loss_without_sharing(
 
 
 def best(network: Network, losses: Float[Tensor, "*instances restarts"]) -> Network:
-    """The restart of lowest loss: one network for each index of all instance axes but the last.
+    """Select the restart of lowest loss, for each index of all instance axes but the last.
 
     Args:
         network: W (*instances, restarts, n, m), b (*instances, restarts, n).
@@ -179,7 +179,7 @@ def best(network: Network, losses: Float[Tensor, "*instances restarts"]) -> Netw
         Network with W (*instances, n, m), b (*instances, n).
 
     Raises:
-        ValueError: non-finite entries, or shapes or dtypes that do not fit.
+        ValueError: non-finite entries, or shapes or dtypes that do not fit each other.
     """
     W, b = _network(network)
     tensors.finite_tensor("losses", losses, 1, "(*instances, restarts)")
@@ -200,10 +200,10 @@ def train(
     *,
     generator: torch.Generator,
 ) -> Network:
-    """Train every instance on fresh sparse inputs.
+    """Train every instance on new sparse inputs at every step.
 
-    The gradient is written out: with ``H = x W`` and ``E_i = 2 I_i (x′_i − x_i) 1[x′_i > 0] / batch``,
-    ``∂L/∂W = xᵀ E W + Eᵀ H`` and ``∂L/∂b = Σ_x E``.
+    The gradient is computed by its formula. With ``H = x W`` and ``E_i = 2 I_i (x′_i − x_i) 1[x′_i > 0] / batch``, it
+    is ``∂L/∂W = xᵀ E W + Eᵀ H`` and ``∂L/∂b = Σ_x E``.
 
     Args:
         network: the start, W (*instances, n, m), b (*instances, n); left untouched.
@@ -243,7 +243,10 @@ def train(
 def gradient(
     network: Network, x: Float[Tensor, "*instances batch n"], importance: Float[Tensor, " features"]
 ) -> Network:
-    """``∂loss/∂W`` and ``∂loss/∂b``, by the formula in ``train``, in the shapes of W and b; inputs are not checked."""
+    """Compute ``∂loss/∂W`` and ``∂loss/∂b`` by the formula in ``train``, in the shapes of W and b.
+
+    The inputs are not checked.
+    """
     W, b = network
     hidden = x @ W
     output = torch.relu(hidden @ W.mT + b.unsqueeze(-2))
@@ -283,7 +286,7 @@ def _sparsity(sparsity: Float[Tensor, "*shape"] | float) -> Float[Tensor, "*shap
     try:
         S = sparsity if isinstance(sparsity, Tensor) else torch.as_tensor(sparsity, device="cpu")
         if S.dtype == torch.get_default_dtype() and not isinstance(sparsity, Tensor | np.ndarray | np.generic):
-            S = torch.as_tensor(sparsity, dtype=torch.float32, device="cpu")  # whatever the default is
+            S = torch.as_tensor(sparsity, dtype=torch.float32, device="cpu")  # independent of torch's default dtype
         S = S.to(torch.float64) if not S.is_complex() else S.new_full((), torch.nan).real
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"sparsity={sparsity!r}: must be a number or a tensor of numbers") from None

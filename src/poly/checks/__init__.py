@@ -1,4 +1,4 @@
-"""Bad input, refused in the caller's words: the argument, its value, what is allowed."""
+"""Check arguments, and name the argument, its value and what is allowed in the error. Needs no torch."""
 
 import math
 import operator
@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 
-# Its square, and what laws make of it, still fits float64.
+# The square of it, and the closed forms of ``theory`` at it, still fit float64.
 _LARGEST_COUNT = 10**100
 
 
 def count(name: str, value: object, at_least: int = 1) -> int:
-    """A whole number of things, ``value ≥ at_least``; raises ValueError otherwise."""
-    try:  # a tensor of one entry would pass for a number, and is a list
+    """Check that a value is a whole number ≥ ``at_least`` and return it as an int; raise ValueError otherwise."""
+    try:  # a tensor of one entry would pass for a number
         number = None if getattr(value, "ndim", 0) else operator.index(value)  # type: ignore[arg-type]
     except (TypeError, RuntimeError):
         number = None
@@ -28,25 +28,25 @@ def count(name: str, value: object, at_least: int = 1) -> int:
 
 
 def counts(**values: object) -> None:
-    """Whole numbers ≥ 1 by name, or nonempty lists of them: a chapter's parameters; raises ValueError otherwise."""
+    """Check named parameters, whole numbers ≥ 1 or nonempty lists of them; raise ValueError otherwise."""
     for name, value in _each(values.items()):
         count(name, value)
 
 
 def nonnegatives(**values: object) -> None:
-    """Finite numbers ≥ 0 by name, or nonempty lists of them: a chapter's parameters; raises ValueError otherwise."""
+    """Check named parameters, finite numbers ≥ 0 or nonempty lists of them; raise ValueError otherwise."""
     for name, value in _each(values.items()):
         nonnegative(name, value)
 
 
 def positives(**values: object) -> None:
-    """Finite numbers > 0 by name, or nonempty lists of them: a chapter's parameters; raises ValueError otherwise."""
+    """Check named parameters, finite numbers > 0 or nonempty lists of them; raise ValueError otherwise."""
     for name, value in _each(values.items()):
         positive(name, value)
 
 
 def _each(values: Iterable[tuple[str, object]]) -> Iterator[tuple[str, object]]:
-    """Every number with its name; those in lists are called ``name[index]``."""
+    """Yield every number with its name; those in lists are called ``name[index]``."""
     for name, value in values:
         if not isinstance(value, list | tuple):
             yield name, value
@@ -57,7 +57,7 @@ def _each(values: Iterable[tuple[str, object]]) -> Iterator[tuple[str, object]]:
 
 
 def nonnegative(name: str, value: object) -> float:
-    """A finite number ``value ≥ 0``; raises ValueError otherwise."""
+    """Check that a value is a finite number ≥ 0 and return it as a float; raise ValueError otherwise."""
     number = _number(value)
     if not (math.isfinite(number) and number >= 0):
         raise ValueError(f"{name}={value!r}: must be a finite number ≥ 0")
@@ -65,7 +65,7 @@ def nonnegative(name: str, value: object) -> float:
 
 
 def positive(name: str, value: object) -> float:
-    """A finite number ``value > 0``; raises ValueError otherwise."""
+    """Check that a value is a finite number > 0 and return it as a float; raise ValueError otherwise."""
     number = _number(value)
     if not (math.isfinite(number) and number > 0):
         raise ValueError(f"{name}={value!r}: must be a finite number > 0")
@@ -73,7 +73,7 @@ def positive(name: str, value: object) -> float:
 
 
 def moderate(name: str, value: object) -> float:
-    """A number that is 0 or 1e-100 … 1e100, which a solver can scale; raises ValueError otherwise."""
+    """Check that a value is 0 or between 1e-100 and 1e100, which a solver can scale; raise ValueError otherwise."""
     number = nonnegative(name, value)
     if number and not 1e-100 <= number <= 1e100:
         raise ValueError(f"{name}={value!r}: must be 0 or between 1e-100 and 1e100")
@@ -81,7 +81,7 @@ def moderate(name: str, value: object) -> float:
 
 
 def finite(name: str, value: object) -> float:
-    """A finite number; raises ValueError otherwise."""
+    """Check that a value is a finite number and return it as a float; raise ValueError otherwise."""
     number = _number(value)
     if not math.isfinite(number):
         raise ValueError(f"{name}={value!r}: must be a finite number")
@@ -98,21 +98,21 @@ def _number(value: object) -> float:
 
 
 def one_of(name: str, value: object, allowed: Sequence[object]) -> None:
-    """Raises ValueError unless ``value`` is one of the ``allowed`` names."""
+    """Check that ``value`` is one of the ``allowed`` ones; raise ValueError otherwise."""
     if value not in allowed:
         choices = ", ".join(repr(choice) for choice in allowed)
         raise ValueError(f"{name}={value!r}: must be one of {choices}")
 
 
 def sequence(name: str, values: Any) -> list[Any]:
-    """The values of a sequence; raises ValueError for one that is none."""
+    """Return the values of a sequence as a list; raise ValueError for anything else."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ValueError(f"{name}={values!r}: must be a sequence of numbers")
     return list(values)
 
 
 def increasing(name: str, values: Sequence[float], last: float | None = None) -> list[float]:
-    """Recording times: finite, ≥ 0, in increasing order, none beyond ``last``."""
+    """Check recording times, finite, ≥ 0, increasing and at most ``last``; raise ValueError otherwise."""
     times = [nonnegative(name, value) for value in sequence(name, values)]
     for before, after in pairwise(times):
         if after <= before:
@@ -123,8 +123,8 @@ def increasing(name: str, values: Sequence[float], last: float | None = None) ->
 
 
 def array(name: str, values: ArrayLike) -> Float[NDArray[np.float64], "..."]:
-    """Real numbers as a float64 array, which may share memory with ``values``; raises ValueError for anything else."""
-    if hasattr(values, "detach"):  # a torch tensor, perhaps of another device
+    """Return real numbers as a float64 array, which may share memory; raise ValueError for anything else."""
+    if hasattr(values, "detach"):  # a torch tensor, perhaps on another device
         values = values.detach().cpu()
     if np.ma.is_masked(values):
         raise ValueError(f"{name}: has masked entries, must hold numbers only, as from .compressed()")
@@ -137,11 +137,14 @@ def array(name: str, values: ArrayLike) -> Float[NDArray[np.float64], "..."]:
 
 
 def function(name: str, value: object) -> None:
-    """Raises ValueError unless ``value`` can be called."""
+    """Check that ``value`` can be called; raise ValueError otherwise."""
     if not callable(value):
         raise ValueError(f"{name}={value!r}: must be a function")
 
 
 def progress(value: object) -> None:
-    """Whether to show a bar; None: where there is a terminal."""
+    """Check the choice to show a progress bar: True, False or None; raise ValueError otherwise.
+
+    None shows it where there is a terminal.
+    """
     one_of("progress", value, (None, True, False))

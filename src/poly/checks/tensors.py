@@ -1,4 +1,4 @@
-"""Refuse bad tensors, generators, devices and dtypes, in the caller's words."""
+"""Check tensors, generators, devices and dtypes, and name the argument in the error."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,10 @@ from torch import Tensor
 
 
 def finite_tensor(name: str, value: object, at_least_dims: int, shape: str) -> Float[Tensor, "..."]:
-    """A nonempty real floating-point tensor without NaN or infinity, of the rank that ``shape`` describes."""
+    """Check for a nonempty real floating-point tensor without NaN or infinity; raise ValueError otherwise.
+
+    The error names ``shape``, which describes the axes. The tensor must have at least ``at_least_dims`` of them.
+    """
     if not isinstance(value, Tensor):
         raise ValueError(f"{name}: must be a torch.Tensor of shape {shape}, not {type(value).__name__}")
     if value.ndim < at_least_dims:
@@ -27,7 +30,10 @@ def finite_tensor(name: str, value: object, at_least_dims: int, shape: str) -> F
 
 
 def no_overflow(result: Float[Tensor, "..."], W: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """``result``, unless it has overflowed: it grows like the third or fourth power of the weights."""
+    """Return ``result``, or raise ValueError if it has overflowed.
+
+    It grows like the third or fourth power of the weights.
+    """
     if not bool(torch.isfinite(result).all()):
         raise ValueError(
             f"W: holds a weight of size {W.abs().max().item():.3g}, must be smaller for the result to fit {W.dtype}"
@@ -36,7 +42,10 @@ def no_overflow(result: Float[Tensor, "..."], W: Float[Tensor, "..."]) -> Float[
 
 
 def observation(value: object, before: Sequence[Tensor]) -> Shaped[Tensor, "..."]:
-    """What ``observe`` returned: a tensor, of one shape throughout, copied against later changes."""
+    """Check that ``observe`` returned a tensor of the earlier shape and dtype; raise ValueError otherwise.
+
+    The tensor is copied, so that later changes do not affect it.
+    """
     if not isinstance(value, Tensor):
         raise ValueError(f"observe: returned {type(value).__name__}, must return a torch.Tensor")
     if before and value.shape != before[0].shape:
@@ -47,7 +56,10 @@ def observation(value: object, before: Sequence[Tensor]) -> Shaped[Tensor, "..."
 
 
 def generator(value: object) -> torch.Generator:
-    """A torch.Generator; there is no default and no global seed."""
+    """Check for a torch.Generator on a device that has float64; raise ValueError otherwise.
+
+    There is no default generator and no global seed.
+    """
     if not isinstance(value, torch.Generator):
         raise ValueError(f"generator={value!r}: must be a torch.Generator")
     if not _has(value.device, torch.float64):
@@ -56,7 +68,7 @@ def generator(value: object) -> torch.Generator:
 
 
 def device(value: object, dtype: torch.dtype = torch.float32) -> torch.device:
-    """A device that is there and has the dtype; raises ValueError otherwise."""
+    """Check that a device exists and has the dtype, and return it; raise ValueError otherwise."""
     try:
         found = torch.device(value)  # type: ignore[call-overload]
         torch.empty(0, dtype=torch.float32, device=found)
@@ -68,7 +80,7 @@ def device(value: object, dtype: torch.dtype = torch.float32) -> torch.device:
 
 
 def _has(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether numbers of the dtype can lie on the device: MPS has no float64."""
+    """Return whether the device can hold numbers of the dtype: MPS has no float64."""
     try:
         torch.empty(0, dtype=dtype, device=device)
     except (TypeError, RuntimeError):
@@ -77,12 +89,12 @@ def _has(device: torch.device, dtype: torch.dtype) -> bool:
 
 
 def floating(dtype: torch.dtype) -> torch.dtype:
-    """A real floating-point dtype; anything else would cut off what was drawn."""
+    """Check for a real floating-point dtype, since any other would truncate the draws; raise ValueError otherwise."""
     if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise ValueError(f"dtype={dtype}: must be a floating-point dtype")
     return dtype
 
 
 def weights(W: object) -> Float[Tensor, "*instances n m"]:
-    """Encodings ``W`` of shape (*instances, n, m), finite; raises ValueError otherwise."""
+    """Check for finite encodings ``W`` of shape (*instances, n, m); raise ValueError otherwise."""
     return finite_tensor("W", W, 2, "(*instances, n, m)")

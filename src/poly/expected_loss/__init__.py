@@ -1,12 +1,12 @@
-"""The expected loss under hidden noise, its gradient and its gradient flow, without drawing any noise.
+"""The expected loss under hidden noise, its gradient and its gradient flow, computed without drawing any noise.
 
-Output j on input i is ``Y = ReLU(a + z)`` with the overlap ``a = W_i·W_j`` and the noise ``z = σ ξ·W_j``; ξ has
-independent entries of one family, δ is 1 for i = j and else 0. The expected loss and its gradient are
+Output j on input i is ``Y = ReLU(a + z)`` with the overlap ``a = W_i·W_j`` and the noise ``z = σ ξ·W_j``. ξ has
+independent entries of one family, and δ is 1 for i = j and else 0. The expected loss and its gradient are
 
     L = Σ_ij E[(Y − δ)²] + λ ‖W‖₁,    dL = Σ_ij E[e (da + dz)] + λ d‖W‖₁    with  e = 2 (Y − δ) 1[Y > 0].
 
-One network at a time, in float64, by ``kernels``: gaussian noise in closed form, discrete noise by an exact
-sum over its 2^m or 3^m patterns. No draw is made, and none is needed.
+``kernels`` computes them in float64, one network at a time. Gaussian noise has a closed form. Discrete noise is summed
+exactly over its 2^m or 3^m patterns.
 """
 
 import math
@@ -26,32 +26,32 @@ from poly.model import Trajectory
 from poly.noise import Family
 
 Array = NDArray[np.float64]
-# The values of one neuron's noise, and their probabilities; gaussian noise has no list of them.
+# The values of one neuron's noise and their probabilities; both are empty for gaussian noise.
 _PATTERNS: dict[Family, tuple[Array, Array]] = {
     "bipolar": (np.array([-1.0, 1.0]), np.array([0.5, 0.5])),
     "dropout": (np.array([-math.sqrt(2), 0.0, math.sqrt(2)]), np.array([0.25, 0.5, 0.25])),
     "gaussian": (np.empty(0), np.empty(0)),
 }
-# Half of them have 2^16 or 3^10 patterns.
+# Half of these neurons have 2^16 or 3^10 patterns.
 _MOST_NEURONS: dict[Family, int] = {"bipolar": 32, "dropout": 20}
-# For the flow: the forces grow like the cube of the weights and the square of σ.
+# The bound of the flow: the forces grow like the cube of the weights and the square of σ.
 _LARGEST = 100.0
-# Its square must be a number.
+# The square of it must be finite.
 _LARGEST_NOISE = 1e100
-# What solve_ivp can resolve in float64.
+# The smallest tolerance that solve_ivp can resolve in float64.
 _FINEST = 1e-13
 
 
 def loss(
     W: Float[Tensor, "*instances n m"], family: Family, sigma: float, l1: float = 0.0
 ) -> Float[Tensor, "*instances"]:
-    """The exact mean of ``model.loss`` over the hidden noise.
+    """Compute the exact mean of ``model.loss`` over the hidden noise.
 
     ``L(W) = Σ_ij E[(ReLU((W_i + σ ξ)·W_j) − δ_ij)²] + λ ‖W‖₁``
 
     Args:
         W: encodings, (*instances, n, m).
-        family: of ξ: "gaussian", or "bipolar" for m ≤ 32, or "dropout" for m ≤ 20.
+        family: family of ξ: "gaussian", or "bipolar" for m ≤ 32, or "dropout" for m ≤ 20.
         sigma: standard deviation σ ≥ 0 of the noise of every neuron.
         l1: λ ≥ 0, in the units of ``model.loss``.
 
@@ -59,7 +59,7 @@ def loss(
         (*instances,).
 
     Raises:
-        ValueError: bad input, another family, too many neurons for it, or an overflow.
+        ValueError: bad input, another family, too many neurons for the family, or an overflow.
 
     Source: the noise of figure F5; the exact means are ours.
     """
@@ -69,14 +69,14 @@ def loss(
 def forces(
     W: Float[Tensor, "*instances n m"], family: Family, sigma: float, l1: float = 0.0
 ) -> Float[Tensor, "*instances n m"]:
-    """−∂L/∂W of the expected loss; without noise, the sum of ``model.forces``.
+    """Compute −∂L/∂W of the expected loss; without noise it is the sum of ``model.forces``.
 
     ``−∂L/∂W_i = −Σ_j (E[e_ij] W_j + E[e_ji (W_j + σ ξ)]) − λ sign(W_i)``
 
-    with ``e_ij = 2 (Y_ij − δ_ij) 1[Y_ij > 0]`` and sign(0) = 0. Off the diagonal the loss is made of squares of ReLUs,
-    and the forces are continuous. On the diagonal they jump where one pattern of discrete noise just turns off the
-    output Y_ii, in rows that are small against σ; as in ``model``, the ReLU passes nothing there. With gaussian noise
-    they jump only at W_i = 0.
+    with ``e_ij = 2 (Y_ij − δ_ij) 1[Y_ij > 0]`` and sign(0) = 0. Off the diagonal the loss is a sum of squares of ReLUs,
+    and the forces are continuous. On the diagonal they jump where one pattern of discrete noise just sets the output
+    Y_ii to 0. That happens in rows that are small compared with σ. As in ``model``, the ReLU passes no gradient there.
+    With gaussian noise they jump only at W_i = 0.
 
     Args, raises: as ``loss``.
 
@@ -96,24 +96,24 @@ def flow(
     observe: Callable[[Float[Tensor, "*instances n m"]], Shaped[Tensor, "..."]] | None = None,
     rtol: float = 1e-8,
 ) -> Trajectory:
-    """The gradient flow ``Ẇ = forces(W, family, sigma)``, by LSODA.
+    """Integrate the gradient flow ``Ẇ = forces(W, family, sigma)`` by LSODA.
 
-    It has no λ: an l1 penalty makes exact zeros, which a solver for smooth equations cannot hold; for that, without
-    noise, there is ``flow.flow``. One unit of t is 1/lr steps of plain gradient descent.
+    The flow has no λ: the ℓ1 penalty makes exact zeros, which a solver for smooth equations cannot keep. For λ > 0
+    without noise, use ``flow.flow``. One unit of t is 1/lr steps of plain gradient descent.
 
     Args:
-        W: starting weights, (*instances, n, m); left untouched, integrated in float64.
+        W: starting weights, (*instances, n, m); left unchanged, integrated in float64.
         family, sigma: as in ``loss``.
         t_end: end of the run, 0 or 1e-100 … 1e100.
         at: times to record, ≥ 0, increasing, not beyond ``t_end``; they do not change the steps.
-        observe: called with a copy of W at each of them; None records W itself.
-        rtol: error allowed in a step, relative to a weight or to 1, whichever is larger; 1e-13 … 1e-2.
+        observe: called with a copy of W at each of these times; None records W itself.
+        rtol: largest error of a step, relative to a weight or to 1, whichever is larger; 1e-13 … 1e-2.
 
     Returns:
         Trajectory of the final W, ``at``, and the stacked observations, in W's dtype.
 
     Raises:
-        ValueError: bad input, an ``observe`` that does not return tensors of one shape, or a solver that gives up.
+        ValueError: bad input, an ``observe`` that does not return tensors of one shape, or a solver that fails.
 
     Source: figure F5's runs, in the limit of a small learning rate.
     """
@@ -141,8 +141,9 @@ def flow(
 
         paths[0, b] = start
         if end > 0:
-            # Norms settle within a unit of time, what is left drifts for thousands. To t = 2000 at n = 8, m = 16,
-            # LSODA asks for a tenth of the slopes that RK45 or DOP853 asks for, with bipolar noise for a third.
+            # The problem is stiff: norms settle within a unit of time, and the weights then drift for thousands.
+            # Up to t = 2000 at n = 8, m = 16, LSODA evaluates a tenth of the slopes of RK45 or DOP853. With
+            # bipolar noise it evaluates a third of them.
             run = solve_ivp(slope, (0.0, end), start.ravel(), "LSODA", asked[1:], rtol=rtol, atol=rtol)
             if not run.success:
                 raise ValueError(f"rtol={rtol!r}: the solver gave up ({run.message}), must be larger")
@@ -157,7 +158,7 @@ def flow(
 
 
 def _family(W: Tensor, family: Family, sigma: float) -> tuple[Array, Array, float]:
-    """The checked noise: values, probabilities, σ."""
+    """Check the noise, and return its values, its probabilities and σ."""
     tensors.weights(W)
     checks.one_of("family", family, tuple(_PATTERNS))
     sigma = checks.nonnegative("sigma", sigma)
@@ -175,7 +176,7 @@ def _networks(W: Tensor) -> Array:
 
 
 def _evaluate(W: Tensor, family: Family, sigma: float, l1: float) -> tuple[Tensor, Tensor]:
-    """The loss and −∂L/∂W, which may have overflowed."""
+    """Compute the loss and −∂L/∂W, without a check for overflow."""
     values, chances, sigma = _family(W, family, sigma)
     l1 = checks.nonnegative("l1", l1)
     networks = _networks(W)

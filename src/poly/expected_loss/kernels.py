@@ -1,8 +1,9 @@
-"""The expected loss and force of one network under hidden noise: what ``expected`` calls. A leaf module, all compiled.
+"""Compiled kernels for the expected loss and force of one network under hidden noise. Needs no torch.
 
-Gaussian noise has closed forms. Discrete noise has 2^m or 3^m patterns, but a sum over them needs no list of them: each
-half of the neurons has a sorted list of its own sums, z is one number of either list, and as the one rises, the place
-in the other list from where on the output is positive falls. What is right of it is kept as three running sums.
+Gaussian noise has closed forms. Discrete noise has 2^m or 3^m patterns, but their sum needs no list of them. Each half
+of the neurons has a sorted list of the sums of its own patterns. The noise z is the sum of one number from each list.
+For each number of one list, the output is positive from some place in the other list on. As the number rises, this
+place falls. Three running sums over the entries from that place on give the expected values.
 """
 
 import math
@@ -15,14 +16,15 @@ from poly.compiled import njit
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
-# Beyond it the square of the noise overflows; no infinite sum is to be sorted.
+# The square of larger noise overflows, and infinite sums cannot be sorted.
 _LARGEST = 1e150
 
 
 class _Half(NamedTuple):
-    """All patterns of one half of the neurons, in the order of their sums Σ_k σ ξ_k W_jk, each of these (patterns,).
+    """All patterns of one half of the neurons, sorted by their sums Σ_k σ ξ_k W_jk; each field is (patterns,).
 
-    A code has one digit a neuron, the first one first. The share is Σ_i E[e_ij; pattern], to be filled in.
+    A code has one digit per neuron, the first neuron's digit first. The share is Σ_i E[e_ij; pattern], which ``_meet``
+    adds up.
     """
 
     sums: Array
@@ -33,12 +35,12 @@ class _Half(NamedTuple):
 
 @njit(nogil=True)
 def evaluate(W: Array, sigma: float, values: Array, chances: Array, force: Array) -> float:
-    """Expected loss of one network, and −∂L/∂W into ``force``.
+    """Compute the expected loss of one network, and write −∂L/∂W into ``force``.
 
     Args:
         W: encodings, (n, m).
         sigma: σ ≥ 0.
-        values, chances: of the noise ξ of one neuron and their probabilities; empty for N(0, 1). Its mean is 0.
+        values, chances: values of the noise ξ of one neuron, with mean 0, and their probabilities; empty for N(0, 1).
         force: (n, m), overwritten.
     """
     n, m = W.shape
@@ -54,7 +56,8 @@ def evaluate(W: Array, sigma: float, values: Array, chances: Array, force: Array
             total += _gaussian(overlap, j, W[j], sigma, error, push)
         else:
             total += _discrete(overlap, j, W[j], sigma, values, chances, error, push)
-        # error_i = E[e_ij] and push = Σ_i E[e_ij σ ξ]: both factors of W_i·W_j move, and so does z = σ ξ·W_j.
+        # error_i = E[e_ij] and push = Σ_i E[e_ij σ ξ]. The gradient has terms of both factors of W_i·W_j and of
+        # z = σ ξ·W_j.
         for k in range(m):
             force[j, k] -= push[k]
             for i in range(n):
@@ -65,15 +68,16 @@ def evaluate(W: Array, sigma: float, values: Array, chances: Array, force: Array
 
 @njit(nogil=True)
 def _gaussian(overlap: Array, j: int, w: Array, sigma: float, error: Array, push: Array) -> float:
-    """The loss of output j summed over the inputs; E[e] to ``error`` and Σ_i E[e σ ξ] to ``push``.
+    """Compute the loss of output j summed over the inputs; write E[e] into ``error`` and Σ_i E[e σ ξ] into ``push``.
 
-    z ~ N(0, s²) with ``s = σ ‖W_j‖``, so ``E[e σ ξ] = E[e z] W_j / ‖W_j‖²``, and Y > 0 with probability Φ(a / s).
+    ``z ~ N(0, s²)`` with ``s = σ ‖W_j‖``. Therefore ``E[e σ ξ] = E[e z] W_j / ‖W_j‖²``, and Y > 0 with probability
+    Φ(a / s).
     """
     s = sigma * math.sqrt(overlap[j])
     total, along = 0.0, 0.0
     for i in range(overlap.size):
         a, own = overlap[i], 1.0 if i == j else 0.0
-        # Without noise Φ is 1[a > 0], and its density at the kink nothing.
+        # Without noise Φ is 1[a > 0], and its density at the kink counts as 0.
         t = a / s if s > 0 else (math.inf if a > 0 else -math.inf)
         positive = 0.5 * math.erfc(-t / math.sqrt(2.0))
         density = math.exp(-0.5 * t * t) / math.sqrt(2 * math.pi)
@@ -90,7 +94,7 @@ def _gaussian(overlap: Array, j: int, w: Array, sigma: float, error: Array, push
 def _discrete(
     overlap: Array, j: int, w: Array, sigma: float, values: Array, chances: Array, error: Array, push: Array
 ) -> float:
-    """As ``_gaussian``, for noise of few values."""
+    """Compute the same as ``_gaussian``, for noise with few values."""
     if not sigma * np.abs(values).max() * np.abs(w).sum() < _LARGEST:
         error[:] = push[:] = math.inf
         return math.inf
@@ -107,7 +111,11 @@ def _discrete(
 
 @njit(nogil=True)
 def _half(steps: Array, values: Array, chances: Array) -> _Half:
-    """The sorted list for k neurons is shifted by each value of the next one: what is sorted is only merged."""
+    """List the patterns of one half, sorted by their sums.
+
+    Neuron by neuron, the sorted list is shifted by each value of the next neuron's noise, and the shifted lists are
+    merged.
+    """
     base = values.size
     sums, code, chance = np.zeros(1), np.zeros(1, np.int64), np.ones(1)
     for step in steps:
@@ -134,11 +142,12 @@ def _merged(one: Array, one_code: Codes, other: Array, other_code: Codes) -> tup
 
 @njit(nogil=True)
 def _meet(a: float, own: float, one: _Half, other: _Half) -> tuple[float, float]:
-    """``E[(Y − δ)²]`` and ``E[e]`` for the noise z of both halves; adds E[e; pattern] to their shares."""
+    """Compute ``E[(Y − δ)²]`` and ``E[e]`` for the noise z of both halves, and add E[e; pattern] to their shares."""
     cost, error = own, 0.0
-    # Probability, Σ and Σ² of the sums of ``other`` that make Y > 0 with this sum of ``one``: ``c`` and later ones.
+    # Σ p, Σ p u and Σ p u² over the sums u of ``other``, of probability p, that make Y > 0 with this sum of
+    # ``one``: entries from ``c`` on.
     c, chance, mean, square = other.sums.size, 0.0, 0.0, 0.0
-    # The same of ``one`` for this sum of ``other``: ``p`` and later ones. The mean of all is 0.
+    # The first two of these over the sums of ``one`` from entry ``p`` on. The mean of all sums is 0.
     left, left_mean = 1.0, 0.0
     for p in range(one.sums.size):
         while c > 0 and one.sums[p] + other.sums[c - 1] > -a:
@@ -160,7 +169,7 @@ def _meet(a: float, own: float, one: _Half, other: _Half) -> tuple[float, float]
 
 @njit(nogil=True)
 def _entries(half: _Half, values: Array, push: Array) -> None:
-    """Σ_p share_p ξ_p into ``push``: the last neuron's entry, then a sum over its values, and so on."""
+    """Write Σ_p share_p ξ_p into ``push``: the last neuron's entry, then sum over its values, and so on."""
     left = np.empty(half.share.size)
     left[half.code] = half.share
     size = left.size

@@ -1,13 +1,13 @@
-"""What the shape of hidden noise does to the rows, to first order in its excess kurtosis κ.
+"""The effect of the shape of hidden noise on the rows, to first order in its excess kurtosis κ.
 
-For rows with overlap ``W_i·W_j = −a`` output j on input i is ``ReLU(z − a)`` with the noise ``z = σ ξ·W_j``. Its
-standard deviation is ``s = σ ‖W_j‖``, its excess kurtosis ``κ f_j`` with the relative fourth norm
-``f_j = ‖W_j‖₄⁴ / ‖W_j‖₂⁴``. Edgeworth's series for its density, φ(u) (1 + κ f_j He₄(u) / 24) with u = z / s, gives
+For rows with overlap ``W_i·W_j = −a``, output j on input i is ``ReLU(z − a)`` with the noise ``z = σ ξ·W_j``. Its
+standard deviation is ``s = σ ‖W_j‖``. Its excess kurtosis is ``κ f_j`` with the relative fourth norm
+``f_j = ‖W_j‖₄⁴ / ‖W_j‖₂⁴``. Edgeworth's series for its density is φ(u) (1 + κ f_j He₄(u) / 24) with u = z / s. It gives
 
     E[ReLU(z − a)²] = gaussian part + κ f_j s a φ(a / s) / 12,
 
-since ``∫_α^∞ (u − α)² φ⁗(u) du = −2 φ′(α)``. The gaussian part knows lengths and overlaps only: it does not change
-when all rows are turned together. The rest does. A leaf module.
+because ``∫_α^∞ (u − α)² φ⁗(u) du = −2 φ′(α)``. The gaussian part depends only on lengths and overlaps: it does not
+change when all rows are rotated together. The term in κ does change.
 """
 
 import math
@@ -21,10 +21,10 @@ from poly.checks import tensors
 
 
 def cost(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "*instances"]:
-    """The part of the expected loss that is linear in the excess kurtosis κ of the noise, for κ = 1.
+    """Compute the coefficient of κ, the excess kurtosis of the noise, in the expected loss.
 
     ``C(W) = Σ_j c_j f_j`` with ``c_j = Σ_{i≠j} s_j a_ij φ(a_ij / s_j) / 12``, ``a_ij = −W_i·W_j``, ``s_j = σ ‖W_j‖``.
-    The diagonal has no such part where the noise is too weak to turn off a feature's own output.
+    The diagonal contributes nothing if the noise is too weak to set a feature's own output to 0.
 
     Args:
         W: encodings, (*instances, n, m); no row is 0.
@@ -43,12 +43,12 @@ def cost(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "*in
 
 
 def turning(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "*instances"]:
-    """How fast the mean relative fourth norm changes, for κ = 1, in rows that the rest of the loss lets turn only.
+    """Compute the rate of change of the mean relative fourth norm, for κ = 1, if the rows can only rotate together.
 
-    In rows whose lengths and overlaps have settled, the weak force −∂C/∂W can do no more than turn all rows together:
-    ``Ẇ = W Ω``, with the antisymmetric Ω that comes nearest to it. That is ``S Ω + Ω S = Wᵀ F − Fᵀ W`` for S = Wᵀ W
-    and ``F_j = −c_j ∂f_j/∂W_j``. Then ``d/dt (1/n) Σ_j f_j = (1/n) Σ_j ∂f_j/∂W_j · (W Ω)_j``, negative where
-    rows are obtuse and alike.
+    After the lengths and overlaps of the rows have settled, the weak force −∂C/∂W can only rotate all rows together.
+    The rotation is ``Ẇ = W Ω``, with the antisymmetric Ω that comes nearest to the force. It solves
+    ``S Ω + Ω S = Wᵀ F − Fᵀ W`` for S = Wᵀ W and ``F_j = −c_j ∂f_j/∂W_j``. Then
+    ``d/dt (1/n) Σ_j f_j = (1/n) Σ_j ∂f_j/∂W_j · (W Ω)_j``. It is negative for rows that are obtuse and alike.
 
     Args, raises: as ``cost``.
 
@@ -61,11 +61,11 @@ def turning(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "
 
 
 def turn(W: Float[Tensor, "*instances n m"], force: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances"]:
-    """The speed of the mean relative fourth norm in the turn ``W Ω`` that comes nearest to a force.
+    """Compute the rate of change of the mean relative fourth norm under the rotation ``W Ω`` nearest to a force.
 
     Args:
         W: encodings, (*instances, n, m); no row is 0.
-        force: such as ``expected.forces``, (*instances, n, m).
+        force: such as ``expected_loss.forces``, (*instances, n, m).
 
     Returns:
         (*instances,).
@@ -80,14 +80,14 @@ def turn(W: Float[Tensor, "*instances n m"], force: Float[Tensor, "*instances n 
     size, frame = torch.linalg.eigh(_fitting(W.mT @ W, W))
     wanted = W.mT @ force
     wanted = frame.mT @ (wanted - wanted.mT) @ frame
-    # Directions that no row has are not turned into each other.
+    # Directions in which no row extends are not rotated into each other.
     size = size.clamp(min=size[..., -1:] * 1e-12)
     omega = frame @ (wanted / (size.unsqueeze(-1) + size.unsqueeze(-2))) @ frame.mT
     return _fitting((slope * (W @ omega)).sum((-2, -1)) / W.shape[-2], W)
 
 
 def _slope(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances n m"]:
-    """∂f_j/∂W_j."""
+    """Compute ∂f_j/∂W_j."""
     tensors.weights(W)
     if not bool((W != 0).any(-1).all()):
         raise ValueError("W: has a row that is 0, every feature must have a weight")
@@ -97,7 +97,7 @@ def _slope(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances n m"
 
 
 def _weight(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "*instances n"]:
-    """c_j: what row j's relative fourth norm counts in the loss."""
+    """Compute c_j, the weight of row j's relative fourth norm in the loss."""
     tensors.weights(W)
     sigma = checks.positive("sigma", sigma)
     if not bool((W != 0).any(-1).all()):
@@ -110,7 +110,7 @@ def _weight(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "
 
 
 def _fitting(result: Tensor, W: Tensor) -> Tensor:
-    """``result``, unless sixth powers of the weights have left the numbers."""
+    """Return ``result``, or raise ValueError if sixth powers of the weights have overflowed or underflowed."""
     if not bool(torch.isfinite(result).all()):
         size = W.abs().amax(-1)
         raise ValueError(

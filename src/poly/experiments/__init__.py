@@ -1,1 +1,1 @@
-"""Runs for sweeps: one network from its start to its end, and what is asked of it."""
+"""Functions for sweeps: each runs networks from start to end and measures them."""

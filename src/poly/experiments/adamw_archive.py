@@ -1,7 +1,8 @@
-"""The paper's counts by AdamW as released, computed once and kept: ``python -m poly.experiments.adamw_archive FOLDER``.
+"""Compute the paper's counts by AdamW as released, and store them: ``python -m poly.experiments.adamw_archive FOLDER``.
 
-Some two hours on two cores. Each width is a file, written when it is whole; what is there already stays, and what was
-cut off goes on where it stopped. Beside them lie the variants: other sizes, and one thing changed at a time.
+This takes some two hours on two cores. Each width is a file, written when it is complete. Existing files stay, and an
+interrupted run continues where it stopped. Beside them lie the variants: other sizes, and runs with one change at a
+time.
 """
 
 import argparse
@@ -23,11 +24,11 @@ N, NETWORKS = 256, 16
 WIDTHS = tuple(range(256, 4097, 256))
 # Width and λ: figure 2, and figure 3 where the paper's own λ matters most.
 SETTINGS = ((256, 1e-3), (256, 1e-2), (256, 1e-1), *((m, 1e-3) for m in WIDTHS[1:]))
-# The heat map of figure 4 is at this width; the mean over networks is kept.
+# The heat map of figure 4 has this width; the mean over networks is stored.
 HEAT_MAP = 4096
-# As literals: a power's last bit may hang on the processor, and then nothing kept would fit.
+# Parsed from decimal text: the last bit of a power may depend on the processor, and stored sweeps would not match.
 L1S_PHASES = [float(f"{digit}e{exponent}") for exponent in range(-5, 0) for digit in (1, 2, 5)] + [1.0]
-# Each with its run, grid, networks, and what is paired. Who asks for them uses the same words.
+# Each variant has its run, grid, number of networks, and paired arguments. Requests must use the same values.
 _WIDE: dict[str, Sequence[Any]] = {"n": [32], "m": [4096], "l1": [0.032]}
 _CHANGED = ("l1", "isolated", "step_refinement")
 VARIANTS: dict[str, tuple[Callable[..., Any], dict[str, Sequence[Any]], int, tuple[str, ...]]] = {
@@ -59,25 +60,25 @@ VARIANTS: dict[str, tuple[Callable[..., Any], dict[str, Sequence[Any]], int, tup
         ("l1", "method", "records"),
     ),
 }
-RUN = code_objects.full_name(final_weights.train)  # of a width
+RUN = code_objects.full_name(final_weights.train)  # the function for a width
 _LISTED = ("feature", "neuron", "weight", "start", "rank")
 _TYPES = {"feature": np.uint16, "neuron": np.uint16, "weight": np.float32, "start": np.float32, "rank": np.uint16}
 
 
 def question(m: int, l1: float) -> tuple[Callable[..., Any], dict[str, Sequence[Any]], tuple[str, ...]]:
-    """The sweep of one width: its run, its grid, and what is paired."""
+    """Return the sweep of one width: its run, its grid, and the paired arguments."""
     grid: dict[str, Sequence[Any]] = {"n": [N], "m": [m], "l1": [l1], "method": ["adamw"]}
     return final_weights.train, grid | {"keep_overlap": [m == HEAT_MAP]}, ("l1", "method", "keep_overlap")
 
 
 def compute(m: int, l1: float, *, seeds: int | Sequence[int], store: Path | None = None) -> sweep.Table:
-    """The runs of one width anew: a row for each network, as ``final_weights.train`` gives it."""
+    """Recompute the runs of one width: a row for each network, as ``final_weights.train`` returns it."""
     run, grid, paired = question(m, l1)
     return sweep.sweep(run, grid, seeds=seeds, store=store, paired=paired)
 
 
 def load(folder: Path | str) -> sweep.Table:
-    """All that is kept: a row for each network, as ``compute`` gives it, but for the overlaps.
+    """Load all stored networks: a row for each, as ``compute`` returns it, but without the overlaps.
 
     Raises:
         ValueError: a folder without such files, or a file that is none of them.
@@ -89,7 +90,7 @@ def load(folder: Path | str) -> sweep.Table:
 
 
 def heat_map(folder: Path | str) -> np.ndarray:
-    """The mean of W₀ W_Tᵀ over the networks of width 4096, (n, n).
+    """Load the mean of W₀ W_Tᵀ over the networks of width 4096, (n, n).
 
     Raises:
         ValueError: a folder without that file, or a damaged one.
@@ -107,10 +108,10 @@ def _path(folder: Path, m: int, l1: float) -> Path:
 
 
 def read(path: Path) -> sweep.Table:
-    """The runs of one width: a row for each network, as ``compute`` gives it, but for the overlaps.
+    """Read the runs of one width: a row for each network, as ``compute`` returns it, but without the overlaps.
 
     Raises:
-        ValueError: a file that is none of them.
+        ValueError: the file does not hold runs of a width.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -138,7 +139,7 @@ def _write(path: Path, table: sweep.Table) -> None:
 
 
 def main() -> None:
-    """Compute what is not there yet."""
+    """Compute the files that do not exist yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the files are kept, such as book/data/adamw-runs")
     parser.add_argument("--store", type=Path, help="where single networks are kept until their width is whole")

@@ -1,4 +1,4 @@
-"""AdamW as released, with one thing changed at a time: isolated features, finer steps, other widths, other λ."""
+"""Train networks by AdamW as released, with one change at a time: isolated features, finer steps, other widths or λ."""
 
 from typing import NamedTuple
 
@@ -9,13 +9,13 @@ from torch import Tensor
 from poly import checks, metrics, model, sweep, training
 from poly.experiments import final_weights
 
-# A row of a smaller squared length is dead. One of a larger ‖w‖₄⁴/‖w‖₂⁴ has nearly all of it on one neuron.
+# A row with a smaller squared length is dead. One with a larger ‖w‖₄⁴/‖w‖₂⁴ has nearly all weight on one neuron.
 DEAD = 0.25
 ONE_HOT = 0.9
 
 
 class Phases(NamedTuple):
-    """Shares of a network's features, together 1."""
+    """Shares of a network's features, which sum to 1."""
 
     dense: float
     one_hot: float
@@ -28,8 +28,8 @@ def variant(
 ) -> final_weights.FinalWeights:
     """Train one network from the paper's start, with interference or without.
 
-    An isolated feature has a network of its own and starts with the same row: benefit and regularization are left. At
-    the end the rows are put together again and summarized as one network.
+    An isolated feature has its own network and starts with the same row. Only benefit and regularization act on it. At
+    the end the rows are joined again and summarized as one network.
 
     Args:
         n: features, ≥ 1.
@@ -49,7 +49,7 @@ def variant(
 
 
 def phases(*, n: int, m: int, l1: float, generator: torch.Generator) -> Phases:
-    """How many features AdamW as released leaves dense, on one neuron, or dead.
+    """Measure the shares of features that AdamW as released leaves dense, on one neuron, or dead.
 
     Dead: ``‖W_i‖₂² < 0.25``. One-hot: ``‖W_i‖₄⁴/‖W_i‖₂⁴ > 0.9``. Dense: the others.
 

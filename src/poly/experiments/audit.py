@@ -1,8 +1,8 @@
-"""Check kept sweeps against today's code: ``python -m poly.experiments.audit book/data/flow-runs``.
+"""Check stored sweeps against today's code: ``python -m poly.experiments.audit book/data/flow-runs``.
 
-Every kept file is stored with a hash of the code that made it. Where today's code is another, even by a new name, some
-cells of the file are computed again. If they come out as they were, the hash of today is stored, with the old one, how
-many cells were computed, and the largest difference.
+Every file is stored with a hash of the code that made it. If today's code has another hash, some cells of the file are
+recomputed. If they agree with the file, today's hash is stored. The old hash, the number of recomputed cells, and the
+largest difference are stored with it.
 """
 
 import argparse
@@ -21,16 +21,16 @@ from poly.sweep import archive, code_objects
 from poly.sweep.hashing import code_hash
 
 CELLS = 2
-# Without the processor's own instructions AdamW sends a few winners elsewhere (``perturbed_archive`` has the shares).
+# With other processor instructions AdamW changes a few winners (``perturbed_archive`` measures the shares).
 LEAST_SHARE = 0.9
-# What a sum in another order leaves of a float in double precision, relatively; BLAS shares sums between threads.
+# The relative change of a double by sums in another order; BLAS divides sums between threads.
 LAST_DIGITS = 1e-12
-# What another instruction set leaves of a float of gradient flow, relatively.
+# The relative change of a result of gradient flow by another instruction set.
 ROUNDING = 1e-6
 
 
 class Kept(NamedTuple):
-    """A kept file: the sweep that made it, its rows, and what is stored of where it is from."""
+    """A stored file: the sweep that made it, its rows, and its provenance."""
 
     path: Path
     run: Callable[..., Any]
@@ -41,7 +41,7 @@ class Kept(NamedTuple):
 
 
 def stale(folder: Path) -> list[str]:
-    """List the kept files of a folder that other code made than today's, a line each.
+    """List the stored files of a folder that were not made by today's code, one line each.
 
     Args:
         folder: with ``provenance.json``.
@@ -64,7 +64,7 @@ def stale(folder: Path) -> list[str]:
 
 
 def audit(folder: Path, *, cells: int = CELLS, every: bool = False) -> list[str]:
-    """Compute cells of stale files again, and store the new hash of each file that holds.
+    """Recompute cells of stale files, and store the new hash of each file that agrees.
 
     Args:
         folder: of kept files, with their provenance.
@@ -117,7 +117,7 @@ def _load(path: Path, made: Mapping[str, Any]) -> Kept:
 
 
 def _again(one: Kept, code: str, cells: int) -> dict[str, Any]:
-    """Compute cells of one point again, and compare."""
+    """Recompute cells of one point, and compare."""
     rng = np.random.default_rng(int(code[:8], 16))
     point = {name: values[int(rng.integers(len(values)))] for name, values in one.grid.items()}
     point = {name: tuple(value) if isinstance(value, list) else value for name, value in point.items()}
@@ -143,11 +143,11 @@ def _again(one: Kept, code: str, cells: int) -> dict[str, Any]:
 
 
 def _difference(before: Sequence[Any], after: Sequence[Any]) -> float:
-    """The largest difference of floats, relative above 1; infinite where whole numbers or shapes differ."""
+    """Return the largest difference of floats, relative above 1; infinite if whole numbers or shapes differ."""
     largest = 0.0
     for one, other in zip(before, after, strict=True):
         a = np.asarray(one)
-        b = np.asarray(other).astype(a.dtype)  # what is kept may be in a shorter type
+        b = np.asarray(other).astype(a.dtype)  # the stored type may be shorter
         if a.shape != b.shape or (a.dtype.kind != "f" and not np.array_equal(a, b)):
             return float("inf")
         if a.dtype.kind == "f" and not np.array_equal(a, b, equal_nan=True):
@@ -158,16 +158,16 @@ def _difference(before: Sequence[Any], after: Sequence[Any]) -> float:
 
 
 def _same_winners(before: sweep.Table, after: sweep.Table) -> float:
-    from poly.experiments import perturbed_archive  # noqa: PLC0415  # which imports every kept sweep
+    from poly.experiments import perturbed_archive  # noqa: PLC0415  # it imports every stored sweep
 
     pairs = zip(before.to_dict("records"), after.to_dict("records"), strict=True)
     return float(np.mean([perturbed_archive.same_winners(a, b) for a, b in pairs]))
 
 
 def _note(path: Path, code: str, found: Mapping[str, Any]) -> None:
-    """Store the hash of today's code, and what was seen, behind what is known of the file."""
+    """Store the hash of today's code, and the result of the audit, in the provenance of the file."""
     folder, name = path.parent, path.name
-    known = _provenance(folder)  # as the file before left it
+    known = _provenance(folder)  # read again, because the audit of the previous file has changed it
     seen = {key: value for key, value in found.items() if key != "holds"}
     seen |= {"old": known[name].get("code"), "new": code, "date": time.strftime("%Y-%m-%d", time.gmtime())}
     known[name]["audits"] = [*known[name].get("audits", []), seen | archive.machine()]
@@ -176,7 +176,7 @@ def _note(path: Path, code: str, found: Mapping[str, Any]) -> None:
 
 
 def main() -> int:
-    """Audit folders of kept sweeps; return 1 where a file does not hold."""
+    """Audit folders of stored sweeps; return 1 if a file does not agree."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, metavar="folder", help="of kept sweeps")
     parser.add_argument("--cells", type=int, default=CELLS, help="to compute of each stale file (default %(default)s)")

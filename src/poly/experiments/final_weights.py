@@ -1,4 +1,4 @@
-"""One network from its start to its end: who has won each row, and from where. The run of the counting chapters.
+"""Train one network from start to end, and list the winning weight of each row and its start.
 
 ``sweep.sweep(final_weights.train, …, paired=("method", "l1"))`` trains the same starts in several ways.
 """
@@ -16,20 +16,20 @@ from poly import checks, flow, metrics, model, training
 from poly.checks import tensors
 
 Array = NDArray[Any]
-# Weights below this size are left out of the list; the smallest window that anybody counts in begins at 0.1.
+# Smaller weights are not listed; the smallest window in use begins at 0.1.
 SMALLEST = 0.05
-# Sizes 0, 0.01, … 1.29, the last bin for all that is larger.
+# Sizes 0, 0.01, … 1.29; the last bin holds all larger weights.
 BINS = np.append(np.arange(130) / 100, np.inf)
 RELEASED = training.TrainConfig(optimizer="adamw", lr=1e-3, steps=7500, weight_decay=0.01)
 
 
 class FinalWeights(NamedTuple):
-    """A trained network: its large weights, with features and neurons in order, and where they came from.
+    """A trained network: its large weights, with features and neurons in order, and their starts.
 
-    Of each weight with ``|W_ik| ≥ 0.05``: feature i, neuron k, the weight; ``start``, the initial weight times the
-    final sign, in initial standard deviations 1/√m; ``rank`` of its initial size in its row, 1 the largest.
-    ``sizes``: how many of all nm weights have a size in each of ``BINS``. ``overlap``: W₀ W_Tᵀ, as in figure 4,
-    where it was asked for; else (0, 0).
+    For each weight with ``|W_ik| ≥ 0.05``: feature i, neuron k, and the weight. ``start`` is the initial weight times
+    the final sign, in initial standard deviations 1/√m. ``rank`` is the rank of its initial size in its row, 1 for the
+    largest. ``sizes``: how many of all nm weights have a size in each of ``BINS``. ``overlap``: W₀ W_Tᵀ, as in figure
+    4, if requested; otherwise (0, 0).
     """
 
     feature: Int[Array, " large"]
@@ -73,13 +73,13 @@ def train(
 
 
 class Counts(NamedTuple):
-    """The number of polysemantic neurons of each of a cell's networks, in the paper's window."""
+    """The number of polysemantic neurons of each network of a cell, in the paper's window."""
 
     shared: Int[Tensor, " networks"]
 
 
 def count(*, n: int, m: int, l1: float, networks: int, generator: torch.Generator) -> Counts:
-    """Only count: networks from the paper's start, by gradient flow to the end.
+    """Train networks from the paper's start to the end of the gradient flow, and only count.
 
     Args:
         n: features, ≥ 1.
@@ -96,7 +96,7 @@ def count(*, n: int, m: int, l1: float, networks: int, generator: torch.Generato
 
 
 def summarize(start: Float[Tensor, "n m"], end: Float[Tensor, "n m"], *, keep_overlap: bool = False) -> FinalWeights:
-    """What became of the weights of one network."""
+    """List the large weights of one network, and their starts."""
     tensors.weights(start)
     W = tensors.weights(end).double()
     if start.shape != W.shape or W.ndim != 2:
@@ -127,7 +127,9 @@ class Winners(NamedTuple):
 
 
 def winners(row: Mapping[str, Any]) -> Winners:
-    """Who has won each row, from a row of a sweep's table; features without a weight of 0.05 are left out.
+    """Find the largest final weight of each feature, from a row of a sweep's table.
+
+    Features without a weight of 0.05 are left out.
 
     Args:
         row: of ``train``.
@@ -139,7 +141,7 @@ def winners(row: Mapping[str, Any]) -> Winners:
 
 
 def polysemantic_neurons(row: Mapping[str, Any], near: tuple[float, float] = (0.8, 1.2)) -> int:
-    """The number of neurons that carry at least two features, as in ``metrics``, from a row of a sweep's table.
+    """Count the neurons that carry at least two features, as in ``metrics``, from a row of a sweep's table.
 
     Args:
         row: of ``train``.

@@ -1,7 +1,7 @@
-"""Counts by gradient flow that take long, computed once and kept: ``python -m poly.experiments.flow_archive FOLDER``.
+"""Compute counts by gradient flow that take long, and store them: ``python -m poly.experiments.flow_archive FOLDER``.
 
-The paper's sizes, and those to which ``law`` is fitted and on which it is tested. Some forty minutes on two cores. What
-was cut off goes on where it stopped, given the same store.
+The sizes are the paper's, and those for the fit and the tests of ``theory.biased_slots``. This takes some forty minutes
+on two cores. With the same store, an interrupted run continues where it stopped.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from poly.experiments import final_weights
 from poly.sweep import archive
 
 NETWORKS = 16
-# Figures 2 and 3 of the paper. Who asks for these points, or some of them, uses the same words.
+# Figures 2 and 3 of the paper. Requests for these points, or some of them, must use the same values.
 GRID: dict[str, Sequence[Any]] = {
     "n": [256],
     "m": list(range(256, 4097, 256)),
@@ -36,7 +36,7 @@ TESTED = (
     (20, 1280, 2500, 10),
 )
 L1S_TESTED = (0.0015, 0.006, 0.05)
-# Those on which the third law is tested, fixed before any of them ran.
+# The sizes on which the third law is tested, fixed before any of them ran.
 FRESH = (
     *((10, 10, 600, 50), (28, 40, 400, 20), (56, 70, 160, 8), (112, 112, 60, 2)),
     *((10, 30, 2400, 50), (28, 84, 900, 20), (56, 224, 500, 4), (112, 448, 160, 2)),
@@ -54,7 +54,7 @@ def fresh(n: int, m: int, l1s: Sequence[float], networks: int, batch: int) -> di
 
 
 def sweeps() -> dict[str, dict[str, Any]]:
-    """Return every sweep that is kept, by its name: the arguments of ``archive.load_or_run`` and ``archive.save``."""
+    """Return every stored sweep by its name: the arguments of ``archive.load_or_run`` and ``archive.save``."""
     found: dict[str, dict[str, Any]] = {
         "counts": {"run": final_weights.train, "grid": GRID, "seeds": NETWORKS, "paired": PAIRED}
     }
@@ -64,7 +64,7 @@ def sweeps() -> dict[str, dict[str, Any]]:
 
 
 def main() -> None:
-    """Compute what is not there yet."""
+    """Compute the files that do not exist yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the files are kept, such as book/data/flow-runs")
     parser.add_argument("--store", type=Path, help="where single cells are kept until a sweep is whole")

@@ -38,7 +38,7 @@ class Interference(NamedTuple):
 def interference(
     *, n: int, m: int, l1: float, first: float, last: float, records: int, generator: torch.Generator
 ) -> Interference:
-    """Run one network by gradient flow, and look at its leading weights.
+    """Run one network by gradient flow, and measure the interference on its leading weights.
 
     Args:
         n: features, ≥ 2.
@@ -65,7 +65,7 @@ def interference(
 
 
 def mean_interference(W: Float[Tensor, "n m"], l1: float) -> tuple[float, float, float]:
-    """Alone, with a opposite_sign, with a same_sign: see ``Interference``.
+    """Compute mean interference: unshared, with an opposite sign, with the same sign; see ``Interference``.
 
     Args:
         W: encodings, (n, m), m ≥ 3.

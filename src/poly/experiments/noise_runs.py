@@ -1,6 +1,6 @@
-"""One network under hidden noise, from its start to its end: the run of the chapter on noise.
+"""Train one network under hidden noise, from start to end.
 
-``sweep.sweep(noise_runs.noise_run, …, paired=("noise", "sigma", "method"))`` takes the same starts through all.
+``sweep.sweep(noise_runs.noise_run, …, paired=("noise", "sigma", "method"))`` uses the same starts for all.
 """
 
 from typing import Any, NamedTuple
@@ -17,19 +17,19 @@ from poly.expected_loss import kurtosis
 from poly.noise import EXCESS_KURTOSIS
 
 Array = NDArray[Any]
-# Of the released code; one unit of t is 1/LR steps.
+# The learning rate of the released code; one unit of t is 1/LR steps.
 LR = 0.02
-# Of the flow of the expected loss: one step's error, relative to a weight or to 1.
+# The error of a step of the flow of the expected loss, relative to a weight or to 1.
 _RTOL = 1e-5
-# Of a descent: it ends where a step gains less than 1e-11 of the loss; in units of the machine's precision.
+# A descent ends where a step gains less than 1e-11 of the loss; in units of the machine's precision.
 _FACTOR = 1e-11 / np.finfo(np.float64).eps
 
 
 class NoiseRun(NamedTuple):
-    """A network under noise.
+    """A network under noise: measurements at each recorded step, and the final weights.
 
-    At each recorded step the mean over its rows of ``‖W_i‖₄⁴``, of the same over ``‖W_i‖₂⁴``, and how fast the latter
-    should change for κ = 1 (``kurtosis.turning``); and the final weights.
+    ``fourth`` is the mean over rows of ``‖W_i‖₄⁴``, and ``relative`` that of the same over ``‖W_i‖₂⁴``. ``turning`` is
+    the predicted rate of change of the latter for κ = 1 (``kurtosis.turning``).
     """
 
     fourth: Float[Array, " at"]
@@ -49,7 +49,7 @@ def noise_run(
     settle: float = 0.0,
     generator: torch.Generator,
 ) -> NoiseRun:
-    """Train one network from the paper's start, with nothing in the loss but reconstruction under hidden noise.
+    """Train one network from the paper's start, with only reconstruction under hidden noise in the loss.
 
     Args:
         n: features, ≥ 1.
@@ -104,7 +104,7 @@ class Descent(NamedTuple):
 
 
 def descend(*, n: int, m: int, noise: Any, sigma: float, generator: torch.Generator) -> Descent:
-    """A local minimum of the expected loss, by L-BFGS from the paper's start.
+    """Find a local minimum of the expected loss, by L-BFGS from the paper's start.
 
     Args, raises: as ``noise_run``, for the families that ``expected`` knows.
 

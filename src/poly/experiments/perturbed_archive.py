@@ -1,8 +1,8 @@
-"""Kept runs once more, each start moved in its last digit: ``python -m poly.experiments.perturbed_archive FOLDER``.
+"""Repeat stored runs from starts moved in the last digit: ``python -m poly.experiments.perturbed_archive FOLDER``.
 
-Some networks of every kept point are trained again, perturbed (``perturb``), and held against the kept ones: the share
-of winners that stay, and by how much counts and other numbers move. What was cut off goes on where it stopped, given
-the same store.
+Some networks of every stored point are trained again, perturbed (``perturb``), and compared with the stored ones. The
+results are the share of winners that stay, and the changes of counts and other numbers. With the same store, an
+interrupted run continues where it stopped.
 """
 
 import argparse
@@ -23,12 +23,12 @@ from poly.sweep import archive
 NAME = "perturbed-runs.json"
 SEED = 1
 FLOW, ADAMW = "flow-runs", "adamw-runs"
-# Cells of a sweep; one of ``final_weights.count`` has many networks.
+# Cells of each sweep; a cell of ``final_weights.count`` has many networks.
 CELLS = 2
 
 
 class Asked(NamedTuple):
-    """A sweep of which something is kept: its name, its arguments, and its kept rows."""
+    """A sweep with stored rows: its name, its arguments, and these rows."""
 
     name: str
     method: str
@@ -39,7 +39,7 @@ class Asked(NamedTuple):
 
 
 def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
-    """Every sweep that is kept, with its first cells of each point.
+    """Yield every stored sweep, with its first cells of each point.
 
     Args:
         folder: with the folders of ``flow_archive`` and ``adamw_archive``.
@@ -64,16 +64,16 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
 def compare(
     name: str, method: str, point: Mapping[str, Any], before: sweep.Table, after: sweep.Table
 ) -> dict[str, Any]:
-    """What became of the networks of one point.
+    """Compare the networks of one point before and after.
 
     Args:
         name, method, point: of the sweep.
         before, after: a row for each cell, in the same order.
 
     Returns:
-        ``share``: of each network's winners, how many have the same neuron and sign, where the sweep keeps winners.
-        ``shared``: the mean number of polysemantic neurons before and after, and how many networks have another, where
-        there are counts. ``moved``: of every other number the largest change.
+        ``share``: for each network, the share of winners with the same neuron and sign, if the sweep lists winners.
+            ``shared``: the mean number of polysemantic neurons before and after, if there are counts. ``other_count``:
+            how many networks have another count. ``moved``: the largest change of every other number.
     """
     found: dict[str, Any] = {"sweep": name, "method": method, **point}
     if "feature" in before:
@@ -101,7 +101,10 @@ def compare(
 
 
 def same_winners(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
-    """Of the features that have a winner before or after, the share with the same neuron and sign both times."""
+    """Return the share of features with the same winning neuron and sign before and after.
+
+    Features with a winner neither before nor after are left out.
+    """
     sides = [final_weights.winners(row) for row in (before, after)]
     ends = [dict(zip(w.feature.tolist(), zip(w.neuron, w.positive, strict=True), strict=True)) for w in sides]
     features = ends[0].keys() | ends[1].keys()
@@ -109,7 +112,7 @@ def same_winners(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
 
 
 def main() -> None:
-    """Run them again, and write what came of it beside the kept ones."""
+    """Run the stored sweeps again, and write the comparison beside them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the kept runs are, such as book/data")
     parser.add_argument("--store", type=Path, help="where single cells are kept until all is done")

@@ -1,8 +1,7 @@
-"""A network on its way from start to end: who leads each row, who will win it, and which force decides.
+"""Follow a network from start to end: the leading and the winning weight of each row, and the forces that decide.
 
 ``sweep.sweep(trajectories.trajectory, …)`` and ``sweep.sweep(trajectories.lead_changes, …)`` use the starts of
-``final_weights``:
-where they are paired over all arguments but n and m, the streams are the same.
+``final_weights``. If they are paired over all arguments but n and m, the streams are the same.
 """
 
 from typing import Any, NamedTuple
@@ -18,24 +17,24 @@ from poly import checks, flow, metrics, model, training
 from poly.experiments import final_weights
 
 Array = NDArray[Any]
-# Before it little happens, under gradient flow at any λ.
+# Little happens before this time, under gradient flow at any λ.
 _FIRST = 0.01
 # Nearly all races are over at this λt.
 _LAST = 4.0
-# A sum of such powers stands for the largest of many products, and is a matrix product.
+# A sum of these powers approximates the largest of many products, and is a matrix product.
 _POWER = 8
 
 
 class Leaders(NamedTuple):
-    """What is seen of a network at times t (k,): of the flow, or steps of AdamW.
+    """Measurements of a network at times t (k,) of the flow, or at steps of AdamW.
 
-    ``neuron``: where each row's largest weight is, its favorite; ``positive``: that weight's sign. ``rank``: that of
-    the final winner's size in its row, 1 the largest. ``auc``: how well the pairs that share a neuron in the end are
-    told from all others now, by the largest product of two opposite weights on one neuron: the chance that a pair that
-    will share has the larger one; NaN where no pair will. Means over rows: ``survivors``, the nonzero weights;
-    ``overlap`` and ``negative_overlap``, the sums of the positive and of the negative overlaps W_i·W_j with all others,
-    as sizes. ``mean_row_norm``: n times the squared norm of the mean row, ‖Σ_i W_i‖² / n; at the start about 1, and 0
-    where the weights on each neuron add up to nothing.
+    ``neuron`` is the place of each row's largest weight, its favorite. ``positive`` is that weight's sign. ``rank`` is
+    that of the final winner's size in its row, 1 for the largest. ``auc`` measures how well the largest product of two
+    opposite weights on one neuron predicts the pairs that share a neuron in the end. It is the chance that a pair that
+    will share has a larger product than one that will not; NaN if no pair will. Means over rows: ``survivors``, the
+    nonzero weights; ``overlap`` and ``negative_overlap``, the sums of the positive and of the negative overlaps W_i·W_j
+    with all others, as sizes. ``mean_row_norm`` is n times the squared norm of the mean row, ‖Σ_i W_i‖² / n. It is
+    about 1 at the start, and 0 if the weights on each neuron sum to 0.
     """
 
     t: Float[Array, " k"]
@@ -50,14 +49,14 @@ class Leaders(NamedTuple):
 
 
 class LeadChanges(NamedTuple):
-    """Features whose largest weight at the start, their favorite, is not the one that wins: how each lost its lead.
+    """Features whose largest weight at the start, their favorite, does not win, and how each lost its lead.
 
-    Until the time ``t`` at which the winner is ahead for good, the logarithm of winner over favorite grows from
-    −``gap`` to 0: by interference on either weight, and by regularization, which is against it, as it is against all
-    that is smaller. Benefit does nothing: it multiplies both. So ``interference + regularization = gap``, but for what
-    is lost between records. ``favorite``: the part of interference that pushes the favorite down; ``strongest``: the
-    share of that push that comes from the one feature that pushes most; ``taken``: whether in the end that feature
-    sits on the favorite's neuron with its sign.
+    ``t`` is the time at which the winner is ahead for good. Until then the logarithm of winner over favorite grows from
+    −``gap`` to 0. Interference on either weight changes it, and so does regularization, which acts against the smaller
+    weight. Benefit multiplies both weights equally. So ``interference + regularization = gap``, but for the error
+    between records. ``favorite`` is the part of interference that pushes the favorite down. ``strongest`` is the share
+    of that force from the one feature that pushes most. ``taken``: whether that feature has the favorite's neuron with
+    its sign in the end.
     """
 
     feature: Int[Array, " changes"]
@@ -71,7 +70,7 @@ class LeadChanges(NamedTuple):
 
 
 def trajectory(*, n: int, m: int, l1: float, method: str, records: int, generator: torch.Generator) -> Leaders:
-    """Train one network from the paper's start, and look on.
+    """Train one network from the paper's start, and record its leading weights.
 
     Args:
         n: features, ≥ 2.
@@ -127,8 +126,8 @@ def _seen(t: Array, weights: list[Tensor], end: Tensor) -> Leaders:
 
 
 def _products(W: Float[Tensor, "n m"]) -> Float[Tensor, "n n"]:
-    """The largest −W_ik W_jk over the neurons of each pair, nearly: its eighth power, with smaller ones' added."""
-    # Where the rows are short, eighth powers would vanish.
+    """Approximate the largest −W_ik W_jk over the neurons of each pair: a sum of eighth powers."""
+    # If the rows are short, eighth powers would underflow.
     scaled = W / W.abs().amax().clamp(min=torch.finfo(W.dtype).tiny)
     up, down = scaled.relu() ** _POWER, (-scaled).relu() ** _POWER
     one_way = up @ down.mT
@@ -136,16 +135,16 @@ def _products(W: Float[Tensor, "n m"]) -> Float[Tensor, "n n"]:
 
 
 def auc(score: Float[Array, " pairs"], share: Bool[Array, " pairs"]) -> float:
-    """The chance that one of those with ``share`` has a larger score than one of those without, ties half.
+    """Compute the chance that a pair with ``share`` has a larger score than one without; ties count half.
 
-    ``AUC = (Σ ranks of those with − p (p + 1)/2) / (p q)``, p with, q without; NaN where either is nobody.
+    ``AUC = (Σ ranks of those with − p (p + 1)/2) / (p q)``, p with, q without; NaN if p or q is 0.
 
     Args:
         score: (pairs,), numbers.
-        share: (pairs,), whether.
+        share: (pairs,), true or false.
 
     Raises:
-        ValueError: two shapes.
+        ValueError: shapes that differ, or are not (pairs,).
     """
     score, share = np.asarray(score), np.asarray(share, dtype=bool)
     if score.shape != share.shape or score.ndim != 1:
@@ -157,9 +156,9 @@ def auc(score: Float[Array, " pairs"], share: Bool[Array, " pairs"]) -> float:
 
 
 def lead_changes(*, n: int, m: int, l1: float, records: int, generator: torch.Generator) -> LeadChanges:
-    """Run one network by gradient flow, and add up the forces by which favorites lose.
+    """Run one network by gradient flow, and integrate the forces by which favorites lose.
 
-    Between records, each force on a logarithm of a weight is taken as a straight line.
+    The force on a logarithm of a weight is interpolated linearly between records.
 
     Args:
         n, m, l1, generator: as in ``trajectory``.
@@ -178,7 +177,7 @@ def lead_changes(*, n: int, m: int, l1: float, records: int, generator: torch.Ge
     every, favorite, winner = torch.arange(n, device="cpu"), metrics.winners(weights[0]), metrics.winners(end)
     size = weights.abs()
     behind = size[:, every, favorite] - size[:, every, winner]
-    # The first record from which on the winner is ahead for good; it takes the lead somewhere in the interval before.
+    # The first record from which on the winner is ahead; it takes the lead in the interval before.
     over = len(t) - (behind < 0).flip(0).long().cumprod(0).sum(0)
     lost = (favorite != winner) & (over < len(t))
     last = over.clamp(1, len(t) - 1)
@@ -211,7 +210,7 @@ class _Rates(NamedTuple):
 
 
 def _rates(W: Tensor, favorite: Tensor, winner: Tensor, l1: float, before: _Rates | None = None) -> _Rates:
-    """Per unit of t; where either weight is 0 its logarithm has none, and what was ``before`` stays."""
+    """Compute rates per unit of t; if either weight is 0 its logarithm has none, and the value of ``before`` stays."""
     every = torch.arange(len(W), device=W.device)
     overlap = (W @ W.mT).relu().fill_diagonal_(0)
     to, of = W[every, winner], W[every, favorite]

@@ -1,6 +1,6 @@
-"""One untied network from its start to its end, and who tells its features apart. The run of the boundary case.
+"""Train one untied network, and find the neurons that distinguish its features.
 
-``sweep.sweep(untied_disambiguation.train, …)`` trains networks and asks each of them.
+``sweep.sweep(untied_disambiguation.train, …)`` trains and analyzes networks.
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ Array = NDArray[Any]
 
 
 class PairResult(NamedTuple):
-    """A trained network, its errors, and of each same-sign pair what tells its features apart.
+    """A trained network, its errors, and for each same-sign pair the neuron that separates its features.
 
-    ``errors``: the largest ``|y_i − x_i|`` of each output over the inputs looked at. ``disambiguating_neuron``: the
-    neuron beside the shared one that separates the two features most. ``crosstalk``: how far one of them is taken for
-    the other in three networks: the trained one, the one with that neuron cut off from the two outputs, and the one
-    without the biases of the two.
+    ``errors``: the largest ``|y_i − x_i|`` of each output over the inputs. ``disambiguating_neuron``: the neuron, other
+    than the shared one, that separates the two features most. ``crosstalk``: the largest output of one feature when
+    only the other is on, in three networks. They are the trained one, the one with that neuron cut off from the two
+    outputs, and the one without the biases of the two.
     """
 
     neuron: Int[Array, " pairs"]
@@ -51,7 +51,7 @@ def train(
     inputs: int = 4000,
     generator: torch.Generator,
 ) -> PairResult:
-    """Train one network in float32 on batches of 100 with a learning rate of 1e-3, and look at its same-sign pairs.
+    """Train one network in float32 on batches of 100 with a learning rate of 1e-3, and analyze its same-sign pairs.
 
     Args:
         n, m, kind: of ``untied.init``.
@@ -88,7 +88,7 @@ def train(
 
 
 def correct_pairs(row: Mapping[str, Any], within: float = 0.1) -> Int[Array, " right"]:
-    """Which of a row's pairs count: both features' largest errors are at most ``within``.
+    """List the pairs of a row in which both features' largest errors are at most ``within``.
 
     Args:
         row: of a sweep's table of ``train``.
@@ -102,5 +102,5 @@ def correct_pairs(row: Mapping[str, Any], within: float = 0.1) -> Int[Array, " r
 
 
 def network(row: Mapping[str, Any]) -> Network:
-    """The network of a row of a sweep's table of ``train``, in float64."""
+    """Return the network of a row of a sweep's table of ``train``, in float64."""
     return Network(*(torch.from_numpy(np.asarray(row[part])).double() for part in Network._fields))

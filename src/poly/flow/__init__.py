@@ -1,11 +1,11 @@
-"""Gradient flow of the whole model, with exact zeros.
+"""Integrate the gradient flow of the whole model, with exact zeros.
 
-``Ẇ = forces(W, λ)``, where a weight that reaches 0 stays at 0 while the other forces on it are below λ.
-Time is that of the loss: one unit of t is 1/lr steps of plain gradient descent.
+``Ẇ = forces(W, λ)``, where a weight that reaches 0 stays at 0 while the other forces on it are below λ. Time is that of
+the loss: one unit of t is 1/lr steps of plain gradient descent.
 
-Steps are stabilized ones of second order (``rkc``): the drift that decides who wins is far slower than the norms
-and overlaps that follow it. They are made by ``dense`` while most weights live, by ``sparse`` later, with
-one instance to a thread; no result depends on the number of threads.
+The steps are stabilized and of second order (``rkc``), because the flow is stiff. The drift that decides which weights
+win is far slower than the norms and overlaps that follow it. ``dense`` makes the steps while most weights are nonzero,
+and ``sparse`` makes them later. Each instance runs on one thread, so no result depends on the number of threads.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,13 +23,13 @@ from poly.flow import dense, sparse
 from poly.model import Trajectory
 
 Array = NDArray[np.float64]
-# The forces grow like the cube of the weights: from farther out the first steps take for ever, or overflow.
+# The forces grow like the cube of the weights: with larger weights the first steps take too long, or overflow.
 _LARGEST = 1e4
-# Smaller networks are no work for matrix products.
+# For smaller networks, matrix products do not pay.
 _LEAST_DENSE = 2**15
 _FIRST_STEP = 1e-2
 _LEAST_TOL = 1e-12
-# Runs to the end take half a minute there, and more below.
+# A run to the end takes half a minute at this λ, and longer below it.
 _LEAST_L1 = 1e-9
 _LARGEST_L1 = 1e100
 
@@ -46,26 +46,27 @@ def flow(
 ) -> Trajectory:
     """Integrate the gradient flow of ``model.loss`` from W.
 
-    Adaptive steps of second order, each instance at its own pace. A weight that would change sign within a step stops
-    at 0, or goes through it where benefit plus interference exceed λ; it leaves 0 only when they do. An open run stops
-    where every row's end is known in closed form: rows that cannot overlap any more keep their largest weight.
+    The steps are adaptive and of second order, with a step length for each instance. A weight that would change sign
+    within a step stops at 0. It passes through 0 only if benefit plus interference exceed λ, and it leaves 0 only then.
+    A run without ``t_end`` stops once the end of every row is known in closed form. Rows that cannot overlap any more
+    keep their largest weight.
 
     Args:
-        W: starting weights, (*instances, n, m); left untouched, integrated in float64.
+        W: starting weights, (*instances, n, m); left unchanged, integrated in float64.
         l1: λ ≥ 0, in the units of ``model.loss``.
-        t_end: end of the run; None: until every row has at most one nonzero weight and has come to
-            rest, or nothing moves or, without λ, gets anywhere. That is after a few times 1/λ, so λ must be 0 or at
-            least 1e-9 then.
-        at: times to record, ≥ 0, increasing, not beyond ``t_end``. Steps end there, which changes results within
-            ``tol``. With ``observe`` alone: 0, 1, √2, 2, … to the end of the run.
-        observe: called with a copy of W at each of them; None records W itself.
-        tol: largest error that one step may make in a row, ‖·‖₂, relative to the row's length where that is below 1;
-            ≥ 1e-12. A weight that lands on 0 within the step is not counted.
-        progress: a bar, after 2 seconds; None: where there is a terminal.
+        t_end: end of the run. None: until every row has at most one nonzero weight and has come to rest. The run also
+            ends when nothing moves or, without λ, when no row changes any more. That takes a few times 1/λ, so λ must
+            then be 0 or at least 1e-9.
+        at: times to record, ≥ 0, increasing, not beyond ``t_end``. Steps end at these times, which changes results
+            within ``tol``. With ``observe`` alone, the times are 0, 1, √2, 2, … to the end of the run.
+        observe: called with a copy of W at each of these times; None records W itself.
+        tol: largest error ‖·‖₂ that one step may make in a row, relative to the row's length if that is below
+            1; ≥ 1e-12. A weight that reaches 0 within the step is not counted.
+        progress: whether to show a progress bar, after 2 seconds; None: on a terminal.
 
     Returns:
-        Trajectory of the final W in float64, ``at``, and the stacked observations. A time beyond the end of an
-        open run sees the final weights.
+        Trajectory of the final W in float64, ``at``, and the stacked observations. A time beyond the end of a run
+            without ``t_end`` records the final weights.
 
     Raises:
         ValueError: bad input, or an ``observe`` that does not return tensors of one shape.
@@ -94,7 +95,7 @@ def flow(
     checks.progress(progress)
 
     n, m = W.shape[-2:]
-    # In float64, a copy also of what is float64 already.
+    # Copied even if W is float64 already.
     order = perturb.order(m)
     started: Tensor = order.relabel(perturb.start(W.detach().to("cpu", torch.float64, copy=True)))
     now = started.reshape(-1, n, m).contiguous()
@@ -125,7 +126,7 @@ def flow(
 
 
 def _geometric(end: float, t: Array) -> Iterator[float]:
-    """0, 1, √2, 2, … to ``end``, or until every instance has reached its own end."""
+    """Yield 0, 1, √2, 2, … up to ``end``, or until every instance has reached its own end."""
     yield 0.0
     stop = 1.0
     while stop <= end and not np.isinf(t).all():
@@ -134,7 +135,7 @@ def _geometric(end: float, t: Array) -> Iterator[float]:
 
 
 def _show(bar: Any, t: Array, t_end: float | None) -> None:
-    """How far the run is: in time if its end is given, else in instances that are through."""
+    """Show the progress: in time if the end of the run is given, else in instances that have ended."""
     under_way = t[np.isfinite(t)]
     if t_end:
         bar.update(float(np.minimum(t, t_end).mean()) / t_end - bar.n)
@@ -155,7 +156,7 @@ def _advance(
     def some(first: int, cancelled: parallel.Flag) -> None:
         part = slice(first, first + size)
         if large and t[first] < stop:
-            with np.errstate(all="ignore"):  # steps that overflow fail, and are made shorter
+            with np.errstate(all="ignore"):  # steps that overflow fail and are repeated with a shorter length
                 h[first] = dense.advance(W[first], l1, tol, t[part], h[first], stop, cancelled)
         sparse.advance(W[part], l1, tol, t[part], h[part], stop, until, cancelled)
 

@@ -1,8 +1,8 @@
-"""The gradient flow while most weights live: matrix products on blocks of neurons that fit the processor's cache.
+"""Integrate the gradient flow while most weights are nonzero, by matrix products on blocks of neurons.
 
-W lies here neuron by neuron, (m, n). A stage of a step goes through it once: for a block of neurons
-``4 (I − ReLU(W Wᵀ)) W`` is one product, the stage is finished while the block is in the cache, and the block's share of
-the next W Wᵀ is summed, of which only half is multiplied out: 3n²m operations an evaluation.
+A block fits the processor's cache. W is stored neuron by neuron here, (m, n). A stage of a step reads it once. For a
+block of neurons, ``4 (I − ReLU(W Wᵀ)) W`` is one product, and the stage is completed while the block is in the cache.
+The block's share of the next W Wᵀ is then added, of which only half is computed: 3n²m operations per evaluation.
 """
 
 import numpy as np
@@ -16,25 +16,27 @@ from poly.flow.signs import clamped, penalty_sign
 Array = NDArray[np.float64]
 Codes = NDArray[np.int8]
 Flag = NDArray[np.bool_]
-# The stiffest rate over max_i Σ_j ReLU(W_i·W_j), tried in turn: a step that fails may have been unstable.
+# Candidates for the stiffest rate over max_i Σ_j ReLU(W_i·W_j). A step that fails may have been unstable, so the next
+# larger one is tried.
 _RATES = (8.0, 10.0, 12.0, 14.0)
 _BLOCK = 512
-# Where fewer weights live, lists of them are faster, though far from the BLAS's rate.
+# If a smaller share of the weights is nonzero, lists of them are faster, though far slower per operation than the BLAS.
 _LEAST_DENSITY = 0.5
 
 
 def advance(W: Array, l1: float, tol: float, t: Array, h: float, stop: float, cancelled: Flag) -> float:
-    """Bring one instance, W (n, m), toward ``stop`` in place, while many weights live; its next step.
+    """Advance one instance, W (n, m), toward ``stop`` in place, while many weights are nonzero.
 
-    ``t[0]`` is its time, in place, too, for who watches.
+    Returns the next step length. ``t[0]`` is the time of the instance. It is updated in place, so that a progress bar
+    can read it.
     """
     n, m = W.shape
     now = np.ascontiguousarray(W.T)
     slope, direction = np.empty_like(now), np.empty((m, n), np.int8)
-    # The last two stages of a step; between steps, the force on ``now`` and nothing.
+    # The last two stages of a step. Between steps, ``before`` is the force on ``now``, and ``latest`` is unused.
     before, latest = np.empty_like(now), np.empty_like(now)
     blocks = [slice(k, min(k + _BLOCK, m)) for k in range(0, m, _BLOCK)]
-    # Of one block, while it is in the cache: the weights as the forces see them, times ReLU(W Wᵀ).
+    # For one block, while it is in the cache: the clamped weights, and their product with ReLU(W Wᵀ).
     seen, products = np.empty((min(_BLOCK, m), n)), np.empty((min(_BLOCK, m), n))
     S = now.T @ now
     R = np.maximum(S, 0.0)
@@ -57,7 +59,7 @@ def advance(W: Array, l1: float, tol: float, t: Array, h: float, stop: float, ca
                 _see(latest[b], direction[b], part)
                 _add_overlaps(part, S)
             for j in range(2, s + 1):
-                finite = finite and np.isfinite(S.trace())  # what overflows is clamped later, and would pass for dying
+                finite = finite and np.isfinite(S.trace())  # an overflow is clamped to 0 later
                 np.maximum(S, 0.0, out=R)
                 S[:] = 0.0
                 scales = (1 - mu[j] - nu[j], mu[j], nu[j], step * mu_tilde[j], step * gamma_tilde[j])
@@ -99,13 +101,16 @@ def advance(W: Array, l1: float, tol: float, t: Array, h: float, stop: float, ca
 
 
 def _add_overlaps(weights: Array, S: Array) -> None:
-    # By numpy, which makes half of a symmetric product and lets other threads run meanwhile; scipy's dsyrk does not.
+    # numpy computes half of a symmetric product and releases the GIL meanwhile; scipy's dsyrk does not.
     np.add(S, weights.T @ weights, out=S)
 
 
 @njit(nogil=True)
 def _directions(now: Array, force: Array, l1: float, direction: Codes, slope: Array) -> int:
-    """Codes and velocities, as in ``sparse``, 0 where a weight stays at 0; the number of weights that live."""
+    """Compute codes and velocities, as in ``sparse``, and return the number of nonzero weights.
+
+    Both are 0 for a weight that stays at 0.
+    """
     living = 0
     for k in range(now.shape[0]):
         for i in range(now.shape[1]):
@@ -127,7 +132,7 @@ def _first_stage(now: Array, slope: Array, scale: float, before: Array, latest: 
 
 @njit(nogil=True)
 def _see(stage: Array, direction: Codes, seen: Array) -> None:
-    """The weights of a stage as the forces see them: 0 where one stops that would change its sign."""
+    """Write the clamped weights of a stage into ``seen``: 0 if a weight would change its sign and stops."""
     for k in range(stage.shape[0]):
         for i in range(stage.shape[1]):
             w, code = stage[k, i], direction[k, i]
@@ -150,7 +155,7 @@ def _stage(
     before: Array,
     latest: Array,
 ) -> None:
-    """The next stage, over the one before the latest, and as the forces see it."""
+    """Compute the next stage in place of the one before the latest, and its clamped weights."""
     for k in range(now.shape[0]):
         for i in range(now.shape[1]):
             code, y = direction[k, i], latest[k, i]
@@ -164,7 +169,7 @@ def _stage(
 def _finish(
     now: Array, slope: Array, seen: Array, product: Array, l1: float, h: float, force: Array, squares: Array
 ) -> None:
-    """The force on the new weights, and each feature's squared error."""
+    """Compute the force on the new weights, and add up each feature's squared error."""
     for k in range(now.shape[0]):
         for i in range(now.shape[1]):
             w = seen[k, i]

@@ -1,8 +1,8 @@
-"""The forces on weights that are kept as lists by neuron, compiled: ``4 (I − ReLU(W Wᵀ)) W`` at the weights that live.
+"""Compute the forces ``4 (I − ReLU(W Wᵀ)) W`` on nonzero weights, kept as lists by neuron; compiled. Needs no torch.
 
-There are two ways to the same sums. By rows: a weight adds its share to a whole row of overlaps, or of forces; n
-operations a weight, which the processor does several at a time. By pairs: two features feel each other only on neurons
-that both hold; a few operations for each pair of weights on one neuron, one at a time. A leaf module.
+There are two ways to compute the same sums. By rows, a weight adds its share to a whole row of overlaps, or of forces.
+That takes n operations per weight, and the processor does several at a time. By pairs, two features interact only on
+neurons where both have weights. That takes a few operations for each pair of weights on one neuron, one at a time.
 """
 
 import numpy as np
@@ -12,15 +12,15 @@ from poly.compiled import njit
 
 Array = NDArray[np.float64]
 Index = NDArray[np.integer]
-# Sums by rows unpack so many neurons at a time: a block that fits the processor's cache.
+# The number of neurons that sums by rows unpack at a time: a block that fits the processor's cache.
 _BLOCK = 256
-# A pair takes as long as so many operations of a row.
+# The number of row operations that take as long as a pair.
 _PAIR = 20
 
 
 @njit(nogil=True)
 def rows_are_faster(ptr: Index, n: int) -> bool:
-    """Whether to sum by rows."""
+    """Return whether sums by rows are faster than sums by pairs."""
     pairs = 0
     for k in range(ptr.size - 1):
         held = int(ptr[k + 1] - ptr[k])
@@ -30,7 +30,12 @@ def rows_are_faster(ptr: Index, n: int) -> bool:
 
 @njit(nogil=True)
 def by_feature(ptr: Index, row: Index, n: int) -> tuple[Index, Index, Index]:
-    """The list by block and feature: where each begins; each entry's neuron in its block, and its place in the list."""
+    """Sort the list by block and feature.
+
+    Returns:
+        The place where each block and feature begins, each entry's neuron in its block, and its place in the original
+            list.
+    """
     blocks = (ptr.size - 2 + _BLOCK) // _BLOCK
     begin = np.zeros((blocks, n + 1), np.int64)
     for k in range(ptr.size - 1):
@@ -64,9 +69,10 @@ def force_by_rows(
     out: Array,
     most: Array,
 ) -> None:
-    """The forces on w; W Wᵀ into the lower triangle of S, its ReLU into R; begin, held, order as of ``by_feature``.
+    """Compute the forces on w; write W Wᵀ into the lower triangle of S, and its ReLU into R.
 
-    ``most`` is for each neuron the largest force on a weight that is 0, in the list or not.
+    ``begin``, ``held`` and ``order`` are the results of ``by_feature``. ``most`` becomes the largest force, for each
+    neuron, on a weight that is 0, in the list or not.
     """
     n = len(S)
     dense, ordered = np.empty((min(_BLOCK, ptr.size - 1), n)), w[order]
@@ -94,7 +100,10 @@ def force_by_rows(
 
 @njit(nogil=True)
 def add_rows(rows: Array, chosen: Index, weights: Array, out: Array) -> None:
-    """``out_i += Σ_p weights_p rows[chosen_p, i]``, as far as out goes; by eights, to load and store it less often."""
+    """Add ``Σ_p weights_p rows[chosen_p, i]`` to ``out_i``, for the length of out.
+
+    Eight rows are added at a time, to load and store ``out`` less often.
+    """
     full = chosen.size // 8 * 8
     for p in range(0, full, 8):
         a, b, c, d = weights[p], weights[p + 1], weights[p + 2], weights[p + 3]
@@ -112,12 +121,12 @@ def add_rows(rows: Array, chosen: Index, weights: Array, out: Array) -> None:
 
 @njit(nogil=True)
 def relu(S: Array, R: Array) -> None:
-    """R = ReLU(S), of which the lower triangle is given."""
+    """Compute R = ReLU(S), of which the lower triangle is given."""
     n = len(S)
     for i in range(n):
         for j in range(i + 1):
             R[i, j] = max(S[i, j], 0.0)
-    # By tiles, which stay in the cache that a column at a time would leave.
+    # Tiles stay in the cache; whole columns would not.
     for top in range(0, n, 32):
         for left in range(top, n, 32):
             for j in range(left, min(left + 32, n)):
@@ -127,7 +136,7 @@ def relu(S: Array, R: Array) -> None:
 
 @njit(nogil=True)
 def force_by_pairs(ptr: Index, row: Index, w: Array, S: Array, out: Array) -> None:
-    """The forces on w; W Wᵀ into the lower triangle of S, which comes as zeros."""
+    """Compute the forces on w; write W Wᵀ into the lower triangle of S, which must be zero before."""
     for k in range(ptr.size - 1):
         for a in range(ptr[k], ptr[k + 1]):
             if w[a] != 0.0:
@@ -147,7 +156,7 @@ def force_by_pairs(ptr: Index, row: Index, w: Array, S: Array, out: Array) -> No
 
 @njit(nogil=True)
 def clear(ptr: Index, row: Index, S: Array) -> None:
-    """Zeros into S where ``force_by_pairs`` has written, or everywhere, whichever is less."""
+    """Set S to 0 where ``force_by_pairs`` has written, or everywhere, whichever is less work."""
     pairs = 0
     for k in range(ptr.size - 1):
         pairs += (ptr[k + 1] - ptr[k]) ** 2 // 2
@@ -163,7 +172,7 @@ def clear(ptr: Index, row: Index, S: Array) -> None:
 
 @njit(nogil=True)
 def row_error(squares: Array, S: Array) -> float:
-    """The largest of the rows' errors, given their squares; of a row shorter than 1, relative to its length."""
+    """Compute the largest error of a row from the squared errors; for a row shorter than 1, relative to its length."""
     worst = 0.0
     for i in range(len(S)):
         if squares[i] > 0.0:
@@ -173,7 +182,7 @@ def row_error(squares: Array, S: Array) -> float:
 
 @njit(nogil=True)
 def overlap_bound(S: Array) -> float:
-    """``max_i Σ_j ReLU(W_i·W_j)``, at least 1: a bound on the norm of that matrix."""
+    """Compute ``max_i Σ_j ReLU(W_i·W_j)``, at least 1, a bound on the norm of that matrix."""
     n = len(S)
     total = np.zeros(n)
     for i in range(n):

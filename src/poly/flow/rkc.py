@@ -1,11 +1,12 @@
-"""Stabilized explicit Runge–Kutta–Chebyshev steps of second order: what ``flow`` takes its steps with. A leaf module.
+"""Stabilized explicit Runge–Kutta–Chebyshev steps of second order. Needs no torch.
 
-An explicit step is stable for ``h ρ ≲ 2``, ρ the stiffest rate. With s stages whose stability polynomial is a shifted
-Chebyshev polynomial it is stable for ``h ρ ≤ β (s² − 1)``: ten times the stages reach a hundred times as far.
+An explicit step is stable for ``h ρ ≲ 2``, with the stiffest rate ρ. Let the stability polynomial of s stages be a
+shifted Chebyshev polynomial. The step is then stable for ``h ρ ≤ β (s² − 1)``: ten times the stages allow steps a
+hundred times as long.
 
 The damping is far above the usual 2/13, which has β = 0.65. Overlaps of rows rest just above 0, where the ReLU has its
-kink: what is left there of stiff oscillations is rectified, and pushes the rows apart. At 8 that error is a quarter,
-for a third more stages (β = 0.38).
+kink. The ReLU rectifies the remaining stiff oscillations there, which pushes the rows apart. At a damping of 8 that
+error is a quarter, for a third more stages (β = 0.38).
 
 Source: Sommeijer, Shampine and Verwer 1998, "RKC: An explicit solver for parabolic PDEs", section 2.
 """
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from poly.compiled import njit
 
 Array = NDArray[np.float64]
-# How far the polynomial is pulled in from ±1 along the stable interval; their value.
+# The damping ε of the stability polynomial, which keeps its size below 1 on the stable interval. Our value.
 _DAMPING = 8.0
 # The smallest of (stable interval) / (s² − 1) over all s.
 _REACH = 0.375
@@ -26,27 +27,28 @@ MOST_STAGES = 2000
 
 @njit(nogil=True)
 def stages(h: float, rate: float) -> int:
-    """The fewest stages, at least 2, that are stable at step h for decays of ``rate`` per unit of time."""
+    """Return the fewest stages, at least 2, that are stable at step h for decays of ``rate`` per unit of time."""
     return max(2, int(np.ceil(np.sqrt(1 + h * rate / _REACH))))
 
 
 @njit(nogil=True)
 def longest_step(rate: float) -> float:
-    """The longest step that ``MOST_STAGES`` can make stable."""
+    """Return the longest step that ``MOST_STAGES`` can make stable."""
     return (MOST_STAGES**2 - 1) * _REACH / rate
 
 
 @njit(nogil=True)
 def coefficients(s: int) -> Float[Array, "4 stages_and_start"]:
-    """Rows μ, ν, μ̃, γ̃ of ``Y_j = (1 − μ_j − ν_j) Y_0 + μ_j Y_{j−1} + ν_j Y_{j−2} + h (μ̃_j f(Y_{j−1}) + γ̃_j f(Y_0))``.
+    """Compute the coefficients μ, ν, μ̃, γ̃ of the stages of a step, one row each.
 
-    ``Y_1 = Y_0 + h μ̃_1 f(Y_0)``; the step ends in ``Y_s``.
+    ``Y_j = (1 − μ_j − ν_j) Y_0 + μ_j Y_{j−1} + ν_j Y_{j−2} + h (μ̃_j f(Y_{j−1}) + γ̃_j f(Y_0))``, beginning with
+    ``Y_1 = Y_0 + h μ̃_1 f(Y_0)``. The step ends in ``Y_s``.
 
     Args:
         s: stages, ≥ 2.
 
     Returns:
-        (4, s + 1); entries without a meaning are 0.
+        (4, s + 1); unused entries are 0.
     """
     w0 = 1 + _DAMPING / s**2
     T, dT, ddT = np.empty(s + 1), np.empty(s + 1), np.empty(s + 1)
@@ -73,10 +75,10 @@ def coefficients(s: int) -> Float[Array, "4 stages_and_start"]:
 
 @njit(nogil=True)
 def next_step(meant: float, taken: float, error: float) -> float:
-    """The step to try after one of length ``taken`` whose error was ``error`` times what is allowed.
+    """Choose the next step after one of length ``taken`` with an error of ``error`` times the tolerance.
 
-    Of third order, with care. A step that a stop cut short says nothing against the longer one that was meant, unless
-    it failed.
+    The rule is that of third order with a safety factor. ``meant`` is the step that was planned. If a recording time
+    cut it short, it stays the next step at least, unless the short step failed.
     """
     if not error < 1e9:  # NaN, too: the step has overflowed
         return 0.2 * taken

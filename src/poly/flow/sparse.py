@@ -1,7 +1,7 @@
-"""The gradient flow where fewer weights are left, or the network is small: compiled, on lists of the weights that live.
+"""Integrate the gradient flow on lists of the nonzero weights: for small networks, or when few are left. Compiled.
 
-An entry of the lists is one weight: its feature ``row``, its value ``w``, the ``force`` on it. Neuron after
-neuron, those of ``neuron[k]`` are the entries ``ptr[k]`` … ``ptr[k + 1] − 1``, in the order of their features.
+An entry of the lists is one weight: its feature ``row``, its value ``w``, the ``force`` on it. The entries are sorted
+by neuron. Those of ``neuron[k]`` are the entries ``ptr[k]`` … ``ptr[k + 1] − 1``, in the order of their features.
 """
 
 import numba
@@ -28,21 +28,21 @@ Array = NDArray[np.float64]
 Index = NDArray[np.integer]
 Codes = NDArray[np.int8]
 Flag = NDArray[np.bool_]
-# The stiffest rate over max_i Σ_j ReLU(W_i·W_j), tried in turn: 4 to 12 was seen, mostly 8 to 10. A step that fails may
-# have been unstable.
+# Candidates for the stiffest rate over max_i Σ_j ReLU(W_i·W_j), of which 4 to 12 were observed, mostly 8 to 10. A step
+# that fails may have been unstable, so the next larger one is tried.
 _RATES = (9.0, 10.5, 12.0, 14.0)
-# Below this speed, or this share of λ, nothing moves: float64 leaves forces of order 1 with errors of order 1e-15.
+# Speeds below this, or below this share of λ, count as rest: forces of order 1 have errors of order 1e-15 in float64.
 _AT_REST = 1e-9
 _AT_REST_SHARE = 1e-4
-# A closed run goes on for as long as anything might still get somewhere.
+# A run with ``t_end`` uses this stricter threshold for rest.
 _STILL = 1e-13
-# Where a row's end is known and it is as slow as that, it is there.
+# A row whose end is known and whose speed is below this has reached its end.
 _CLOSE = 1e-6
-# Without λ: over what time, and how many steps, a row must have got somewhere; doubled for each next look.
+# Without λ: the time and the number of steps after which rows are compared with before. Both double each time.
 _LONG, _MANY = 1e4, 64
 
 
-# When a run may end before ``stop``: never; when nothing moves; when the end is known.
+# When a run may end before ``stop``: never, when nothing moves, or when the end is known.
 NEVER, AT_REST, KNOWN = 0, 1, 2
 
 
@@ -89,7 +89,7 @@ def _advance(
                 break
             guess = min(guess + 1, len(_RATES) - 1)
         t += step
-        times[instance] = t  # for who watches
+        times[instance] = t  # for the progress bar
         neuron, ptr, row, w, force, most = _living(neuron, ptr, row, new, new_force, most)
     W[:] = _matrix(neuron, ptr, row, w, W)
     times[instance], steps[instance] = t, h
@@ -97,7 +97,7 @@ def _advance(
 
 @njit(nogil=True)
 def _matrix(neuron: Index, ptr: Index, row: Index, w: Array, like: Array) -> Array:
-    """The lists as a matrix, of the shape of another."""
+    """Convert the lists to a matrix, of the shape of ``like``."""
     W = np.zeros_like(like)
     for k in range(neuron.size):
         for e in range(ptr[k], ptr[k + 1]):
@@ -107,7 +107,7 @@ def _matrix(neuron: Index, ptr: Index, row: Index, w: Array, like: Array) -> Arr
 
 @njit(nogil=True)
 def _lists(W: Array) -> tuple[Index, Index, Index, Array]:
-    """Neurons that are held, where each one's weights begin, and each weight's feature and value."""
+    """List the neurons with nonzero weights, where each one's entries begin, and each entry's feature and value."""
     n, m = W.shape
     held = np.zeros(m, np.int64)
     for i in range(n):
@@ -120,7 +120,7 @@ def _lists(W: Array) -> tuple[Index, Index, Index, Array]:
     for c in range(neuron.size):
         place[neuron[c]] = ptr[c]
         ptr[c + 1] = ptr[c] + held[neuron[c]]
-    # Unsigned: a signed index is looked at for a sign first.
+    # Unsigned, because compiled code tests the sign of a signed index first.
     row, w = np.empty(ptr[-1], np.uint32), np.empty(ptr[-1])
     for i in range(n):
         for k in range(m):
@@ -134,7 +134,7 @@ def _lists(W: Array) -> tuple[Index, Index, Index, Array]:
 def _with_activated(
     may: NDArray[np.bool_], ptr: Index, row: Index, w: Array, force: Array, S: Array, l1: float
 ) -> tuple[Index, Index, Array, Array]:
-    """Add the weights at 0 that the other forces move away from it, by more than λ, on the neurons that ``may``."""
+    """Add the weights at 0 that the other forces move away from 0, with more than λ, on the neurons that ``may``."""
     if not may.any():
         return ptr, row, w, force
     n = len(S)
@@ -169,7 +169,7 @@ def _with_activated(
 def _merged(
     ptr: Index, row: Index, w: Array, force: Array, activated_at: Index, activated_row: Index, activated_force: Array
 ) -> tuple[Index, Index, Array, Array]:
-    """The lists with weights 0 of these neurons and features; both are in the order of neurons, then of features."""
+    """Insert weights 0 at these neurons and features; both lists are in the order of neurons, then of features."""
     size = row.size + activated_row.size
     new_ptr, new_row = np.zeros_like(ptr), np.empty(size, np.uint32)
     new_w, new_force = np.zeros(size), np.empty(size)
@@ -192,7 +192,7 @@ def _merged(
 def _living(
     neuron: Index, ptr: Index, row: Index, w: Array, force: Array, most: Array
 ) -> tuple[Index, Index, Index, Array, Array, Array]:
-    """The lists without the weights that are 0 and the neurons that nobody holds."""
+    """Remove the weights that are 0, and the neurons that have no weight left."""
     keep = w != 0.0
     counts = np.zeros(neuron.size, np.int64)
     for k in range(neuron.size):
@@ -206,10 +206,10 @@ def _living(
 
 @njit(nogil=True)
 def _directions(w: Array, force: Array, l1: float) -> tuple[Codes, Array]:
-    """Codes and velocities of the listed weights.
+    """Compute the codes and velocities of the listed weights.
 
-    A code is the sign of the weight, or of the force that takes it from 0. It is doubled where the force is strong
-    enough to take the weight through 0 and on, instead of leaving it there.
+    A code is the sign of the weight, or of the force that takes it from 0. It is doubled if the force is strong enough
+    to carry the weight through 0.
     """
     direction, velocity = np.empty(w.size, np.int8), np.empty(w.size)
     for e in range(w.size):
@@ -232,7 +232,12 @@ def _step(
     rate: float,
     n: int,
 ) -> tuple[Array, Array, Array, float]:
-    """One Chebyshev step: the weights after it, the force on them and on weights at 0, and the largest row's error."""
+    """Take one Chebyshev step.
+
+    Returns:
+        The weights after it, the force on them, the largest force on weights at 0 by neuron, and the largest error of a
+            row.
+    """
     s = stages(h, rate)
     mu, nu, mu_tilde, gamma_tilde = coefficients(s)
     before, now = w.copy(), w + mu_tilde[1] * h * velocity
@@ -240,7 +245,7 @@ def _step(
     rows = rows_are_faster(ptr, n)
     begin, which, order = by_feature(ptr, row, n) if rows else (np.empty((0, 0), np.int64), row[:0], row[:0])
     R = np.empty((n, n) if rows else (0, 0))
-    # Sums by pairs do not tell how weights at 0 are pulled.
+    # Sums by pairs do not include the forces on weights at 0.
     most = np.full(ptr.size - 1, np.inf)
     S[:] = 0.0
     for j in range(2, s + 2):
@@ -266,9 +271,9 @@ def _step(
         before, now = now, before
     squares = np.zeros(n)
     for e in range(w.size):
-        if not np.isfinite(now[e]):  # seen, it would pass for a weight that dies
+        if not np.isfinite(now[e]):  # clamped, it would count as a weight that reaches 0
             return seen, force, most, np.inf
-        # A weight that lands on 0 is right there, whatever the two slopes say of the way.
+        # A weight that reaches 0 is exact there, so the slopes before and after do not measure its error.
         if seen[e] != 0.0:
             after = force[e] - l1 * np.sign(seen[e])
             squares[row[e]] += (0.8 * (w[e] - seen[e]) + 0.4 * h * (velocity[e] + after)) ** 2
@@ -282,10 +287,11 @@ def advance(W: Array, l1: float, tol: float, t: Array, h: Array, stop: float, un
     Args:
         W: weights, (instances, n, m).
         l1, tol: as in ``flow.flow``.
-        t, h: time and next step of each instance. One that has reached its end, as ``until`` says, has t = ∞.
+        t, h: time and next step of each instance. An instance that has reached its end, as ``until`` defines it, has
+            t = ∞.
         stop: the time.
         until: ``NEVER``, ``AT_REST`` or ``KNOWN``.
-        cancelled: ends all once it is true.
+        cancelled: ends all instances once it is true.
     """
     for instance in range(len(W)):
         if t[instance] < stop:

@@ -1,4 +1,4 @@
-"""Decide when a gradient flow has ended, on the lists of ``sparse``, compiled."""
+"""Decide when a gradient flow has ended, on the lists of ``sparse``; compiled."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,10 @@ Index = NDArray[np.integer]
 
 @njit(nogil=True)
 def at_rest(row: Index, w: Array, velocity: Array, n: int, slow: float) -> bool:
-    """Whether no row moves: a short one is slow without being at rest, so speeds are relative to its largest weight."""
+    """Return whether no row moves.
+
+    A short row is slow without being at rest, so speeds are relative to its largest weight.
+    """
     speed, size = np.zeros(n), np.zeros(n)
     for e in range(w.size):
         speed[row[e]] = max(speed[row[e]], abs(velocity[e]))
@@ -21,9 +24,10 @@ def at_rest(row: Index, w: Array, velocity: Array, n: int, slow: float) -> bool:
 
 @njit(nogil=True)
 def stays(before: Array, now: Array, time: float, slow: float) -> bool:
-    """Whether no row has got anywhere, W (n, m) each: its mean velocity is as slow as that of a row at rest.
+    """Return whether no row has changed between two times, with W (n, m) at each of them.
 
-    Without λ, overlaps rest on the ReLU's kink, where long steps jitter: the speed itself stays above rounding errors.
+    A row has not changed if its mean velocity is as slow as that of a row at rest. Without λ, overlaps rest on the
+    ReLU's kink, where long steps jitter. The speed itself then stays above rounding errors.
     """
     for i in range(len(now)):
         size = np.abs(now[i]).max()
@@ -34,11 +38,12 @@ def stays(before: Array, now: Array, time: float, slow: float) -> bool:
 
 @njit(nogil=True)
 def finished(ptr: Index, row: Index, w: Array, n: int, l1: float) -> bool:
-    """Whether the rest is known without integration; w is then the end.
+    """Return whether the end is known without integration; if so, set w to the end.
 
-    No two features hold a neuron with equal signs: no overlap can become positive, every row is alone. Its loss
-    ``(1 − ‖w‖²)² + λ‖w‖₁`` only falls, so one below 1 never dies; its largest weight wins, and ends where
-    ``4 (1 − w²) w = λ``. Exactly tied leaders stay tied. Without λ a row keeps its direction and ends at length 1.
+    The end is known if no two features hold a neuron with equal signs: no overlap can become positive, so rows do not
+    interact. The loss of a row, ``(1 − ‖w‖²)² + λ‖w‖₁``, only falls, so a row whose loss is below 1 never becomes 0.
+    Its largest weight wins, and ends where ``4 (1 − w²) w = λ``. Exactly tied leaders stay tied. Without λ a row keeps
+    its direction and ends at length 1.
     """
     for k in range(ptr.size - 1):
         up = down = 0
@@ -70,7 +75,10 @@ def finished(ptr: Index, row: Index, w: Array, n: int, l1: float) -> bool:
 
 @njit(nogil=True)
 def _alone(ties: float, l1: float) -> float:
-    """The size at rest of a row's ``ties`` equal weights: the largest root of ``4 (1 − ties w²) w = λ``, by Newton."""
+    """Compute the size at rest of a row's ``ties`` equal weights, by Newton's method.
+
+    It is the largest root of ``4 (1 − ties w²) w = λ``.
+    """
     w = float(ties**-0.5)
     for _ in range(100):
         change = (ties * w**3 - w + l1 / 4) / (3 * ties * w**2 - 1)

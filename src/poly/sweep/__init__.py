@@ -1,7 +1,7 @@
-"""A run over a grid × seeds, on any executor, with a store that survives being killed.
+"""Run a function over a grid × seeds, on any executor, with a store that survives a killed process.
 
-Every cell has a random stream of its own, made from the seed and from what the point *is*, not from where it stands:
-adding a width to the grid changes no other number.
+Every cell has its own random stream, made from the seed and from the values of the point, not from its place in the
+grid. Adding a width to the grid therefore changes no other number.
 """
 
 import contextlib
@@ -40,15 +40,19 @@ Point = dict[str, Any]
 Result = dict[str, NDArray[Any]]
 Run = TypeVar("Run", bound=Callable[..., Any])
 _FORGOTTEN = 3600.0  # seconds
-# Names a folder for those who name no store.
+# The variable that names the folder of the store if no ``store`` is given.
 STORE = "POLY_STORE"
 _DRAFT = re.compile(r"[0-9a-f]{64}(\.npz|\.json)?\.[0-9a-f]{32}\.tmp")
-# loky tells of every worker that it replaces, be it idle or grown; nothing is lost, and a page would show the warning.
+# loky warns of every worker that it replaces because it is idle or has grown. Nothing is lost, and a page would show
+# the warning.
 warnings.filterwarnings("ignore", message="A worker (stopped|was restarted) while some jobs", category=UserWarning)
 
 
 class CellError(RuntimeError):
-    """A cell's run failed; the message names its point and seed. What other cells have finished stays in the store."""
+    """A cell's run failed; the message names its point and seed.
+
+    The finished results of other cells stay in the store.
+    """
 
 
 class _Cell(NamedTuple):
@@ -88,7 +92,7 @@ def sweep(
             it finds there, and the versions of numpy, scipy, torch and numba. Other packages are taken as they are. A
             process that has loaded other code than this one runs nothing. None: the folder that the variable
             ``POLY_STORE`` names; without it, nothing is stored.
-        paired: arguments of ``run`` that the random stream does not hang on: points that differ only there see the
+        paired: arguments of ``run`` that the random stream does not depend on. Points that differ only there get the
             same draws ("common random numbers"), such as one start trained in several ways.
         progress: a bar with the time left, on the terminal; None: where there is one.
 
@@ -108,8 +112,8 @@ def sweep(
     if executor is not None and not isinstance(executor, Executor):
         raise ValueError(f"executor={executor!r}: must be a concurrent.futures.Executor")
     if folder is not None:
-        for draft in folder.glob("*.tmp"):  # of a sweep that was killed in the middle of writing
-            with contextlib.suppress(FileNotFoundError):  # another sweep has put it in its place meanwhile
+        for draft in folder.glob("*.tmp"):  # from a sweep that was killed during a write
+            with contextlib.suppress(FileNotFoundError):  # another sweep has moved or deleted it meanwhile
                 if _DRAFT.fullmatch(draft.name) and time.time() - draft.stat().st_mtime > _FORGOTTEN:
                     draft.unlink()
     try:
@@ -120,7 +124,7 @@ def sweep(
     except ValueError:
         if store is not None:
             raise
-        parts, folder = {}, None  # nobody asked for a store
+        parts, folder = {}, None  # only the variable names a store
     code = whole(parts) if folder is not None else ""
     trust(run, parts)
     other_names = {"drawn as": names} if (names := stream_names(run)) else {}
@@ -165,7 +169,7 @@ def stream_names(run: Callable[..., Any]) -> dict[str, str]:
 
 
 def stream(point: Mapping[str, Any], seed: int, run: Callable[..., Any] | None = None) -> torch.Generator:
-    """Make the generator that ``run`` gets in the cell of this point and seed, to draw again what it drew.
+    """Make the generator that ``run`` gets in the cell of this point and seed, to repeat its draws.
 
     Args:
         point: the arguments of ``run`` that the stream depends on: all of the grid's that are not ``paired``.
@@ -196,7 +200,7 @@ def _folder(store: Path | str | None) -> Path | None:
         Path(store).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"store={str(store)!r}: {error.strerror}, must be a folder") from None
-    return Path(store).resolve()  # other processes may work elsewhere
+    return Path(store).resolve()  # other processes may have another working directory
 
 
 def _cells(grid: Mapping[str, Sequence[Any]], seeds: int | Sequence[int], paired: Sequence[str]) -> list[_Cell]:
@@ -227,7 +231,7 @@ def _cells(grid: Mapping[str, Sequence[Any]], seeds: int | Sequence[int], paired
 
 
 def _plain(name: str, value: Any) -> Any:
-    """A value that JSON keeps as it is: a Python number, word, None, or tuple of such."""
+    """Convert a value to one that JSON keeps unchanged: a Python number, word, None, or tuple of such."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, tuple | list):
@@ -249,7 +253,7 @@ def _computed(
     parts: Parts,
     first: bool = True,
 ) -> Iterator[tuple[str, Result]]:
-    """Results as they come; each is stored by the process that made it, before anybody waits for it."""
+    """Yield results as they complete; the process that computes a result stores it first."""
     if not todo:
         return
     over, alone, outdated = _cluster(run, executor), executor is None, False
@@ -270,7 +274,7 @@ def _computed(
             try:
                 result = _result(cell, read)
             except CellError as error:
-                # Processes of an earlier sweep may have loaded a module before it was loaded again here.
+                # Processes of an earlier sweep may have loaded a module before it was reloaded here.
                 if outdated := alone and first and isinstance(error.__cause__, OtherCodeError):
                     break
                 raise
@@ -283,7 +287,7 @@ def _computed(
             over.cancel()
         for future in futures:
             future.cancel()
-        if alone:  # what runs is for nobody any more
+        if alone:  # the results of running cells are not needed any more
             pool.shutdown(wait=False, kill_workers=True)
         raise
     if outdated:
@@ -292,8 +296,8 @@ def _computed(
 
 
 def _cluster(run: Callable[..., Any], executor: Executor | None) -> Any:
-    """What speaks with Dask's cluster; None for any other executor."""
-    dask = sys.modules.get("distributed.cfexecutor")  # loaded by whoever made such an executor
+    """Return the pool for Dask's cluster; None for any other executor."""
+    dask = sys.modules.get("distributed.cfexecutor")  # loaded already if such an executor exists
     if dask is None or not isinstance(executor, dask.ClientExecutor):
         return None
     from poly.sweep import dask_pool  # noqa: PLC0415  # needs Dask
@@ -302,7 +306,10 @@ def _cluster(run: Callable[..., Any], executor: Executor | None) -> Any:
 
 
 def _processes(cells: int) -> Any:
-    """A process a core; None for a single core, or without semaphores to share, as without a usable ``/dev/shm``."""
+    """Return an executor with one process per core.
+
+    None is for a single core, or for a system without shared semaphores, as without a usable ``/dev/shm``.
+    """
     if loky.cpu_count() == 1:
         return None
     try:
@@ -322,7 +329,7 @@ def _run_cell(run: Callable[..., Any], cell: _Cell, key: str, folder: Path | Non
     if folder is None or not os.access(folder, os.W_OK):
         return _run(run, cell, alone)
     check(run, parts, _run)
-    # Two sweeps that share a store at one time share the work: who comes second waits, and takes what is there.
+    # Concurrent sweeps with one store share the work: the second process waits, and reads the first one's result.
     lock = FileLock(folder / f"{key}.lock")
     with _naming(Path(lock.lock_file)):  # a network share may have no locks
         lock.acquire()
@@ -340,7 +347,7 @@ def _run_cell(run: Callable[..., Any], cell: _Cell, key: str, folder: Path | Non
 
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Let an error of the system say where: that of a full disk names no file."""
+    """Add the path to an error of the system: that of a full disk names no file."""
     try:
         yield
     except OSError as error:
@@ -372,7 +379,7 @@ def _arrays(result: Any, taken: Container[str]) -> Result:
 
 
 def _save(folder: Path, key: str, cell: _Cell, result: Result) -> None:
-    """First the arrays, then the record that vouches for them, each whole or not at all."""
+    """Write the arrays, then the record that confirms them, each completely or not at all."""
     arrays = io.BytesIO()
     np.savez(arrays, *result.values(), allow_pickle=False)  # without their names: savez has names of its own
     atomic_write(folder / f"{key}.npz", arrays.getvalue())
@@ -383,7 +390,7 @@ def _save(folder: Path, key: str, cell: _Cell, result: Result) -> None:
 
 
 def _load(folder: Path, key: str) -> Result | None:
-    """A stored cell; None where there is none, or where it is damaged, which a warning tells."""
+    """Read a stored cell; return None if there is none, or, with a warning, if it is damaged."""
     record, arrays = folder / f"{key}.json", folder / f"{key}.npz"
     if not record.exists():
         return None
@@ -398,5 +405,5 @@ def _load(folder: Path, key: str) -> Result | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         warnings.warn(f"{arrays}: damaged ({error}), it is computed again", stacklevel=3)
         with contextlib.suppress(OSError):
-            record.unlink()  # said once, by whoever finds it first
+            record.unlink()  # the first process that finds it warns, and no other
         return None

@@ -1,7 +1,8 @@
-"""Sweeps that are run once and kept in a file, for what takes long or hangs on the processor, such as AdamW's winners.
+"""Store sweeps in files, for runs that take long or depend on the processor, such as AdamW's winners.
 
-A chapter asks for a sweep as usual. Where a file of the folder holds all its points, they are read; else the sweep is
-run. So a reader who changes a parameter gets new numbers, and who changes nothing the same ones everywhere.
+A chapter requests a sweep as usual. If a file of the folder holds all its points, they are read; otherwise the sweep is
+run. A reader who changes a parameter gets new numbers. A reader who changes nothing gets the same numbers on every
+machine.
 """
 
 import io
@@ -26,9 +27,9 @@ from poly.sweep.code_objects import find, full_name
 from poly.sweep.hashing import code_hash
 
 Grid = Mapping[str, Sequence[Any]]
-# Folders, by name, whose files are not asked: who checks a book wants their sweeps run.
+# The variable that names folders to ignore, so that verification recomputes their sweeps.
 RECOMPUTE = "POLY_RECOMPUTE"
-# Beside the files: where each is from.
+# The file beside the others that records the origin of each.
 PROVENANCE = "provenance.json"
 DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -36,14 +37,14 @@ DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.erro
 def load_or_run(
     folder: Path | str, run: Callable[..., Any], grid: Grid, *, seeds: int, paired: Sequence[str] = ()
 ) -> sweep.Table:
-    """Return the table of a sweep: read from the folder if all its points and seeds are kept there, else run.
+    """Return the table of a sweep: read from the folder if it holds all points and seeds, otherwise computed.
 
     Args:
-        folder: of files by ``save``; other files may lie beside them. Folders that the variable ``POLY_RECOMPUTE``
-            names, separated by commas, are not read.
-        run, grid, paired: as for ``sweep.sweep``. A kept sweep has the same arguments in the same order, and each of
-            these values.
-        seeds: how many.
+        folder: folder of files by ``save``; other files may lie beside them. Folders that the variable
+            ``POLY_RECOMPUTE`` names, separated by commas, are not read.
+        run, grid, paired: as for ``sweep.sweep``. A stored sweep is used if it has the same arguments in the same
+            order, and each of these values.
+        seeds: number of seeds.
 
     Raises:
         ValueError: a damaged file, or what ``sweep.sweep`` refuses.
@@ -59,7 +60,7 @@ def load_or_run(
             return _chosen(read(path), asked, seeds).rename(columns=now)
         if unknown is None and find(known["sweep"][0]) is None:
             unknown = f"{path}: was made by {known['sweep'][0]}, which does not exist"
-    if unknown is not None:  # what is asked for may be there, under the name that its function had
+    if unknown is not None:  # the sweep may be stored under a former name of its function
         raise ValueError(
             f"{unknown}; where it was renamed, `python -m poly.experiments.audit --rename OLD NEW` writes its new name"
         )
@@ -67,7 +68,7 @@ def load_or_run(
 
 
 def spec(path: Path) -> dict[str, Any]:
-    """Read which sweep a file holds: ``sweep``, (function, grid, paired); ``seeds``, how many; ``columns``.
+    """Read the sweep that a file holds: ``sweep``, (function, grid, paired); ``seeds``, their number; ``columns``.
 
     Raises:
         ValueError: a file that ``save`` has not written.
@@ -96,10 +97,10 @@ def read(path: Path) -> sweep.Table:
 
 
 def rename(folder: Path, old: str, new: str, columns: Mapping[str, str] | None = None) -> list[Path]:
-    """Write the new name of a function, and of its results, into the files that it made; the numbers stay.
+    """Write the new name of a function, and of its results, into the files that it made; the numbers do not change.
 
     Args:
-        folder: of files by ``save``.
+        folder: folder of files by ``save``.
         old, new: full names, such as ``poly.experiments.final_weights.train``.
         columns: new names of columns, by the old ones; others stay.
 
@@ -128,7 +129,7 @@ def rename(folder: Path, old: str, new: str, columns: Mapping[str, str] | None =
 
 
 def save(path: Path, run: Callable[..., Any], grid: Grid, *, seeds: int, paired: Sequence[str], store: Any) -> None:
-    """Run a sweep and write it to ``path``, named kept-….npz, whole or not at all."""
+    """Run a sweep and write it to ``path``, named kept-….npz, completely or not at all."""
     found = sweep.sweep(run, grid, seeds=seeds, paired=paired, store=store).rename(columns=sweep.stream_names(run))
     arrays: dict[str, Any] = {}
     for name in found:
@@ -147,7 +148,7 @@ def _write(path: Path, asked: Mapping[str, Any], arrays: Mapping[str, Any]) -> N
 def compute_missing(
     folder: Path, name: str, run: Callable[..., Any], grid: Grid, *, seeds: int, paired: Sequence[str], store: Any
 ) -> None:
-    """``save`` a sweep as kept-``name``.npz with its provenance, if it is not there yet."""
+    """Call ``save`` for kept-``name``.npz and record its provenance, if the file does not exist yet."""
     path = folder / f"kept-{name}.npz"
     if path.exists():
         return
@@ -158,13 +159,13 @@ def compute_missing(
 
 
 def record_provenance(path: Path, run: Callable[..., Any], started: float) -> None:
-    """Add where a file comes from to the provenance beside it.
+    """Add the origin of a file to the provenance beside it.
 
     Args:
         path: the file.
-        run: of the sweep.
-        started: as ``time.perf_counter`` had it. The seconds since then are what this run took, less than the whole
-            where a store held part of it.
+        run: the function of the sweep.
+        started: value of ``time.perf_counter`` at the start. The seconds since then are the time of this run. They are
+            less than the whole time if a store held a part of it.
     """
     known_at = path.with_name(PROVENANCE)
     known = json.loads(known_at.read_text(encoding="utf-8")) if known_at.exists() else {}
@@ -178,12 +179,12 @@ def record_provenance(path: Path, run: Callable[..., Any], started: float) -> No
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value to a file, whole or not at all."""
+    """Write a value to a JSON file, completely or not at all."""
     atomic_write(path, json.dumps(value, indent=1) + "\n")
 
 
 def machine() -> dict[str, Any]:
-    """Say by which libraries and instructions this process computes."""
+    """Return the libraries and the instruction set that this process computes with."""
     return {
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "machine": platform.machine(),
@@ -192,7 +193,7 @@ def machine() -> dict[str, Any]:
 
 
 def _spec(run: Callable[..., Any], grid: Grid, paired: Sequence[str]) -> Any:
-    """What decides on the numbers, but for the code, as JSON gives it back; arguments by their names in the stream."""
+    """Return all that determines the numbers except the code, as JSON, with arguments by their names in the stream."""
     if not isinstance(grid, Mapping):
         raise ValueError(f"grid={grid!r}: must map the arguments of run to lists of values")
     names = sweep.stream_names(run)
@@ -201,7 +202,7 @@ def _spec(run: Callable[..., Any], grid: Grid, paired: Sequence[str]) -> Any:
 
 
 def _holds(known: Any, asked: Any) -> bool:
-    """Whether a kept sweep has every point of the one that is asked for."""
+    """Return whether a stored sweep has every point of the requested one."""
     (run, grid, paired), (run_asked, grid_asked, paired_asked) = known, asked
     if (run, paired, [name for name, _ in grid]) != (run_asked, paired_asked, [name for name, _ in grid_asked]):
         return False
@@ -209,7 +210,7 @@ def _holds(known: Any, asked: Any) -> bool:
 
 
 def _chosen(found: sweep.Table, asked: Any, seeds: int) -> sweep.Table:
-    """The rows of the points that are asked for, in their order."""
+    """Select the rows of the requested points, in their order."""
     names = [name for name, _ in asked[1]]
     points = zip(*([np.asarray(value).tolist() for value in found[name]] for name in names), found.seed, strict=True)
     place = {json.dumps(point): row for row, point in enumerate(points)}

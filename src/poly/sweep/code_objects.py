@@ -1,4 +1,4 @@
-"""Look into code objects: where a function comes from, and which names it looks up."""
+"""Inspect code objects: the module that a function comes from, and the names that it looks up."""
 
 import dis
 import functools
@@ -11,7 +11,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-# What decides what a code object does; positions in its source do not.
+# The attributes that determine the behavior of a code object; positions in its source do not.
 _CODE = (
     *("co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_flags"),
     *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_exceptiontable"),
@@ -21,9 +21,9 @@ _INSTALLED = {"site-packages", "dist-packages"}
 
 
 def plain(value: Any) -> Any:
-    """A code object, or a constant of one, as a plain value: equal code gives equal reprs.
+    """Convert a code object, or a constant of one, to a plain value, so that equal code has equal reprs.
 
-    As it runs: not its source, which two lambdas may share, a prompt may lack, and an editor may have changed.
+    The source is not used: two lambdas may share it, a prompt may lack it, and an editor may have changed it.
     """
     if isinstance(value, CodeType):
         return (plain(_constants(value)), *(plain(getattr(value, name)) for name in _CODE))
@@ -34,9 +34,9 @@ def plain(value: Any) -> Any:
 
 @functools.lru_cache(maxsize=4096)
 def _constants(code: CodeType) -> tuple[Any, ...]:
-    """Return the constants of a code object without its docstring, which does nothing."""
+    """Return the constants of a code object without its docstring, which has no effect."""
     first, *others = code.co_consts or (None,)
-    # A function has its docstring there, or None; comprehensions have neither. A body may use the same text.
+    # The first constant of a function is its docstring or None; comprehensions have neither. The body may use it, too.
     function = bool(code.co_flags & inspect.CO_OPTIMIZED) and not code.co_name.startswith("<")
     used = any(step.opname == "LOAD_CONST" and step.arg == 0 for step in dis.get_instructions(code))
     return (None, *others) if function and isinstance(first, str) and not used else code.co_consts
@@ -44,20 +44,20 @@ def _constants(code: CodeType) -> tuple[Any, ...]:
 
 @functools.lru_cache(maxsize=4096)
 def globals_of(code: CodeType) -> tuple[str, ...]:
-    """All names that the code, or code inside it, looks up outside of itself."""
+    """Return all names that the code, or code inside it, looks up outside of itself."""
     names = {step.argval for part in _parts(code) for step in dis.get_instructions(part) if step.opname in _LOOKS_UP}
     return tuple(sorted(names))
 
 
 @functools.lru_cache(maxsize=4096)
 def names_of(code: CodeType) -> frozenset[str]:
-    """All names in the code or in code inside it: globals, attributes, and what it imports."""
+    """Return all names in the code or in code inside it: globals, attributes, and imports."""
     return frozenset(name for part in _parts(code) for name in part.co_names)
 
 
 @functools.lru_cache(maxsize=4096)
 def imports_of(code: CodeType) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
-    """What the code imports when it runs: how many packages up, from which module, and which names."""
+    """Return the imports of the code when it runs: number of packages up, module, and names."""
     found = set()
     for part in _parts(code):
         steps = list(dis.get_instructions(part))
@@ -99,13 +99,13 @@ def function_of(run: Any) -> Any:
 
 
 def home(value: Any) -> str:
-    """The module whose names a function sees, or that a class was defined in; decorators rename neither."""
+    """Return the module whose names a function sees, or that defines a class; decorators change neither."""
     found = value.__globals__.get("__name__") if isinstance(value, FunctionType) else getattr(value, "__module__", None)
-    return "__main__" if found == "__mp_main__" else str(found or "")  # what a new process calls the script
+    return "__main__" if found == "__mp_main__" else str(found or "")  # a new process gives the script this name
 
 
 def is_own(module: str) -> bool:
-    """Whether a module is of the laboratory or of whoever runs it: neither Python's nor an installed package's."""
+    """Return whether a module belongs to the laboratory or the user, not to Python or an installed package."""
     top = module.partition(".")[0]
     if top in (__name__.partition(".")[0], "__main__"):  # in another process the latter may be a package's
         return True
@@ -126,10 +126,10 @@ def _is_installed(place: str) -> bool:
 
 
 def is_own_code(value: Any) -> bool:
-    """Whether this is a function or a class of one's own."""
+    """Return whether a value is a function or a class of the laboratory or the user."""
     return isinstance(value, FunctionType | type) and is_own(home(value))
 
 
 def is_own_module(value: Any) -> bool:
-    """Whether this is a module of one's own."""
+    """Return whether a value is a module of the laboratory or the user."""
     return isinstance(value, ModuleType) and is_own(value.__name__)

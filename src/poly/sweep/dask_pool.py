@@ -1,6 +1,7 @@
-"""A sweep on Dask's executor: workers with other code are refused, and a cluster that is lost is told.
+"""Run a sweep on Dask's executor; refuse workers with other code, and report a lost cluster.
 
-Only sweeps that get such an executor import this module: the laboratory does without Dask. The workers import it, too.
+Only sweeps with such an executor import this module, because the laboratory does not require Dask. The workers import
+it, too.
 """
 
 import contextlib
@@ -27,12 +28,12 @@ from distributed.scheduler import NoValidWorkerError
 from poly import parallel
 from poly.sweep.hashing import code_hash
 
-PATIENCE = 60.0  # seconds, for which a cluster may leave all cells alone
-# Dask's own setting for that, which its scheduler knows, too.
+PATIENCE = 60.0  # seconds for which a cluster may run no cell
+# Dask's own setting for this time, which its scheduler uses, too.
 TIMEOUT = "distributed.scheduler.no-workers-timeout"
 _TICK, _BRIEF = 2.0, 0.05
 _SOURCES = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parents[1].rglob("*.py"))]
-# What must be the same in all processes. Releases of one minor version of Python run the same bytecode.
+# Versions that must be equal in all processes. Releases of one minor version of Python run the same bytecode.
 HERE = {
     "Python": f"{sys.version_info.major}.{sys.version_info.minor}",
     "poly with the source hash": hashlib.sha256("".join(_SOURCES).encode()).hexdigest()[:12],
@@ -41,10 +42,10 @@ HERE = {
 
 
 class Pool:
-    """The executor, and what a sweep asks of its cluster.
+    """The executor, and the requests of a sweep to its cluster.
 
     Raises:
-        ValueError: a closed client, a worker with other code, or a ``run`` that no process can be sent.
+        ValueError: a closed client, a worker with other code, or a ``run`` that cannot be sent to processes.
     """
 
     def __init__(self, executor: ClientExecutor, run: Callable[..., Any]) -> None:
@@ -58,24 +59,24 @@ class Pool:
         self._address = self._client.scheduler.address
         try:
             self._run = cloudpickle.dumps(run)
-        except Exception as error:  # whatever an object's own way to be pickled raises
+        except Exception as error:  # an object's own pickling may raise anything
             raise ValueError(f"run={run!r}: cannot be sent to other processes: {_line(error)}") from None
         self._code = _code(run)
         self._refuse_others()
-        # Each future with Dask's own.
+        # Each future with its Dask future.
         self._left: dict[Future[Any], Any] = {}
 
     def submit(self, function: Callable[..., Any], run: Callable[..., Any], *args: Any) -> "Future[Any]":
-        """``function(run, *args)`` on a worker; the result never comes from Dask's memory of an equal call."""
+        """Run ``function(run, *args)`` on a worker; never reuse Dask's result of an equal call."""
         call = pickle.dumps(_Call(HERE, self._run, self._code, cloudpickle.dumps((function, args))))
         theirs = self._client.submit(pickle.loads, call, **self._executor._kwargs | {"pure": False})
-        self._executor._futures.add(theirs)  # of which its shutdown takes care
+        self._executor._futures.add(theirs)  # so that its shutdown cancels it
         future: Future[Any] = self._executor._wrap_future(theirs)
         self._left[future] = theirs
         return future
 
     def completed(self) -> Iterator[tuple["Future[Any]", Callable[[], Any]]]:
-        """All futures as they complete, and what reads the result.
+        """Yield all futures as they complete, each with a function that reads the result.
 
         Raises:
             ValueError: a worker with other code.
@@ -88,12 +89,12 @@ class Pool:
             future = self._next(ready)
             self._refuse(future)
             yield future, functools.partial(_read, future)
-            # The cluster forgets it, too: a worker that dies later takes no finished cell with it.
+            # The cluster forgets it, too, so that a worker's later death loses no finished cell.
             self._left.pop(future).release()
 
     def cancel(self) -> None:
-        """Leave nothing in the cluster's queue; cells that run are not stopped."""
-        # There may be no cluster any more, and the caller has a reason to tell already.
+        """Remove all cells from the cluster's queue; running cells are not stopped."""
+        # The cluster may be gone, and the caller raises another error already.
         with contextlib.suppress(Exception):
             if self._client.status == "running":
                 self._wait_for_the_last()
@@ -101,7 +102,10 @@ class Pool:
         self._left.clear()
 
     def _wait_for_the_last(self) -> None:
-        """The scheduler takes calls in their order, but some time after they came; until then it cannot cancel them."""
+        """Wait until the scheduler knows the last call.
+
+        It processes calls in their order, but with a delay, and cannot cancel them before.
+        """
         last = self._client.submit(int, pure=False)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
@@ -124,7 +128,7 @@ class Pool:
     def _at_work(self) -> bool:
         try:
             return any(self._client.processing().values())
-        except OSError:  # its futures are cancelled as soon as the client has noticed
+        except OSError:  # the client cancels its futures once it notices
             return False
 
     def _refuse(self, future: "Future[Any]") -> None:
@@ -134,7 +138,7 @@ class Pool:
         if isinstance(error, NoValidWorkerError):
             raise self._idle(error.timeout)
         if isinstance(error, ImportError):
-            self._refuse_others()  # if nobody is refused, it is the cell's own
+            self._refuse_others()  # if no worker is refused, the error is the cell's own
         if error is None and isinstance(future.result(), str):
             raise ValueError(future.result())
 
@@ -148,7 +152,7 @@ class Pool:
         )
 
     def _refuse_others(self) -> None:
-        """Ask all workers that are there now; those that come later are asked with every cell."""
+        """Check all current workers; later ones are checked with every cell."""
         chosen = self._executor._kwargs.get("workers")
         try:
             asked = self._client.run(resolve_name, f"{__name__}:HERE", workers=chosen, on_error="return")
@@ -162,10 +166,9 @@ class Pool:
 
 
 class _Call:
-    """A call that is made where its pickle is loaded.
+    """A call that is executed when its pickle is loaded.
 
-    Dask is given no function of the package to load: its scheduler may lack the package, and a worker that does can
-    say so.
+    Dask loads no function of the package. Its scheduler may lack the package, and a worker that lacks it can report so.
     """
 
     def __init__(self, *args: Any) -> None:
@@ -176,7 +179,10 @@ class _Call:
 
 
 def call(there: dict[str, str], run: bytes, code: str, rest: bytes) -> bytes | str:
-    """On a worker: the pickled result of the call, on one thread; a line of text where the worker is refused."""
+    """Execute a call on a worker, on one thread, and return its pickled result.
+
+    If the worker is refused, the result is a line of text.
+    """
     worker = get_worker().address
     if there != HERE:
         return _difference(worker, HERE, there)
@@ -199,7 +205,7 @@ def _code_of(run: bytes) -> str:
 def _code(run: Callable[..., Any]) -> str:
     try:
         return code_hash(run)
-    except ValueError:  # it is bound to what cannot be compared
+    except ValueError:  # it refers to values that cannot be compared
         return ""
 
 
@@ -208,7 +214,7 @@ def _read(future: "Future[Any]") -> Any:
 
 
 def _difference(worker: str, found: dict[str, str], needed: dict[str, str]) -> str:
-    """One line: what the worker has, and what it must have."""
+    """Describe in one line the version that the worker has, and the one that it must have."""
     name = next(name for name in needed if found.get(name) != needed[name])
     return f"executor: the worker {worker} has {name} {found.get(name)}, must have {needed[name]} as here"
 

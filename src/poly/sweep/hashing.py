@@ -1,7 +1,7 @@
-"""Hash what a function does: its code as it is loaded, and all that it finds in its modules.
+"""Hash the behavior of a function: its code as it is loaded, and all that it finds in its modules.
 
-Functions, classes and values of the laboratory and of one's own modules are followed from name to name. Other packages
-are taken as they are.
+Functions, classes and values of the laboratory and of the user's modules are followed from name to name. Other packages
+are not followed; the versions of numpy, scipy, torch and numba count.
 """
 
 import contextlib
@@ -25,15 +25,15 @@ from poly.sweep.code_objects import home, is_own, is_own_code, is_own_module
 
 _PLAIN = (bool, int, float, complex, str, bytes, np.generic, Path, range, slice)
 _NAMED = (torch.dtype, torch.device, np.dtype, re.Pattern, UnionType, TypeVar)
-# Their releases change last digits, and once in a while more.
+# Their releases change last digits, and sometimes more.
 _NUMERICAL = ("numpy", "scipy", "torch", "numba")
 Parts = dict[str, str]
-# What has been checked in this process: for each hash and code, the modules as they were loaded then.
+# The checks of this process: for each hash and code, the modules as they were loaded then.
 _checked: dict[tuple[str, Any], list[Any]] = {}
 
 
 class OtherCodeError(RuntimeError):
-    """A process has loaded other code than the one that asks it to run something."""
+    """A process has loaded other code than the process that sends it a function to run."""
 
 
 def code_hash(run: Callable[..., Any]) -> str:
@@ -74,7 +74,7 @@ def whole(parts: Parts) -> str:
 
 
 def importable(run: Callable[..., Any]) -> None:
-    """Check that a function can be imported by its name, as one at the top of a module or of a script can.
+    """Check that a function can be imported by its name; raise ValueError otherwise.
 
     Raises:
         ValueError: a lambda, a function within a function, one with arguments filled in, or a method.
@@ -84,17 +84,17 @@ def importable(run: Callable[..., Any]) -> None:
 
 
 def trust(run: Callable[..., Any], parts: Parts) -> None:
-    """Note that ``parts`` are what ``run`` does in this process, until one of its modules is loaded again."""
+    """Note that ``parts`` describe ``run`` in this process, until one of its modules is reloaded."""
     if len(_checked) > 10**4:
         _checked.clear()
     _checked[_called(run, parts)] = _loaded(parts)
 
 
 def check(run: Callable[..., Any], parts: Parts, *besides: Callable[..., Any]) -> None:
-    """Check that ``run`` does in this process what it does where ``parts`` come from; once for each process.
+    """Check that ``run`` has the same code in this process as where ``parts`` come from; once for each process.
 
     Raises:
-        OtherCodeError: it does not.
+        OtherCodeError: the code differs.
     """
     known, loaded = _checked.get(_called(run, parts)), _loaded(parts)
     if known is not None and all(one is other for one, other in zip(known, loaded, strict=True)):
@@ -115,17 +115,17 @@ def _called(run: Callable[..., Any], parts: Parts) -> tuple[str, Any]:
 
 
 def _loaded(parts: Parts) -> list[Any]:
-    """Return objects that are others once a module has been loaded again."""
+    """Return objects that change when a module is reloaded."""
     return [getattr(sys.modules.get(module), "__spec__", None) for module in parts]
 
 
 class _Walk:
-    """Everything that a run may reach, each thing once; ``todo`` are the functions and classes to look into."""
+    """All objects that a run may reach, each once; ``todo`` holds the functions and classes to inspect."""
 
     def __init__(self, start: str) -> None:
         self.start = start
         self.todo: deque[Any] = deque()
-        # Kept, so that no other object gets its id.
+        # The value is stored, so that no other object gets its id.
         self.seen: dict[int, tuple[str, Any]] = {}
 
     def content(self, value: Any, strict: bool) -> Iterator[Any]:
@@ -142,7 +142,7 @@ class _Walk:
         elif isinstance(value, CodeType):
             yield code_objects.plain(value)
         elif id(value) in self.seen:
-            yield self.seen[id(value)][0]  # which one it is again
+            yield self.seen[id(value)][0]  # the label of the first occurrence
         elif is_own_code(value):
             yield self._noted(value, f"{home(value)}.{value.__qualname__}")
             self.todo.append(value)
@@ -157,7 +157,7 @@ class _Walk:
                 yield from self.content(part, strict)
 
     def inside(self, thing: Any) -> Iterator[Any]:
-        """Yield what a function or a class of one's own does."""
+        """Yield the behavior of a function or a class of the laboratory or the user."""
         yield self.seen[id(thing)][0]
         for part, strict in self._of_function(thing) if isinstance(thing, FunctionType) else self._of_class(thing):
             yield from self.content(part, strict)
@@ -185,7 +185,7 @@ class _Walk:
                 yield part, False
 
     def _of_class(self, found: type) -> Iterator[tuple[Any, bool]]:
-        """Yield what a class body defines, without what Python and its decorators add by themselves."""
+        """Yield what a class body defines, without the additions of Python and decorators."""
         yield found.__bases__, False
         for name, value in sorted(vars(found).items()):
             inner = value.__func__ if isinstance(value, staticmethod | classmethod) else value
@@ -195,7 +195,7 @@ class _Walk:
 
 
 def _parts(value: Any) -> list[Any] | None:  # noqa: PLR0911  # one line for each kind of thing
-    """Return what a container, an array, a wrapper or an object of one's own holds; None if that cannot be known."""
+    """Return the contents of a container, an array, a wrapper or a user's object; None if they cannot be known."""
     if isinstance(value, torch.Tensor):
         return [str(value.dtype), value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy(), *value.shape]
     if isinstance(value, np.ndarray):
@@ -209,7 +209,7 @@ def _parts(value: Any) -> list[Any] | None:  # noqa: PLR0911  # one line for eac
         return [len(value), *value]
     if isinstance(value, functools.partial):
         return [value.func, value.args, value.keywords]
-    if isinstance(value, FunctionType):  # another package's, perhaps around one's own
+    if isinstance(value, FunctionType):  # another package's, perhaps around the user's
         cells = [cell for cell in _cells(value) if is_own_code(cell)]
         return [f"{value.__module__}.{value.__qualname__}", *cells, getattr(value, "__wrapped__", None)]
     if isinstance(value, property):
@@ -233,7 +233,7 @@ def _cells(function: FunctionType) -> Iterator[Any]:
 
 
 def _members(module: ModuleType, names: frozenset[str], on_the_way: set[str]) -> Iterator[Any]:
-    """What code with these names finds in a module of one's own; all that is there if it asks for nothing by name."""
+    """Yield what code with these names finds in a user's module; everything if it uses none of its names."""
     on_the_way.add(module.__name__)
     held = vars(module)
     asked = sorted(names & held.keys()) or sorted(name for name in held if not name.startswith("__"))
@@ -247,11 +247,11 @@ def _members(module: ModuleType, names: frozenset[str], on_the_way: set[str]) ->
 
 
 def _imported(code: CodeType, package: str) -> Iterator[ModuleType]:
-    """Modules of one's own that the code imports when it runs; they are imported now."""
+    """Import and yield the user's modules that the code imports when it runs."""
     for level, name, names in code_objects.imports_of(code):
         above = package.rsplit(".", level - 1)[0] if level else ""
         base = ".".join(part for part in (above, name) if part)
         if is_own(base):
             for module in (base, *(f"{base}.{each}" for each in names)):
-                with contextlib.suppress(Exception):  # a name that is no module, or what fails in the run, too
+                with contextlib.suppress(Exception):  # no module, or an import that fails in the run, too
                     yield importlib.import_module(module)

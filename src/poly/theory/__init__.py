@@ -1,7 +1,7 @@
-"""Closed forms and laws: what the paper, and this book, predict. Numpy and scipy only.
+"""Closed forms and laws: the predictions of the paper and of this book. Needs no torch.
 
-The row formulas are in theory units, ``ẇ = (1 − ‖w‖²) w − λ`` (see ``model`` for the conversion);
-their ``shrink`` is λ_theory = l1 / 4 and their t is t_theory = 4 · t_code.
+The row formulas are in theory units, ``ẇ = (1 − ‖w‖²) w − λ`` (see ``model`` for the conversion). Their ``shrink`` is
+λ_theory = l1 / 4, and their t is t_theory = 4 · t_code.
 """
 
 from typing import NamedTuple
@@ -14,13 +14,13 @@ from scipy import integrate, special, stats
 from poly import checks
 
 Array = NDArray[np.float64]
-# Fewer expected survivors than this are none; the law has lost its meaning long before.
+# Fewer expected survivors than this count as none; the law stops being meaningful long before.
 _EXTINCT = 1e-9
 _MOST_FEATURES = 10**7
 
 
 class RowLaw(NamedTuple):
-    """A predicted race inside one row, at times t (k,): surviving weights, ‖w‖₁ and ‖w‖₂, each (k,)."""
+    """The predicted race inside one row, at times t (k,): surviving weights, ‖w‖₁ and ‖w‖₂, each (k,)."""
 
     t: Float[Array, " k"]
     survivors: Float[Array, " k"]
@@ -29,10 +29,10 @@ class RowLaw(NamedTuple):
 
 
 def polysemantic_neurons(n: int, m: int) -> float:
-    """The paper's expected number of polysemantic neurons (claim C7).
+    """Compute the paper's expected number of polysemantic neurons (claim C7).
 
-    ``C(n, 2) · (1/m) · (1/2) ≈ n² / 4m``: every pair of features meets on one of m neurons, with
-    opposite signs half of the time.
+    ``C(n, 2) · (1/m) · (1/2) ≈ n² / 4m``: every pair of features meets on one of m neurons, with opposite signs half of
+    the time. The result is ``n² / 4m``.
 
     Args:
         n: features, ≥ 1.
@@ -48,8 +48,9 @@ def polysemantic_neurons(n: int, m: int) -> float:
 
 
 def slots(n: int, m: int) -> stats.rv_discrete:
-    """The number of neurons with both signs taken when n features fill 2m (neuron, sign) slots without repeats.
+    """Return the slots law: the distribution of the number of neurons with both signs taken.
 
+    n features fill 2m (neuron, sign) slots without repeats.
     ``P(K = k) = C(m, k) C(m − k, n − 2k) 2^{n−2k} / C(2m, n)``, with mean ``n (n − 1) / (2 (2m − 1))``.
 
     Args:
@@ -76,10 +77,10 @@ def slots(n: int, m: int) -> stats.rv_discrete:
 
 
 def balls_in_bins(n: int, m: int) -> float:
-    """The expected number of neurons with both signs taken when slots may be taken again and again.
+    """Compute the expected number of neurons with both signs taken if slots may be taken repeatedly.
 
-    ``m (1 − 2 (1 − 1/2m)ⁿ + (1 − 1/m)ⁿ)``: each feature chooses one of 2m slots independently, as the
-    largest weight of each row does at initialization.
+    ``m (1 − 2 (1 − 1/2m)ⁿ + (1 − 1/m)ⁿ)``: each feature chooses one of 2m slots independently, as the largest weight of
+    each row does at initialization.
 
     Args:
         n: features, ≥ 1.
@@ -97,9 +98,9 @@ def balls_in_bins(n: int, m: int) -> float:
 
 
 def threshold(norm2: ArrayLike, shrink: float) -> Float[Array, "..."]:
-    """The size above which a weight of the row grows, and below which it shrinks (claim C4).
+    """Compute the size above which a weight of the row grows, and below which it decreases (claim C4).
 
-    ``θ = λ / (1 − ‖w‖²)``, infinite where ``‖w‖² ≥ 1``: there every weight shrinks.
+    ``θ = λ / (1 − ‖w‖²)``. It is infinite where ``‖w‖² ≥ 1``: there every weight decreases.
 
     Args:
         norm2: ‖w‖² ≥ 0, any shape.
@@ -120,7 +121,7 @@ def threshold(norm2: ArrayLike, shrink: float) -> Float[Array, "..."]:
 
 
 def l1_norm(t: ArrayLike, m: int, shrink: float) -> Float[Array, "..."]:
-    """The paper's law for the norm of a row that competes with itself alone (claim C5).
+    """Compute the paper's law for the norm of a row without interference (claim C5).
 
     ``‖w‖₁ ≈ 1 / (1/√m + λ t)``
 
@@ -142,7 +143,7 @@ def l1_norm(t: ArrayLike, m: int, shrink: float) -> Float[Array, "..."]:
 
 
 def survivors(t: ArrayLike, m: int, shrink: float) -> Float[Array, "..."]:
-    """The paper's law for the number of weights that are still nonzero (claim C5).
+    """Compute the paper's law for the number of nonzero weights in a row (claim C5).
 
     ``m′ ≈ 1 / (1/√m + λ t)² = ‖w‖₁²``, as if all survivors were equal.
 
@@ -152,12 +153,12 @@ def survivors(t: ArrayLike, m: int, shrink: float) -> Float[Array, "..."]:
 
 
 def gaussian_row(t: ArrayLike, m: int, shrink: float, scale: float = 1.0) -> RowLaw:
-    """The race inside a row with Gaussian start and many weights: no fitted constant (claims C5, C6).
+    """Solve the race inside a row with a Gaussian start and many weights, without a fitted constant (claims C5, C6).
 
-    Every surviving weight is ``A (w_k(0) − u)`` with ``Ȧ = (1 − ‖w‖²) A`` and ``u̇ = λ / A``, so with
-    the truncated moments ``M_p(u) = E[(|x| − u)₊ᵖ]`` of ``x ~ N(0, s²)``, ``s = scale/√m``:
-    ``m′ = m M_0(u)``, ``‖w‖₁ = A m M_1(u)``, ``‖w‖₂² = A² m M_2(u)``. As u/s grows the excess over u
-    becomes exponential, M_2 M_0 → 2 M_1², hence ``‖w‖₁ → 1/(λt)`` and ``m′ → 2/(λt)²``.
+    Every surviving weight is ``A (w_k(0) − u)`` with ``Ȧ = (1 − ‖w‖²) A`` and ``u̇ = λ / A``. Let
+    ``M_p(u) = E[(|x| − u)₊ᵖ]`` be the truncated moments of ``x ~ N(0, s²)``, ``s = scale/√m``. Then ``m′ = m M_0(u)``,
+    ``‖w‖₁ = A m M_1(u)``, ``‖w‖₂² = A² m M_2(u)``. As u/s grows, the excess over u becomes exponential, and M_2 M_0 → 2
+    M_1². Hence ``‖w‖₁ → 1/(λt)`` and ``m′ → 2/(λt)²``.
 
     Args:
         t: times ≥ 0 in theory units, increasing, (k,).
@@ -179,7 +180,7 @@ def gaussian_row(t: ArrayLike, m: int, shrink: float, scale: float = 1.0) -> Row
     checks.moderate("t", times[-1])
     s = scale / m**0.5
 
-    # z = u/s and a = ln A: A grows over many decades, and ln A is what the field moves evenly.
+    # z = u/s and a = ln A, because A grows over many decades and ln A grows evenly.
     def field(_: float, state: Array) -> list[float]:
         z, a = state
         return [shrink / s * np.exp(-a), 1 - m * s**2 * np.exp(2 * a) * float(_truncated_moment(2, z))]
@@ -191,9 +192,9 @@ def gaussian_row(t: ArrayLike, m: int, shrink: float, scale: float = 1.0) -> Row
     solution = integrate.solve_ivp(
         field, (0, times[-1] or 1.0), np.zeros(2), method="LSODA", t_eval=times, events=extinct, rtol=1e-10, atol=1e-12
     )
-    z, a = np.reshape(solution.y, (2, -1))  # scipy gives [] where all is extinct before the first time
+    z, a = np.reshape(solution.y, (2, -1))  # scipy returns [] if all weights are 0 before the first time
     A = np.exp(a)
-    law = np.zeros((3, len(times)))  # what is extinct stays at 0
+    law = np.zeros((3, len(times)))  # an extinct row stays at 0
     law[:, : len(z)] = (
         m * _truncated_moment(0, z),
         m * s * A * _truncated_moment(1, z),
@@ -203,7 +204,7 @@ def gaussian_row(t: ArrayLike, m: int, shrink: float, scale: float = 1.0) -> Row
 
 
 def _truncated_moment(p: int, z: ArrayLike) -> Float[Array, "..."]:
-    """``E[(|x| − z)₊ᵖ]`` for x ~ N(0, 1), p = 0, 1, 2, without cancellation in the tail."""
+    """Compute ``E[(|x| − z)₊ᵖ]`` for x ~ N(0, 1), p = 0, 1, 2, without cancellation in the tail."""
     z = np.asarray(z, dtype=np.float64)
     if p == 0:
         return np.asarray(special.erfc(z / np.sqrt(2)))

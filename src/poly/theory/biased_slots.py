@@ -1,18 +1,20 @@
-"""How many neurons crowds share under gradient flow: the slots law, corrected for what rows do to one another.
+"""Predict how many neurons features share under gradient flow: the slots law, corrected for interference.
 
-Two features alone. Rows that overlap positively are turned until they are orthogonal, others are left alone, and rows
-at an obtuse angle have one favorite with opposite signs more often: ``pair_surplus``, without a constant.
+Two features alone. Rows that overlap positively rotate until they are orthogonal; other rows do not rotate. Rows at an
+obtuse angle have one favorite neuron with opposite signs more often. ``pair_surplus`` computes this effect without a
+fitted constant.
 
-Many features. Rows are pushed apart until no two overlap positively. There is ``room`` for a total negative overlap of
-1 in a row, and a crowd that has used it up is locked. While weights die, pairs with opposite signs on one neuron are
-favored or disfavored a little all the time, until the crowd lets go. The counts are ``slots`` with odds on the pairs,
-their mean that of the slots law times
+Many features. Interference pushes rows apart until no two overlap positively. A row can hold a total negative overlap
+of 1. A network whose rows are all at this bound is called locked. While weights reach 0, interference slightly favors
+or disfavors pairs with opposite signs on one neuron. This lasts until rows have too few weights left to meet: the
+network is released (``release_width``). The counts follow ``slots`` with odds on the pairs. Their mean is that of the
+slots law times
 
     S = (1 + (B − 1)(1 − ρ²)) exp(√L (b ln(1 + κ²) − a ρ²)),
 
-with the crowding κ, the filled share ρ of the room, the length L of the race until the crowd lets go, the surplus B of
-two features alone, and two constants a and b. How ρ hangs on κ, and when a crowd lets go, is seen without counting
-anybody; chapter 6 of the book has the reasons and the tests. Numpy and scipy only.
+κ is the initial negative overlap, ρ the filled share of the bound, and L the length of the race until release. B is the
+surplus of two features alone, and a and b are two fitted constants. ρ(κ) and the release are measured separately from
+the counts. Needs no torch.
 """
 
 import functools
@@ -26,28 +28,28 @@ from scipy import integrate, optimize, special, stats
 from poly import checks, theory
 
 Array = NDArray[np.float64]
-# Code units: then no positive overlap is left.
+# The time in code units after which no positive overlap is left.
 LOCKED_AFTER = 2.0
 _LARGEST_LOG_ODDS = 50.0
 
 
 class Constants(NamedTuple):
-    """The two constants of the law: a, how fast a full room costs pairs, and b, how crowding makes up for it."""
+    """The two constants of the law: a, the effect of the negative overlap on pairs, and b, the opposite effect of κ."""
 
     a: float
     b: float
 
 
-# Fitted to networks of 4 to 256 features by gradient flow; known to 0.02 and 0.01.
+# Fitted to networks of 4 to 256 features by gradient flow; accurate to 0.02 and 0.01.
 FITTED = Constants(a=0.390, b=0.129)
 
 
 def kappa(n: int, m: int) -> float:
-    """The total negative overlap of a row with all others at the start, κ.
+    """Compute κ, the total negative overlap of a row with all others at the start.
 
-    ``κ = Σ_{j≠i} E[max(−W_i·W_j, 0)] = (n − 1) / √(2πm)`` for rows of length 1, whose overlaps are N(0, 1/m).
-    As ``Σ_ij W_i·W_j = ‖Σ_i W_i‖² ≥ 0``, a row has room for 1 on average once no overlap is positive: with κ > 1 the
-    crowd is locked.
+    ``κ = Σ_{j≠i} E[max(−W_i·W_j, 0)] = (n − 1) / √(2πm)`` for rows of length 1, whose overlaps are N(0, 1/m). Since
+    ``Σ_ij W_i·W_j = ‖Σ_i W_i‖² ≥ 0``, a row can hold a negative overlap of 1 on average once no overlap is positive.
+    With κ > 1 the network is locked.
 
     Args:
         n: features, ≥ 1.
@@ -61,9 +63,10 @@ def kappa(n: int, m: int) -> float:
 
 
 def negative_overlap(n: int, m: int) -> float:
-    """The share of its room that a row has filled once no overlap is positive, ``ρ = κ / (1 + κ³)^{1/3}``.
+    """Compute the total negative overlap of a row once no overlap is positive, ``ρ = κ / (1 + κ³)^{1/3}``.
 
-    A smooth min(κ, 1), read off networks within a few hundredths.
+    It is the filled share of the bound 1. The formula is a smooth min(κ, 1), measured on networks within a few
+    hundredths.
 
     Args, raises: as ``kappa``.
     """
@@ -72,10 +75,11 @@ def negative_overlap(n: int, m: int) -> float:
 
 
 def release_width(n: int, m: int) -> float:
-    """How many weights a row has left when its crowd lets go, ``1.3 √(m + (n/8)²)``.
+    """Compute how many weights a row has left when the network is released, ``1.3 √(m + (n/8)²)``.
 
-    Two rows with m′ weights each meet on m′²/m neurons. Below √m they hardly meet, and have no overlap to hold. A large
-    crowd has n(n − 1)/2 overlaps to hold with nm′ weights, and lets go before. Read off networks within a fifth.
+    Two rows with m′ weights each meet on m′²/m neurons. Below √m they hardly meet, and no overlap constrains them. A
+    large network has n(n − 1)/2 overlaps to satisfy with nm′ weights, and is released earlier. The formula is measured
+    on networks within a fifth.
 
     Args, raises: as ``kappa``.
     """
@@ -84,7 +88,7 @@ def release_width(n: int, m: int) -> float:
 
 
 def locked_duration(n: int, m: int, l1: float) -> float:
-    """How long the race is until the crowd lets go, L: in e-folds of a row's surviving weights.
+    """Compute L, the length of the race until release, in e-folds of a row's surviving weights.
 
     ``L = ln(m′(t₀) / release_width)``, at least 0, with m′ of a lone row (``theory.gaussian_row``) and t₀ = 2 in code
     units.
@@ -104,14 +108,15 @@ def locked_duration(n: int, m: int, l1: float) -> float:
 
 
 def pair_surplus(m: int) -> float:
-    """How much more often than slots predict two features alone share a neuron, B.
+    """Compute B, how much more often than slots predict two features alone share a neuron.
 
-    Given their overlap S, two Gaussian rows have one favorite, with opposite signs, with a chance ∝ e^{−cS}, where
-    c = M² and M is the mean largest of m half-normal sizes. Positive overlaps become 0, so with S ~ N(0, 1/m)
+    Let S be the overlap of two Gaussian rows. The probability that they have one favorite with opposite signs is ∝
+    e^{−cS}. Here c = M², and M is the mean largest of m half-normal sizes. Positive overlaps become 0, so with S ~
+    N(0, 1/m)
 
         B = (1 − 1/2m) E[e^{−c min(S, 0)}] / E[e^{−cS}] = (1 − 1/2m) (e^{−s²/2} / 2 + Φ(s)),   s = c/√m.
 
-    To first order in S, and good to 0.04 for m from 8 up.
+    The formula is of first order in S, and accurate to 0.04 for m ≥ 8.
 
     Args:
         m: hidden neurons, ≥ 1.
@@ -122,7 +127,7 @@ def pair_surplus(m: int) -> float:
     return _pair_surplus(checks.count("m", m))
 
 
-# Checked numbers only: a cache takes 8.0 and 8 + 0j for 8.
+# Pass checked numbers only: the cache treats 8.0 and 8 + 0j as 8.
 @functools.lru_cache(maxsize=4096)
 def _pair_surplus(m: int) -> float:
     largest = integrate.quad(lambda x: -np.expm1(m * np.log(special.erf(x / 2**0.5))), 0, np.inf)[0]
@@ -131,7 +136,7 @@ def _pair_surplus(m: int) -> float:
 
 
 def factor(n: int, m: int, l1: float, constants: Constants = FITTED) -> float:
-    """Mean count over that of the slots law, ``S = (1 + (B − 1)(1 − ρ²)) exp(√L (b ln(1 + κ²) − a ρ²))``.
+    """Compute the mean count over that of the slots law, ``S = (1 + (B − 1)(1 − ρ²)) exp(√L (b ln(1 + κ²) − a ρ²))``.
 
     Args:
         n, m, l1: as in ``locked_duration``.
@@ -149,7 +154,7 @@ def factor(n: int, m: int, l1: float, constants: Constants = FITTED) -> float:
 
 
 def counts(n: int, m: int, l1: float, constants: Constants = FITTED) -> stats.rv_discrete:
-    """The law's distribution of the number of polysemantic neurons: ``slots_with_odds`` with the law's mean.
+    """Return the law's distribution of the number of polysemantic neurons: ``slots_with_odds`` with the law's mean.
 
     Args, raises: as ``factor``; and ValueError for more features than slots.
     """
@@ -158,9 +163,9 @@ def counts(n: int, m: int, l1: float, constants: Constants = FITTED) -> stats.rv
 
 
 def slots_with_odds(n: int, m: int, odds: float) -> stats.rv_discrete:
-    """The slots law where every neuron with both signs taken counts ``odds`` times.
+    """Return the slots law in which every neuron with both signs taken has a weight of ``odds``.
 
-    ``P(K = k) ∝ odds^k C(m, k) C(m − k, n − 2k) 2^{n−2k}``; odds 1 give ``theory.slots``.
+    ``P(K = k) ∝ odds^k C(m, k) C(m − k, n − 2k) 2^{n−2k}``; odds of 1 give ``theory.slots``.
 
     Args:
         n: features, 1 ≤ n ≤ 2m.
@@ -180,7 +185,7 @@ def slots_with_odds(n: int, m: int, odds: float) -> stats.rv_discrete:
 
 
 def slots_with_mean(n: int, m: int, mean: float) -> stats.rv_discrete:
-    """The slots law with those odds that give it this mean.
+    """Return the slots law with those odds that give it this mean.
 
     Args:
         n, m: as in ``slots_with_odds``.
@@ -204,7 +209,7 @@ def slots_with_mean(n: int, m: int, mean: float) -> stats.rv_discrete:
 
 
 def fit(sizes: Sequence[tuple[int, int, float]], means: ArrayLike, errors: ArrayLike) -> Constants:
-    """The constants that fit measured counts best: weighted least squares of ln S, which is linear in them.
+    """Fit the two constants to measured counts, by weighted least squares of ln S, which is linear in them.
 
     Args:
         sizes: (n, m, l1) of each measurement, two or more of different crowding whose race has a length.
@@ -231,13 +236,13 @@ def fit(sizes: Sequence[tuple[int, int, float]], means: ArrayLike, errors: Array
 
 
 def _terms(n: int, m: int, l1: float) -> tuple[float, float, float]:
-    """What S is before the race, and what a and b multiply in ln S."""
+    """Compute S before the race, and the factors of a and b in ln S."""
     return _known_terms(checks.count("n", n), checks.count("m", m), checks.nonnegative("l1", l1))
 
 
 @functools.lru_cache(maxsize=4096)
 def _known_terms(n: int, m: int, l1: float) -> tuple[float, float, float]:
-    """Kept, since a fit that is repeated asks again."""
+    """Compute the terms once: a repeated fit needs them again."""
     length, full = np.sqrt(locked_duration(n, m, l1)), negative_overlap(n, m) ** 2
     alone = 1 + (_pair_surplus(m) - 1) * (1 - full)
     return alone, -length * full, length * float(np.log1p(kappa(n, m) ** 2))

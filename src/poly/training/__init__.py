@@ -1,6 +1,7 @@
-"""The optimizers that people run on the model: SGD, SGD with hidden noise, AdamW.
+"""Train the model with the usual optimizers: SGD, SGD with hidden noise, AdamW.
 
-On the processor each instance is trained by itself, one to a thread (``kernels``); elsewhere all at once, by torch.
+On the CPU each instance is trained separately, one per thread (``kernels``). On other devices torch trains all
+instances at once.
 """
 
 import functools
@@ -21,9 +22,9 @@ from poly.noise import EXCESS_KURTOSIS, Family
 from poly.training import kernels
 
 Array = NDArray[Any]  # float32 or float64
-# About so many numbers an instance's noise is drawn at a time.
+# The approximate number of noise values that an instance draws at a time.
 _DRAWN = 2**14
-# About so many multiplications are made before anybody looks for an interrupt: less than a second.
+# The approximate number of multiplications between two checks for an interrupt: less than a second.
 _UNBROKEN = 2**28
 
 
@@ -39,8 +40,8 @@ class TrainConfig:
         weight_decay: ≥ 0; decoupled for AdamW, added to the gradient for SGD, as in torch.
         noise: family of the hidden noise (see ``noise``), or None.
         sigma: standard deviation of the hidden noise ≥ 0.
-        noise_shared: who shares a draw at a step: the n inputs of an instance ("inputs"), all inputs
-            of all instances of the setting as in the released code ("inputs+instances"), or nobody ("none").
+        noise_shared: what shares a draw at a step: the n inputs of an instance ("inputs"), all inputs
+            of all instances of the setting as in the released code ("inputs+instances"), or nothing ("none").
 
     Raises:
         ValueError: a number out of its range or an unknown name.
@@ -77,22 +78,21 @@ def train(
     observe: Callable[[Float[Tensor, "*instances n m"]], Shaped[Tensor, "..."]] | None = None,
     progress: bool | None = None,
 ) -> Trajectory:
-    """Train the model from W by the optimizer of ``config``.
+    """Train the model from W with the optimizer of ``config``.
 
-    SGD: ``W ← W − lr · ∂L/∂W``. AdamW: the update of ``torch.optim.AdamW`` with its default betas and
-    eps. The gradient is written out, ``∂L/∂W = E W + Eᵀ (W + ξ) + λ sign(W)`` with
-    ``E = 2 (Y − I) ∘ 1[Y > 0]`` and ``Y = ReLU((W + ξ) Wᵀ)``.
+    SGD: ``W ← W − lr · ∂L/∂W``. AdamW: the update of ``torch.optim.AdamW`` with its default betas and eps. The gradient
+    is computed by its formula, ``∂L/∂W = E W + Eᵀ (W + ξ) + λ sign(W)`` with ``E = 2 (Y − I) ∘ 1[Y > 0]`` and
+    ``Y = ReLU((W + ξ) Wᵀ)``.
 
     Args:
         W: starting weights, (*instances, n, m); left untouched. float32 or float64.
         config: the settings; or a list of them, of equal ``steps``, one for each entry of W's first axis.
-        generator: source of the hidden noise; not drawn from without noise. It seeds generators for all who draw by
-            themselves: each instance; each setting where instances share noise or nobody does, on another device, and
-            in half precision.
+        generator: source of the hidden noise; unused without noise. It seeds one generator per instance. It seeds one
+            per setting if instances share noise or nothing does, on another device, and in half precision.
         at: steps to record, increasing, 0 … config.steps.
         observe: called with a copy of W at each of them; None records W itself.
-        progress: a bar that counts the steps of all who train by themselves, after 2 seconds; None: where there is a
-            terminal.
+        progress: whether to show a progress bar, after 2 seconds, which counts the steps of all separate runs; None:
+            on a terminal.
 
     Returns:
         Trajectory of the final W, ``at``, and the stacked observations.
@@ -164,10 +164,10 @@ def _check_finite(W: Tensor, configs: list[TrainConfig]) -> None:
 
 
 def _runs(W: Tensor, config: TrainConfig, generator: torch.Generator) -> "list[_Instance] | list[_Batch]":
-    """What trains W in place, in pieces that are independent of each other."""
+    """List the independent runs that train W in place."""
     instances = W.reshape(-1, *W.shape[-2:])
     noisy = config.noise is not None and config.sigma > 0
-    # Products of half-precision numbers are torch's alone; so is everything on another device.
+    # Only torch multiplies half-precision numbers or computes on another device.
     compiled = W.device.type == "cpu" and W.dtype in (torch.float32, torch.float64) and config.noise_shared != "none"
     separate = len(instances) if compiled and config.noise_shared == "inputs" else 1
     where = generator.device
@@ -178,7 +178,7 @@ def _runs(W: Tensor, config: TrainConfig, generator: torch.Generator) -> "list[_
 
 
 class _Instance:
-    """One instance on its way, by compiled steps; its noise depends on no recorded step and on no other instance."""
+    """One instance trained by compiled steps; its noise depends on no recorded step and on no other instance."""
 
     def __init__(self, W: Float[Tensor, "n m"], config: TrainConfig, seed: int | None) -> None:
         self.W, self.config = W, config
@@ -189,14 +189,14 @@ class _Instance:
         self.drawn = np.zeros((0, W.shape[-1]), self.moments.dtype)
 
     def pieces(self, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """Steps ``first`` … ``last`` − 1, cut where noise is drawn, and where an interrupt would have to wait."""
+        """Split steps ``first`` … ``last`` − 1 where noise is drawn, and where interrupts are checked."""
         while first < last:
             stop = min(last, first - first % self.ahead + self.ahead, first + self.unbroken)
             yield first, stop
             first = stop
 
     def advance(self, first: int, last: int) -> None:
-        """Steps of one piece."""
+        """Take the steps ``first`` … ``last`` − 1 of one piece."""
         config, xi = self.config, self.drawn
         if config.noise is not None and self.source is not None:
             if first % self.ahead == 0:
@@ -209,7 +209,7 @@ class _Instance:
 
 
 class _Batch:
-    """All instances at once, by torch and its own optimizers."""
+    """All instances at once, trained by torch and its own optimizers."""
 
     def __init__(self, W: Float[Tensor, "*instances n m"], config: TrainConfig, seed: int | None) -> None:
         self.W, self.config = W, config
@@ -219,11 +219,11 @@ class _Batch:
         self.optimizer = make([W], lr=config.lr, weight_decay=config.weight_decay, fused=fused)
 
     def pieces(self, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """Steps ``first`` … ``last`` − 1, one at a time."""
+        """Split steps ``first`` … ``last`` − 1 into single steps."""
         return ((step, step + 1) for step in range(first, last))
 
     def advance(self, first: int, last: int) -> None:
-        """Steps ``first`` … ``last`` − 1."""
+        """Take steps ``first`` … ``last`` − 1."""
         for _ in range(first, last):
             self.W.grad = self._gradient()
             self.optimizer.step()
@@ -240,8 +240,8 @@ class _Batch:
             xi = config.sigma * xi
         output = torch.relu(W @ W.mT + xi @ W.mT)
         error = 2 * output
-        # Where the output is 0 the ReLU passes nothing, the diagonal included.
+        # Where the output is 0 the ReLU passes no gradient, also on the diagonal.
         error.diagonal(dim1=-2, dim2=-1).sub_(2 * (output.diagonal(dim1=-2, dim2=-1) > 0).to(W.dtype))
-        # Eᵀ ξ; of noise that all inputs share it is one row times a column.
+        # Eᵀ ξ; for noise that all inputs share, it is a column times a row.
         outgoing = error.mT @ xi if xi.shape[-2] == n else error.sum(-2).unsqueeze(-1) * xi
         return (error + error.mT) @ W + outgoing + config.l1 * W.sign()

@@ -1,7 +1,7 @@
-"""The optimizers' steps on one instance, on one thread. A leaf module.
+"""Take the optimizers' steps on one instance, on one thread. Needs no torch.
 
-With hidden noise ξ that all inputs share, ``Y_ij = ReLU(W_i·W_j + ξ·W_j)`` and ``E = 2 (Y − I) ∘ 1[Y > 0]``, the
-gradient is ``(E + Eᵀ) W + (Eᵀ 1) ξᵀ + λ sign(W)``: two products of matrices, with noise or without.
+All inputs share the hidden noise ξ. With ``Y_ij = ReLU(W_i·W_j + ξ·W_j)`` and ``E = 2 (Y − I) ∘ 1[Y > 0]``, the
+gradient is ``(E + Eᵀ) W + (Eᵀ 1) ξᵀ + λ sign(W)``. It takes two matrix products, with noise or without.
 """
 
 from typing import Any
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from poly.compiled import njit
 
 Array = NDArray[Any]  # float32 or float64, the same for all arguments of a call
-# torch.optim.AdamW's defaults, which the released code leaves alone.
+# The defaults of torch.optim.AdamW, which the released code does not change.
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 
 
-# Below this size a step is compiled whole; above, numpy's product W Wᵀ makes one half only.
+# Below this size a step is compiled completely. Above it, numpy computes only half of the product W Wᵀ.
 _LARGE = 2**13
 
 
 def advance(
     w: Array, mean: Array, square: Array, xi: Array, first: int, last: int, lr: float, weight_decay: float, l1: float
 ) -> None:
-    """Steps ``first`` … ``last`` − 1 in place: of AdamW where there are moments to keep, of SGD where they are empty.
+    """Take steps ``first`` … ``last`` − 1 in place: of AdamW if there are moments, of SGD if they are empty.
 
     Args:
         w: weights, (n, m).
@@ -67,7 +67,10 @@ def _small(
 
 @njit(nogil=True, error_model="numpy")
 def _errors(overlap: Array, shift: Array, errors: Array, outgoing: Array) -> None:
-    """``E + Eᵀ`` and the sums of E's columns; where the output is 0 the ReLU passes nothing, the diagonal included."""
+    """Compute ``E + Eᵀ`` and the sums of E's columns.
+
+    Where the output is 0 the ReLU passes no gradient, also on the diagonal.
+    """
     n = len(overlap)
     two, zero = overlap.dtype.type(2), overlap.dtype.type(0)
     outgoing[:] = zero
@@ -97,8 +100,8 @@ def _update(
     weight_decay: float,
     l1: float,
 ) -> None:
-    """``w ← w − lr (g + d w)``, or as ``torch.optim.AdamW`` does it, in place."""
-    number = w.dtype.type  # one float64 among the operands would make the whole pass one of float64
+    """Update w in place: ``w ← w − lr (g + d w)``, or as ``torch.optim.AdamW`` does."""
+    number = w.dtype.type  # one float64 operand would make all arithmetic float64
     zero, penalty, rate, decay = number(0), number(l1), number(lr), number(weight_decay)
     rule = adamw_rule(step, lr, weight_decay, zero)
     for i in range(w.shape[0]):

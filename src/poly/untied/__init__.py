@@ -1,7 +1,7 @@
-"""An autoencoder with untied weights and a bias, on inputs in exclusive groups: the boundary case.
+"""An autoencoder with untied weights and a bias, on inputs whose active features lie in one of several groups.
 
 ``y = ReLU(h D + b)``, ``h = x E``: encoder E (*instances, n, m), decoder D (*instances, m, n), bias b (*instances, n).
-Row ``E_i`` is what feature i writes into the hidden layer, column ``D_·i`` is how output i reads it. An input holds
+Row ``E_i`` is what feature i writes into the hidden layer, and column ``D_·i`` is how output i reads it. An input holds
 exactly ``active`` ones, all within one of ``groups`` equal groups of features, such as two exclusive halves.
 """
 
@@ -19,9 +19,9 @@ from poly.checks import tensors
 from poly.untied import kernels
 
 Init = Literal["normal", "xavier"]
-# About so many numbers an instance draws at a time.
+# The approximate number of values that an instance draws at a time.
 _DRAWN = 2**17
-# About so many multiplications are made before anybody looks for an interrupt: less than a second.
+# The approximate number of multiplications between two checks for an interrupt: less than a second.
 _UNBROKEN = 2**27
 
 
@@ -42,8 +42,8 @@ class UntiedConfig:
         steps: ≥ 0.
         batch: inputs that every instance draws at every step, ≥ 1.
         active: features that are on in an input, ≥ 1.
-        groups: exclusive groups of features, ≥ 1, of n/groups each; all that is on lies in one of them.
-        l1: λ ≥ 0 beside the mean over inputs; it taxes encoder and decoder, not the bias.
+        groups: exclusive groups of features, ≥ 1, of n/groups each; all active features lie in one of them.
+        l1: λ ≥ 0 beside the mean over inputs; the ℓ1 penalty applies to encoder and decoder, not to the bias.
         weight_decay: ≥ 0, decoupled, on all parameters, as in torch.
         rectified: whether there is a ReLU in the hidden layer, too.
 
@@ -75,9 +75,9 @@ class UntiedConfig:
 def init(
     n: int, m: int, *, kind: Init = "normal", instances: tuple[int, ...] = (), generator: torch.Generator
 ) -> Network:
-    """Untrained networks, in float64: encoder and decoder drawn alike, ``b = 0``.
+    """Draw untrained networks in float64: encoder and decoder from one distribution, ``b = 0``.
 
-    "normal": ``N(0, 1/m)``, as the paper's tied model. "xavier": uniform on ±√(6/(n + m)), as
+    "normal" is ``N(0, 1/m)``, as in the paper's tied model. "xavier" is uniform on ±√(6/(n + m)), as
     ``torch.nn.init.xavier_uniform_``. At n = m both have the same variance.
 
     Args:
@@ -107,7 +107,7 @@ def init(
 
 
 def sample(n: int, active: int, *, groups: int, batch: int, generator: torch.Generator) -> Float[Tensor, "batch n"]:
-    """Inputs with exactly ``active`` ones, all in one group of n/groups neighboring features, chosen at random.
+    """Draw inputs with exactly ``active`` ones, all in one random group of n/groups neighboring features.
 
     Args:
         n: features, a multiple of ``groups``.
@@ -134,7 +134,7 @@ def sample(n: int, active: int, *, groups: int, batch: int, generator: torch.Gen
 def reconstruct(
     network: Network, x: Float[Tensor, "*instances batch n"], *, rectified: bool = False
 ) -> Float[Tensor, "*instances batch n"]:
-    """The network's output, ``y = ReLU(x E D + b)``, or ``ReLU(ReLU(x E) D + b)`` where ``rectified``.
+    """Compute the network's output, ``y = ReLU(x E D + b)``, or ``ReLU(ReLU(x E) D + b)`` if ``rectified``.
 
     Args:
         network: E (*instances, n, m), D (*instances, m, n), b (*instances, n).
@@ -159,7 +159,7 @@ def reconstruct(
 def loss(
     network: Network, x: Float[Tensor, "*instances batch n"], l1: float = 0.0, *, rectified: bool = False
 ) -> Float[Tensor, "*instances"]:
-    """The error, a mean over inputs and a sum over outputs, and the tax on encoder and decoder.
+    """Compute the error, a mean over inputs and a sum over outputs, plus the ℓ1 penalty on encoder and decoder.
 
     ``L = mean_x ‖y − x‖² + λ (‖E‖₁ + ‖D‖₁)``
 
@@ -181,7 +181,7 @@ def loss(
 
 
 def train(network: Network, config: UntiedConfig, *, generator: torch.Generator) -> Network:
-    """Train every instance on inputs of its own, by the update of ``torch.optim.AdamW``.
+    """Train every instance on its own inputs, by the update of ``torch.optim.AdamW``.
 
     Args:
         network: the start, float32 or float64, on the processor; left untouched.
@@ -228,7 +228,7 @@ def train(network: Network, config: UntiedConfig, *, generator: torch.Generator)
 
 
 def parts(network: Network) -> Network:
-    """A network whose parts are finite and fit each other; raises ValueError otherwise."""
+    """Check that the parts of a network are finite and fit each other, and return it; raise ValueError otherwise."""
     if not isinstance(network, Network):
         raise ValueError(f"network: must be an untied.Network, not {type(network).__name__}")
     encoder, decoder, bias = network
@@ -243,7 +243,7 @@ def parts(network: Network) -> Network:
 
 
 def group_sizes(n: int, active: int, groups: int) -> tuple[int, int, int]:
-    """``n, active, groups`` as whole numbers that fit each other; raises ValueError otherwise."""
+    """Check that n, active and groups are whole numbers that fit each other; raise ValueError otherwise."""
     n, active, groups = checks.count("n", n), checks.count("active", active), checks.count("groups", groups)
     if n % groups:
         raise ValueError(f"groups={groups}: must divide the {n} features")

@@ -1,4 +1,4 @@
-"""Two features of one sign on one neuron of an ``untied`` network: are both right, and what tells them apart?"""
+"""Analyze pairs of features that share a neuron of an ``untied`` network, and the neurons that distinguish them."""
 
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -25,9 +25,9 @@ class Pairs(NamedTuple):
 
 
 def gains(network: Network) -> Float[Tensor, "*instances n m"]:
-    """How much of each feature's output passes through each neuron: ``G_ik = E_ik D_ki``.
+    """Compute how much of each feature's output passes through each neuron: ``G_ik = E_ik D_ki``.
 
-    In the tied model that is ``W_ik²``. Rescaling a neuron, E_·k by c and D_k· by 1/c, leaves it as it is.
+    In the tied model that is ``W_ik²``. Rescaling a neuron, E_·k by c and D_k· by 1/c, does not change it.
 
     Args:
         network: E (*instances, n, m), D (*instances, m, n).
@@ -43,7 +43,7 @@ def gains(network: Network) -> Float[Tensor, "*instances n m"]:
 
 
 def pairs(network: Network, *, same_sign: bool, least: float = 0.5) -> Pairs:
-    """Pairs of features that reach their outputs through one neuron, with one sign or with opposite ones.
+    """List pairs of features that reach their outputs through one neuron, with one sign or with opposite signs.
 
     Neuron k is shared by i and j where both gains are at least ``least``, with one sign where ``E_ik E_jk > 0``.
 
@@ -70,7 +70,7 @@ def pairs(network: Network, *, same_sign: bool, least: float = 0.5) -> Pairs:
 
 
 def worst_errors(network: Network, *, active: int, groups: int) -> Float[Array, " n"]:
-    """The largest ``|y_i − x_i|`` of each output over *all* inputs with ``active`` ones in one group.
+    """Compute the largest ``|y_i − x_i|`` of each output over *all* inputs with ``active`` ones in one group.
 
     Without a ReLU in the hidden layer ``y_i = ReLU(b_i + Σ_f x_f A_fi)`` with ``A = E D``, so the extremes over inputs
     follow from sorted entries of A.
@@ -105,7 +105,7 @@ def worst_errors(network: Network, *, active: int, groups: int) -> Float[Array, 
 def confusion(
     network: Network, x: Float[Tensor, "batch n"], i: int, j: int, *, rectified: bool = False
 ) -> Float[Tensor, ""]:
-    """How far one of two features is taken for the other: the largest output of the one that is off.
+    """Compute the crosstalk of two features: the largest output of the one that is off while the other is on.
 
     Args:
         network: one network: E (n, m), D (m, n), b (n,).
@@ -127,10 +127,10 @@ def confusion(
 def separation(
     network: Network, x: Float[Tensor, "batch n"], i: int, j: int, *, rectified: bool = False
 ) -> Float[Tensor, "2 m"]:
-    """What each neuron does to tell feature i from feature j, at output i and at output j, in means over inputs.
+    """Compute how much each neuron separates feature i from feature j at outputs i and j, in means over inputs.
 
-    What neuron l adds to ``z_i``, ``h_l D_li``, where only i is on, minus the same where only j is; and so for output
-    j. The bias adds the same to both.
+    The contribution of neuron l to ``z_i`` is ``h_l D_li``. The result at output i is its mean where only i is on,
+    minus its mean where only j is on. At output j, i and j are exchanged. The bias adds the same to both.
 
     Args:
         network: one network: E (n, m), D (m, n), b (n,).
@@ -153,7 +153,7 @@ def separation(
 
 
 def without(network: Network, outputs: list[int], *, neuron: int | None) -> Network:
-    """The network with one neuron cut off from some outputs, ``D_ki = 0`` there; with None, their biases.
+    """Cut one neuron off from some outputs, ``D_ki = 0`` there; with None, set the biases of these outputs to 0.
 
     Raises:
         ValueError: what is no single network, or places that it does not have.
@@ -173,7 +173,7 @@ def without(network: Network, outputs: list[int], *, neuron: int | None) -> Netw
 
 
 def _alone(x: Float[Tensor, "batch n"], i: int, j: int) -> tuple[Bool[Tensor, " batch"], Bool[Tensor, " batch"]]:
-    """The inputs in which only i of the two is on, and those in which only j is."""
+    """Select the inputs in which only i of the two is on, and those in which only j is."""
     tensors.finite_tensor("x", x, 2, "(batch, n)")
     i, j = (checks.count("feature", feature, at_least=0) for feature in (i, j))
     if max(i, j) >= x.shape[-1] or i == j:
