@@ -27,6 +27,7 @@ esac
 FAKE = """import runpy, shutil, sys, venv
 from pathlib import Path
 
+
 def create(folder, **options):
     Path(folder, "bin").mkdir(exist_ok=True)
     shutil.copy("python", Path(folder, "bin"))
@@ -36,6 +37,9 @@ del sys.argv[0]
 runpy.run_path("install.py", run_name="__main__")
 """
 
+
+# Set by a make around these tests; it would print the folders that it enters.
+OF_MAKE = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -55,7 +59,8 @@ def copy(tmp_path: Path) -> Iterator[Path]:
 def make(folder: Path, target: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run make in the folder with these variables."""
     command = ["make", target, "PYTHON=./python"]
-    environment = {**os.environ, **variables}
+    inherited = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
+    environment = {**inherited, **variables}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 

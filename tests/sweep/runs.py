@@ -51,3 +51,7 @@ def local() -> Any:
         return n
 
     return run
+
+
+def oddly_named(*, n: int, generator: torch.Generator) -> dict[str, int]:
+    return {"file": n, "allow_pickle": 2, "self": 3, "self.npy": 4}

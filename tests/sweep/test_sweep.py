@@ -17,7 +17,7 @@ import torch
 
 from executors import Here
 from poly import model, sweep
-from sweep.runs import draw, fail_at_2, labeled
+from sweep.runs import draw, fail_at_2, labeled, oddly_named
 from sweep.test_store import SCRIPT
 
 
@@ -111,11 +111,8 @@ def test_after_a_failed_cell_no_other_runs_on(tmp_path: Path) -> None:
 
 
 def test_a_result_may_have_any_name_but_those_of_the_grid(tmp_path: Path, here: Here) -> None:
-    def odd(*, n: int, generator: torch.Generator) -> dict[str, int]:
-        return {"file": n, "allow_pickle": 2, "self": 3, "self.npy": 4}
-
     for _ in range(2):
-        table = sweep.sweep(odd, {"n": [1]}, seeds=np.array([4]), executor=here, store=tmp_path)  # type: ignore[arg-type]
+        table = sweep.sweep(oddly_named, {"n": [1]}, seeds=np.array([4]), executor=here, store=tmp_path)  # type: ignore[arg-type]
         assert table.iloc[0].to_dict() == {"n": 1, "seed": 4, "file": 1, "allow_pickle": 2, "self": 3, "self.npy": 4}
 
     for name in ("n", "seed"):

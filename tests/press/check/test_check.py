@@ -11,7 +11,7 @@ def test_the_first_stage_that_fails_ends_the_tests(book: Path, capfd: pytest.Cap
     with pytest.raises(PressError, match="lint failed; the stages after it did not run"):
         check.run(book, fast=True)
     shown = capfd.readouterr().out
-    assert shown.startswith("5 checks, on two quiet cores about ")
+    assert shown.startswith("6 checks, on two quiet cores about ")
     assert "undefined" in shown
     assert "── 2/5" not in shown
 
