@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from poly.press.execute import kernels
+from small_book import eventually
 
 
 def running() -> Any:
@@ -38,7 +39,7 @@ def test_only_the_kernel_of_this_interpreter_is_found(tmp_path: Path) -> None:
 def test_a_kernel_holds_memory_until_it_is_ended(tmp_path: Path) -> None:
     kernel = running()
     try:
-        assert kernels.memory(kernel) > 2**20
+        eventually(lambda: kernels.memory(kernel) > 2**20)  # once Python has started
     finally:
         kernels.kill([kernel])
     assert kernel.provisioner.process.wait(timeout=10) != 0
