@@ -54,7 +54,7 @@ def noise_run(
     Args:
         n: features, ≥ 1.
         m: hidden neurons, ≥ 1.
-        noise: family of the noise, as in ``noise``; for "flow" one that ``expected`` knows.
+        noise: family of the noise, as in ``noise``; for "flow" one that ``expected_loss`` knows.
         sigma: standard deviation of the noise, > 0.
         at: steps to record, increasing; the run ends with the last one.
         method: "sgd", λ = 0 and lr 0.02 as released, a fresh draw at every step for all inputs; or "flow", the
@@ -106,7 +106,7 @@ class Descent(NamedTuple):
 def descend(*, n: int, m: int, noise: Any, sigma: float, generator: torch.Generator) -> Descent:
     """Find a local minimum of the expected loss, by L-BFGS from the paper's start.
 
-    Args, raises: as ``noise_run``, for the families that ``expected`` knows.
+    Args, raises: as ``noise_run``, for the families that ``expected_loss`` knows.
 
     Returns:
         Descent.

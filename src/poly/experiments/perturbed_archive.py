@@ -7,14 +7,12 @@ interrupted run continues where it stopped.
 
 import argparse
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from poly import perturb, sweep
 from poly.experiments import adamw_archive, final_weights, flow_archive
@@ -137,8 +135,7 @@ def main() -> None:
     result = {
         "seed": options.seed,
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
-        "capability": torch.backends.cpu.get_cpu_capability(),
+        **archive.machine(),
         "points": rows,
     }
     archive.write_json(options.folder / NAME, result)
