@@ -218,7 +218,7 @@ def _held(done: Sequence[Row]) -> str:
 
 
 class Line(NamedTuple):
-    """What held in one variant on one processor, over all chapters: "held/of" for cells, claims and figures."""
+    """A line of the table: for one variant on one processor, "held/of" for cells, claims and figures."""
 
     processor: str
     threads: int

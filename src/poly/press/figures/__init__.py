@@ -118,8 +118,7 @@ def show(
         explore: a slider over numbers. With it the page redraws the figure, below the static one.
 
     Raises:
-        ValueError: the name is unfit, the alt text or the caption is empty, there are no numbers, or the level is
-            unknown.
+        ValueError: the name is unfit, alt text or caption is empty, there are no numbers, or the level is unknown.
     """
     figure_data.check_name(name)
     for field, value in (("alt", alt), ("caption", caption)):

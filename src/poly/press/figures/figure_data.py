@@ -1,8 +1,8 @@
 """Store the numbers behind a figure, write them for download, and compare them with those of another run.
 
 A figure declares the rule by which another run must reproduce its series (``levels``). A series may have a rule of its
-own. A series ``x`` that is a mean over networks is stored with its standard error ``x_se`` and with the numbers of all
-networks, ``x_networks``. If something else is plotted, such as a mean with an interval, ``x`` holds that.
+own. A series ``x`` of means over networks is stored with its standard errors ``x_se`` and all networks' numbers,
+``x_networks``. If something else is plotted, such as a mean with an interval, ``x`` holds that.
 """
 
 import base64
@@ -35,7 +35,7 @@ _SAME = 1e-5
 
 
 class FigureData(NamedTuple):
-    """The series of a figure by name, the rule for reproducing them, and the rules of series that have their own."""
+    """The series of a figure by name, their common rule, and the rules of series that have their own."""
 
     series: dict[str, Array]
     rule: Rule
@@ -72,8 +72,8 @@ def check_name(name: Any) -> None:
     """Check that a figure's name is safe as the name of a file.
 
     Raises:
-        ValueError: the name is not made of letters, digits, "-" and "_", at most 64, a letter first, or it is a device
-            of Windows.
+        ValueError: the name is a device of Windows, or not made of letters, digits, "-" and "_". It must have at most
+            64 characters, a letter first.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         shown = f"{name!r:.80}"
@@ -178,8 +178,8 @@ def csv(series: Mapping[str, Array]) -> str:
 def moves(stored: FigureData, new: FigureData) -> dict[str, list[float]]:
     """Measure each plotted series' largest move, and the largest share of what its level allows.
 
-    A number that must be exact and moved, or that is NaN on one side only, counts as a thousand times what is allowed.
-    Series that are not comparable, because of their shapes or their networks, are left out.
+    An exact number that moved counts as a thousand times what is allowed, and so does NaN on one side only. Series that
+    are not comparable, because of their shapes or their networks, are left out.
     """
     found = {}
     for name in stored.series.keys() & new.series.keys():
@@ -241,8 +241,8 @@ def _band(before: Array, rule: Rule, stored: FigureData, new: FigureData) -> Arr
 def _of_shown(shown: Array, allowed: Array, before: Array, after: Array) -> Array:
     """Compute how far each number that is shown of networks may move.
 
-    If a network of its point came out differently, it may move by twice what the mean may. Else it may move by a
-    rounding error, plus twice as far as rounding moved a network of its point, absolutely or relatively.
+    If a network of its point came out differently, it may move by twice what the mean may. Else its limit is a
+    rounding error plus twice the largest move, absolute or relative, of a network of its point.
     """
     here = shown.astype(float).reshape(*allowed.shape, -1)
     same = np.asarray(~_networks_moved(before, after).any(0))

@@ -6,8 +6,8 @@ may change the outcome of each network. Whole numbers and truth values are alway
 
 Both runs of a statistical series have the same networks, so the difference of each network is known. If rounding alone
 causes the differences, they are as often positive as negative. Student's t over the networks tests this for each
-number, and for all numbers of a series together. The latter test measures each move in standard errors. It tests the
-mean of the moves, which finds a common shift, and their root mean square, which finds shifts of either sign.
+number, and for all numbers of a series together. The latter test measures each move in standard errors. The mean of the
+moves finds a common shift. Their root mean square finds shifts of either sign.
 """
 
 from typing import Any, Literal, NamedTuple, get_args
@@ -70,8 +70,8 @@ def check(rule: Rule) -> None:
     """Check that a rule is valid.
 
     Raises:
-        ValueError: the level is unknown, ``tolerance`` is outside (0, 1), ``absolute`` or ``redrawn`` is negative or
-            not finite, or ``shown`` is not a truth value.
+        ValueError: the level is unknown, ``tolerance`` is outside (0, 1), or ``shown`` is not a truth value.
+            ``absolute`` and ``redrawn`` must be finite and not negative.
     """
     if rule.level not in get_args(Level):
         raise ValueError(f"level={rule.level!r}, must be one of {', '.join(get_args(Level))}")
@@ -120,7 +120,7 @@ def mean(networks: Float[Array, "networks ..."]) -> tuple[Array, Array]:
 
 
 class Agreement(NamedTuple):
-    """How two runs of the same networks agree.
+    """The agreement of two runs of the same networks.
 
     Attributes:
         shift: the change of each mean, (*points,).
@@ -146,8 +146,8 @@ def agreement(before: Float[Array, "networks ..."], after: Float[Array, "network
     ``s_k``. The mean before has the standard error ``e_k``. A number is as before if ``|d_k| ≤ max(5 e_k, t s_k)``.
     A series is as before if both of these hold:
 
-    - The mean over k of ``d_k / e_k`` is at most 2, or at most t times its own standard error over the networks.
-    - The root mean square of ``d_k / e_k`` is at most 2, or at most t times that of ``s_k / e_k``.
+    - The mean over k of ``d_k / e_k`` is at most 2, or t times its own standard error over the networks.
+    - The root mean square of ``d_k / e_k`` is at most 2, or t times that of ``s_k / e_k``.
 
     The factor t is from Student's distribution with N − 1 degrees of freedom, and is exceeded with probability 1e-6.
     Fewer than 8 networks allow at most 15 standard errors, if the series has a scale. Each of these is then at least
