@@ -1,4 +1,4 @@
-"""What a rendered page asks for: nothing of another host; saved states of widgets, which would, are dropped."""
+"""Test that a rendered page loads nothing from another host; saved states of widgets, which would, are dropped."""
 
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def test_a_style_sheet_is_looked_at_too(tmp_path: Path) -> None:
 
 @pytest.fixture
 def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A book whose pages jupyter-book has just rendered, plainly."""
+    """Make a book and stand in for jupyter-book, which renders plain pages."""
     book, made = make_book(tmp_path / "book"), tmp_path / "made"
     (made / "book").mkdir(parents=True)
     for name in ("index", "book/index", "book/01-one", "book/02-two"):

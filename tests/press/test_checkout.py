@@ -1,4 +1,4 @@
-"""Which book is at work, and with whose code: one environment may serve two checkouts."""
+"""Test that a book is built with its own code, although one environment may serve two checkouts."""
 
 import os
 import shutil

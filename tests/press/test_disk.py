@@ -1,4 +1,4 @@
-"""The press where the disk says no: another file system, another owner, no locks, nothing left."""
+"""Test the press when the disk fails: another file system, another owner, no locks, no space left."""
 
 import errno
 import os
@@ -28,7 +28,7 @@ SHARED = Path("/dev/shm")  # a file system of its own wherever there is one
 
 
 def failing(number: int, name: str | None = None) -> Any:
-    """A function that the system refuses."""
+    """Make a function that raises the system's error of this number."""
 
     def fail(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number), name)
@@ -37,7 +37,7 @@ def failing(number: int, name: str | None = None) -> Any:
 
 
 def poly_metadata(book: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """The one line that a command says when it fails."""
+    """Run a command that must fail, and return its one line of error."""
     capsys.readouterr()
     os.chdir(book)
     assert __main__.main(list(words)) == 1
@@ -48,7 +48,7 @@ def poly_metadata(book: Path, capsys: pytest.CaptureFixture[str], *words: str) -
 
 @pytest.fixture
 def told(tmp_path: Path) -> Path:
-    """A book of text alone, for which nothing is executed, with a last rendering."""
+    """Make a book of text alone, for which nothing is executed, with an earlier rendering."""
     book = make_book(tmp_path)
     for name in ("01-one", "02-two"):
         text = new_notebook(cells=[new_markdown_cell(f"# {name}", id="title")])  # type: ignore[no-untyped-call]

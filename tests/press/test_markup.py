@@ -80,7 +80,7 @@ def output(kind: str, text: Any, metadata: dict[str, Any] | None = None) -> Note
 
 
 def rendered(tmp_path: Path, *outputs: NotebookNode) -> None:
-    """Render a chapter with these outputs, as far as the check that comes before all else."""
+    """Validate a chapter with these outputs, as rendering does before all else."""
     book = make_book(tmp_path)
     page = chapters.read_pages(book)[1]
     notebook = chapter("One", "draw()")
@@ -202,7 +202,7 @@ CARD = RECORD | {"id": "C1", "chapter": "01-one", "interval": TEXT, "statement":
 
 
 def written(page: str) -> Any:
-    """The page's markdown as HTML: what a renderer lets through."""
+    """Render the page's markdown as HTML, with everything that a renderer lets through."""
     return str(MarkdownIt("commonmark", {"html": True}).enable("table").render(page))
 
 

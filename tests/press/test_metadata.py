@@ -1,4 +1,4 @@
-"""Notebooks that are none, or whose metadata are not what the press keeps there: one line that names the file."""
+"""Test that invalid notebooks, and metadata that the press does not write, give one line that names the file."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The server on loopback, asked for odd things by odd clients: it answers, and says nothing on the terminal."""
+"""Test the server with unusual requests: it answers them, and prints nothing on the terminal."""
 
 import gzip
 import http.client

@@ -1,4 +1,4 @@
-"""What lies in a book's folder besides its pages, and names of pages that lead elsewhere: refused in one line."""
+"""Test that odd files in a book's folder, and pages outside of it, are refused in one line."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ def book(tmp_path: Path) -> Path:
 
 
 def refused(root: Path) -> str:
-    """The one line that every command says of this book; nothing is written, in it or beside it."""
+    """Return the one line with which every command refuses this book; check that nothing is written."""
     before = contents(root.parent)
     for command in (build.build, build.build_stored):
         with pytest.raises(PressError) as caught:

@@ -1,4 +1,4 @@
-"""What of a source is executed: layout, comments and docstrings change nothing, everything else does."""
+"""Test the executed form of a source: layout, comments and docstrings do not change it, all else does."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The printing press: it executes the chapters, shows their figures and claims, and renders the book.
+"""Execute the chapters, show their figures and claims, and render the book.
 
-`python -m poly.press --help` lists what it does; nothing is imported until it is asked for.
+`python -m poly.press --help` lists the commands. Importing this package imports none of its modules.
 """

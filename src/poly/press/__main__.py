@@ -10,7 +10,10 @@ EPILOG = "make only calls these commands; without make, run them in any environm
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return the exit status: 0, 1 for one clear line of what is wrong, 130 for Ctrl-C."""
+    """Run one command and return the exit status: 0 on success, 1 on failure, 130 after Ctrl-C.
+
+    An error is printed as one line. The command `notebook` returns the exit status of JupyterLab.
+    """
     options = _parser().parse_args(arguments)
     # Windows consoles may not know every character that a chapter or a tool prints.
     for stream in (sys.stdout, sys.stderr):
@@ -30,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        raise  # who read the output has gone: no fault of a disk
+        raise  # the reader of the output has ended: no fault of a disk
     except OSError as error:  # a full disk, a file of another user, a network share that went away
         print(f"error: {what_failed(error, root / '_build')}", file=sys.stderr)
         return 1
@@ -40,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, root: Path) -> int:  # noqa: PLR0912  # one branch for each command
-    # Each command imports what it needs: papermill alone takes a second.
+    # Import these only when a command runs: papermill alone takes a second, and --help needs none of them.
     from poly.press import build, check, serve  # noqa: PLC0415
     from poly.press.check import verify  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What rendered pages ask for as they open: nothing may come from another host."""
+"""Find the addresses on other hosts that rendered pages load as they open: there may be none."""
 
 import html
 import re
@@ -12,13 +12,13 @@ TAG = re.compile(
 )
 ATTRIBUTE = re.compile(r"([\w:-]+)\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]+)")
 ASKING = {"src", "href", "xlink:href", "srcset", "imagesrcset", "data", "poster"}
-# Links that say something of the page and ask for nothing.
+# Relations of links that describe the page and load nothing.
 SAYING = {"canonical", "alternate", "author", "license", "next", "prev", "search", "index", "help", "me"}
 ELSEWHERE = re.compile(r"(?:https?:|wss?:)?//[^\s/]", re.I)
 STYLE = re.compile(r"<style\b[^>]*>(.*?)</style>|<[a-z][^>]*\sstyle\s*=\s*(\"[^\"]*\"|'[^']*')", re.I | re.S)
 IN_STYLE = re.compile(r"(?:url\(\s*[\"']?|@import\s+[\"'])\s*((?:https?:)?//[^\s\"')]+)", re.I)
 SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script>", re.I | re.S)
-# Modules, what an address is assigned to, and where require.js is told to look.
+# Addresses of modules, of requests and assignments, and of the settings of require.js.
 IN_SCRIPT = re.compile(
     r"(?:\b(?:import|from|importScripts|fetch|require(?:js)?|src|href)\b[^\"'`\n;]{0,40}"
     r"|\brequire(?:js)?\.config\([^;]{0,400}?)[\"'`]((?:https?:)?//[^\"'`\s]+)",
@@ -27,7 +27,7 @@ COMMENT = re.compile(r"<!--.*?-->", re.S)
 
 
 def foreign(book: Path) -> list[str]:
-    """What the pages and style sheets of the rendered book ask other hosts for, one line each."""
+    """List the addresses on other hosts that pages and style sheets of the rendered book load, one line each."""
     found = []
     for path in sorted(book.rglob("*")):
         if path.suffix in {".html", ".css"} and path.is_file():
@@ -38,7 +38,7 @@ def foreign(book: Path) -> list[str]:
 
 
 def in_page(text: str) -> list[str]:
-    """The addresses on other hosts that a page asks for; links that a reader follows are none."""
+    """List the addresses on other hosts that a page loads; links for readers to follow do not count."""
     text = COMMENT.sub("", text)
     found = [address for tag in TAG.finditer(text) for address in _in_tag(tag[1].lower(), tag[2])]
     for style in STYLE.finditer(text):
@@ -50,7 +50,7 @@ def in_page(text: str) -> list[str]:
 
 
 def in_style(text: str) -> list[str]:
-    """The addresses on other hosts that a style sheet asks for."""
+    """List the addresses on other hosts that a style sheet loads."""
     return IN_STYLE.findall(re.sub(r"/\*.*?\*/", "", text, flags=re.S))
 
 
@@ -59,6 +59,6 @@ def _in_tag(tag: str, text: str) -> Iterator[str]:
     if tag == "link" and set(attributes.get("rel", "").lower().split()) <= SAYING:
         return
     for name in ASKING & set(attributes):
-        # A list of pictures has commas and sizes between.
+        # A list of pictures also holds commas and sizes.
         words = attributes[name].replace(",", " ").split() if "srcset" in name else [attributes[name].strip()]
         yield from (word for word in words if ELSEWHERE.match(word))

@@ -1,4 +1,4 @@
-"""The press' main jobs, from the pages to the book."""
+"""Run the main commands of the press: build the book, record chapters, execute one chapter, clean up."""
 
 import contextlib
 import hashlib
@@ -31,11 +31,11 @@ from poly.press.execute.progress import console, duration
 
 
 def build(root: Path, workers: int | None = None) -> None:
-    """Execute what changed, render, and print the table and the path to open."""
+    """Execute what changed, render the book, and print a table of the chapters and the path to open."""
     out = root / "_build"
     with exclusive_lock(out):
         pages = read_pages(root)
-        record.registered(root)  # a faulty entry is one line at once, and not a failing cell after minutes
+        record.registered(root)  # report a faulty entry now, not by a cell that fails after minutes
         render.repair(out)
         results = execute.up_to_date(root, find_chapters(pages, []), workers)
         notebooks = {result.page: result.notebook for result in results}
@@ -47,7 +47,7 @@ def build(root: Path, workers: int | None = None) -> None:
 
 
 def build_stored(root: Path) -> None:
-    """Render the outputs stored in the chapters, executing nothing, into `_build/stored/html`."""
+    """Render the stored outputs into `_build/stored/html` and execute nothing."""
     out = root / "_build" / "stored"
     with exclusive_lock(out):
         pages = read_pages(root)
@@ -60,8 +60,8 @@ def build_stored(root: Path) -> None:
 
 
 def take_away(root: Path, what: str, *, stored: bool, workers: int | None = None) -> None:
-    """Build the book, and print it as a PDF or pack it into a zip."""
-    from poly.press import export  # noqa: PLC0415  # playwright is for those who print
+    """Build the book, and export it as a PDF or a zip."""
+    from poly.press import export  # noqa: PLC0415  # only this command needs playwright
 
     if what == "pdf":
         export.check()
@@ -80,13 +80,13 @@ def record_chapters(
 ) -> None:
     """Execute what changed, show how the outputs differ from the stored ones, and store them."""
     with exclusive_lock(root / "_build"):
-        record.registered(root)  # a faulty entry is one line at once, and not a failing cell after minutes
+        record.registered(root)  # report a faulty entry now, not by a cell that fails after minutes
         results = execute.up_to_date(root, find_chapters(read_pages(root), wanted), workers)
         record.record(root, results, dry_run=dry_run, every=every)
 
 
 def build_chapter(root: Path, wanted: str, words: Sequence[str]) -> None:
-    """Execute one chapter with other parameters, and render it, in a folder of its own."""
+    """Execute one chapter with other parameters, and render the book with it in a folder of its own."""
     pages = read_pages(root)
     record.registered(root)
     page = find_chapters(pages, [wanted])[0]
@@ -99,7 +99,7 @@ def build_chapter(root: Path, wanted: str, words: Sequence[str]) -> None:
             execute.execute(root, [execute.Job(page, source, target, chapter_key(root, source, values), values)])
         except PressError:
             if not target.exists():
-                shutil.rmtree(out)  # nothing came of it
+                shutil.rmtree(out)  # it holds no result
             raise
         notebooks = {other: _latest(root, other) for other in find_chapters(pages, [])}
         changed = _with_note(read_notebook(target), values)
@@ -109,7 +109,7 @@ def build_chapter(root: Path, wanted: str, words: Sequence[str]) -> None:
 
 
 def clean(root: Path) -> None:
-    """Remove `_build`; what a link leads to, or is mounted there, is emptied and stays."""
+    """Remove `_build`; if it is a link or a mount point, remove its content only."""
     out = root / "_build"
     with exclusive_lock(out):
         for path in out.iterdir():
@@ -121,7 +121,7 @@ def clean(root: Path) -> None:
 
 
 def _with_note(notebook: NotebookNode, values: dict[str, Any]) -> NotebookNode:
-    """The notebook, which says under its title what it was executed with: text and predictions are for the defaults."""
+    """Insert a note under the title that lists changed parameters: text and predictions are for the defaults."""
     if values:
         listed = ", ".join(f"<code>{markup.plain(f'{name} = {value}')}</code>" for name, value in values.items())
         text = (
@@ -134,7 +134,7 @@ def _with_note(notebook: NotebookNode, values: dict[str, Any]) -> NotebookNode:
 
 
 def _slug(values: dict[str, Any]) -> str:
-    """A folder name for parameter values: readable, and distinct for distinct values."""
+    """Make a folder name of parameter values: readable, and distinct for distinct values."""
     text = ",".join(f"{name}={value}" for name, value in sorted(values.items())) or "defaults"
     plain = re.sub(r"[^\w=,.+-]+", "_", text)
     if plain == text and len(text) <= 80:
@@ -143,7 +143,7 @@ def _slug(values: dict[str, Any]) -> str:
 
 
 def _latest(root: Path, page: Page) -> NotebookNode:
-    """The newest outputs of a chapter that is not itself at issue: the build's, else the stored ones, if any."""
+    """Read a chapter with its newest outputs: those of the last build, else the stored ones, if any."""
     try:
         return read_notebook(execute.executed_path(root, page))
     except (OSError, PressError):

@@ -1,4 +1,4 @@
-"""The pages that `_toc.yml` names, and how to read, find and write a chapter."""
+"""Read the pages that `_toc.yml` names, and find, read and write chapters."""
 
 import copy
 import glob
@@ -24,36 +24,40 @@ from poly.press.figures import figure_data
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
-# How the cells begin that a downloaded chapter has and a stored one has not. Their ids may be lost on the way back.
+# The beginnings of the cells that only a downloaded chapter has. An editor may have removed the ids of these cells.
 HOW_TO_RUN = "> **How to run this chapter.**"
 START = "# On Colab: get the book and its package, once."
 
 
 class PressError(Exception):
-    """What went wrong, in one line for the reader of the terminal; it is shown without a traceback."""
+    """An error that the terminal shows as one line, without a traceback."""
 
 
 class Page(NamedTuple):
-    """One page of the book: `docname` as `_toc.yml` writes it, without suffix, and its file."""
+    """A page of the book: its file, and its `docname` as `_toc.yml` writes it, without suffix."""
 
     docname: str
     path: Path
 
     @property
     def name(self) -> str:
-        """The short name, 'book/03-race' being '03-race'."""
+        """Return the short name: '03-race' for 'book/03-race'."""
         return self.docname.removeprefix("book/")
 
     @property
     def is_chapter(self) -> bool:
-        """Whether the page is executed."""
+        """Return whether the page is executed."""
         return self.path.suffix == ".ipynb"
 
 
 def find_root(start: Path) -> Path:
-    """The book's root: the first folder from `start` upward with its files; one line where the code is not its own."""
+    """Find the book's root: the first folder from `start` upward that holds the book's files.
+
+    Raises:
+        PressError: there is no such folder, or the code that runs is not the book's own.
+    """
     for folder in (start, *start.parents):
-        if (folder / "_toc.yml").is_file() and (folder / "src" / "poly").is_dir():  # another book has only the first
+        if (folder / "_toc.yml").is_file() and (folder / "src" / "poly").is_dir():  # other books have only the first
             if line := checkout.foreign(folder):
                 raise PressError(line)
             return folder
@@ -61,7 +65,11 @@ def find_root(start: Path) -> Path:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file; one line where it is none."""
+    """Read the text of a file.
+
+    Raises:
+        PressError: the file is not valid UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -69,7 +77,11 @@ def read_text(path: Path) -> str:
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file; a syntax error becomes one line with the place."""
+    """Read the content of a YAML file.
+
+    Raises:
+        PressError: the file is not valid YAML. One line names the place of the error.
+    """
     try:
         return yaml.load(read_text(path), safe_yaml.Loader)
     except yaml.YAMLError as error:
@@ -82,7 +94,11 @@ def read_yaml(path: Path) -> Any:
 
 
 def read_pages(root: Path) -> list[Page]:
-    """Every page that `_toc.yml` names, in its order; one line for a file that is not there or cannot be staged."""
+    """Read the list of pages that `_toc.yml` names, in its order.
+
+    Raises:
+        PressError: `_toc.yml` is malformed, a page is named twice, or a file is missing or cannot be staged.
+    """
     data = read_yaml(root / "_toc.yml")
     try:
         docnames = list(parse_toc_data(data))
@@ -116,7 +132,7 @@ def _page(root: Path, docname: str) -> Page:
 
 
 def find_chapters(pages: Iterable[Page], wanted: Iterable[str]) -> list[Page]:
-    """The chapters called `wanted` by number ('3', '03'), name or path; all of them when nothing is wanted."""
+    """Find the chapters that `wanted` gives by number ('3', '03'), name or path; all if it gives none."""
     chapters = [page for page in pages if page.is_chapter]
     names = list(wanted)
     return [_find(chapters, name) for name in names] if names else chapters
@@ -134,9 +150,10 @@ def _find(chapters: list[Page], wanted: str) -> Page:
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """The notebook in `path`, its lines ended as on every system, without what a download adds to it.
+    """Read the notebook in `path`, with Unix line ends and without the cells that a download adds.
 
-    One line when it is no notebook, or not as the press keeps it.
+    Raises:
+        PressError: the file is not a valid notebook, or its metadata is not as the press stores it.
     """
     wrong: dict[str, nbformat.ValidationError] = {}
     try:
@@ -164,13 +181,13 @@ def read_notebook(path: Path) -> NotebookNode:
 
 
 def without_added(notebook: NotebookNode) -> NotebookNode:
-    """The notebook, changed in place, as it was before it was downloaded."""
+    """Remove the cells that a download adds to the notebook, in place, and return it."""
     notebook.cells = [cell for cell in notebook.cells if not cell.source.startswith((HOW_TO_RUN, START))]
     return notebook
 
 
 def give_ids(notebook: NotebookNode) -> None:
-    """Give every cell an id of its own, as cells that the press adds have: Colab and old editors store none."""
+    """Give a new id to every cell without a valid id of its own: Colab and old editors store none."""
     notebook.nbformat_minor = max(5, notebook.nbformat_minor)
     known = {cell.get("id") for cell in notebook.cells}
     taken: set[str] = set()
@@ -181,23 +198,27 @@ def give_ids(notebook: NotebookNode) -> None:
 
 
 def notebook_text(notebook: NotebookNode) -> str:
-    """The notebook as it is written to disk: one stable form, so that git shows small changes."""
+    """Write the notebook as the text of its file, in one stable form, so that git shows small changes."""
     text: str = nbformat.writes(notebook, version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
     return text.rstrip("\n") + "\n"
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
-    """The cells that a kernel executes: code cells that are not empty."""
+    """List the cells that a kernel executes: code cells that are not empty."""
     return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
 
 
 def outputs_of(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
-    """Every output with its cell, in order."""
+    """List every output with its cell, in order."""
     return [(cell, output) for cell in notebook.cells for output in cell.get("outputs", [])]
 
 
 def check_outputs(name: str, notebook: NotebookNode) -> None:
-    """Refuse outputs of which no page comes: scripts, and text without end."""
+    """Refuse outputs that no page may show: active content, and text or images that are too long.
+
+    Raises:
+        PressError: an output holds one of these.
+    """
     for cell, output in outputs_of(notebook):
         if fault := markup.output_fault(output):
             first = (cell.source.splitlines() or ["…"])[0]
@@ -205,12 +226,16 @@ def check_outputs(name: str, notebook: NotebookNode) -> None:
 
 
 def poly_metadata(output: NotebookNode) -> dict[str, Any]:
-    """What figures, cards and captions left in an output's metadata for the press."""
+    """Return what figures, cards and captions have stored in an output's metadata for the press."""
     return dict(output.get("metadata", {}).get("poly", {}))
 
 
 def figures_of(notebook: NotebookNode) -> list[dict[str, Any]]:
-    """What the notebook's figures say of themselves, in order; files are called by their names."""
+    """List the metadata of the notebook's figures, in order.
+
+    Raises:
+        PressError: the name of a figure is not fit to name a file.
+    """
     found = [poly_metadata(output)["figure"] for _, output in outputs_of(notebook) if "figure" in poly_metadata(output)]
     for figure in found:
         try:
@@ -221,7 +246,7 @@ def figures_of(notebook: NotebookNode) -> list[dict[str, Any]]:
 
 
 def with_outputs(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
-    """Return `source` with the outputs and execution counts of `executed`, code cell by code cell."""
+    """Copy `source`, with the outputs and execution counts of the code cells of `executed`."""
     merged = copy.deepcopy(source)
     cells, done = code_cells(merged), code_cells(executed)
     if [syntax.executed(cell.source) for cell in cells] != [syntax.executed(cell.source) for cell in done]:
@@ -233,7 +258,11 @@ def with_outputs(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
 
 
 def emptied(folder: Path) -> Path:
-    """Remove what stands in the folder's place; a link is removed, and not followed to where it leads."""
+    """Remove whatever is at the folder's path, and return the path. A link is removed, but not its target.
+
+    Raises:
+        PressError: the folder cannot be removed.
+    """
     discard(folder)
     if folder.exists():
         raise PressError(f"{folder} cannot be removed; is it open in another program?")
@@ -241,7 +270,7 @@ def emptied(folder: Path) -> Path:
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder, a file or a link, as far as the system lets."""
+    """Remove a folder, a file or a link; what remains of a folder is not an error."""
     if folder.is_symlink() or folder.is_file():
         folder.unlink()
     else:
@@ -249,7 +278,7 @@ def discard(folder: Path) -> None:
 
 
 def atomic_write(path: Path, text: str) -> None:
-    """Write a text whole or not at all, make its folder, and remove drafts that a killed process left."""
+    """Write a text completely or not at all; make its folder, and remove drafts of killed processes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
         left.unlink(missing_ok=True)
@@ -257,28 +286,32 @@ def atomic_write(path: Path, text: str) -> None:
 
 
 def what_failed(error: OSError, place: Path) -> str:
-    """The path that the system refused, and why, in one line; `place` where the error names none."""
+    """Name in one line the path that the system refused, or else `place`, and the reason."""
     gathered = error.args[0] if error.args else None
-    if isinstance(gathered, list) and gathered:  # of shutil.copytree: the first of many
+    if isinstance(gathered, list) and gathered:  # shutil.copytree gathers many: show the first
         _, place, why = gathered[0]
-        reason = re.sub(r"^\[.*?\] |: '.*", "", str(why))  # without number and paths
+        reason = re.sub(r"^\[.*?\] |: '.*", "", str(why))  # without the error's number and paths
         return f"{place}: {reason}"
     return f"{error.filename2 or error.filename or place}: {error.strerror or error}"
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there; of a link only the link."""
+    """Remove a file or a folder if it exists; a link is removed, but not its target."""
     if path.is_dir() and not path.is_symlink():
         try:
             shutil.rmtree(path)
-        except OSError as error:  # it names a file without its folder
+        except OSError as error:  # its own path may lack the folder
             raise OSError(error.errno, error.strerror, str(path)) from None
     else:
         path.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder and those above it; one line where something else stands in its place."""
+    """Make the folder and those above it.
+
+    Raises:
+        PressError: something else is at one of these paths, or the system refuses.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -292,14 +325,18 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def exclusive_lock(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process; the operating system drops the lock when the process dies, however it dies."""
+    """Lock `folder` for this process; the operating system releases the lock even if the process is killed.
+
+    Raises:
+        PressError: another process holds the lock, or the system cannot lock the folder.
+    """
     make_folder(folder)
     lock = FileLock(folder / "lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise PressError(f"another build is at work in {folder}: wait for it, or stop it") from None
-    except OSError as error:  # a folder of another user; a network share without locks
+    except OSError as error:  # another user's folder, or a network share without locks
         raise PressError(f"cannot lock {what_failed(error, folder / 'lock')}") from None
     try:
         yield

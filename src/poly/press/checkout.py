@@ -1,12 +1,16 @@
-"""Whether the code that runs is the book's own: one environment may serve several checkouts. A leaf module."""
+"""Check that the code that runs is the book's own, because one environment may serve several checkouts.
+
+This module imports no other module of `poly`.
+"""
 
 from pathlib import Path
 
 
 def foreign(root: Path) -> str:
-    """One line if the book has a press of its own, and the `poly` that runs is another; else nothing.
+    """Return one line if the book has its own press but another `poly` runs; else an empty text.
 
-    The same code in another place is the same, as where the package is installed without a link to the checkout.
+    The same code in another place counts as the book's own: the package may be installed without a link to the
+    checkout.
     """
     own, running = root / "src" / "poly", Path(__file__).resolve().parents[1]
     if not (own / "press").is_dir() or own.resolve() == running or _files(own) == _files(running):
@@ -18,7 +22,7 @@ def foreign(root: Path) -> str:
 
 
 def _files(package: Path) -> dict[str, bytes]:
-    """What the package consists of, whatever line ends git has checked it out with."""
+    """Read the files of the package by path, with line ends that do not depend on the checkout."""
     return {
         path.relative_to(package).as_posix(): path.read_bytes().replace(b"\r\n", b"\n")
         for path in package.rglob("*")

@@ -1,4 +1,4 @@
-"""The book to take away: one PDF, printed by a browser, and a zip that opens from the file system."""
+"""Export the book: one PDF, printed by a browser, and a zip whose pages open without a server."""
 
 import shutil
 import zipfile
@@ -17,11 +17,12 @@ HOW = (
     "`python -m playwright install chromium` in the book's environment"
 )
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
-QUIET += ["--disable-dev-shm-usage"]  # a container may have no room there
-# Zip archives hold times; the same book gives the same bytes.
+QUIET += ["--disable-dev-shm-usage"]  # a container's shared memory may be too small
+# Zip archives hold times. A fixed one gives the same bytes for the same book.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _MINUTES = 10 * 60_000  # ms
-# Equations set, pictures there, solutions open; gone is what only works on a screen, and code that was folded away.
+# Prepare the page for print, and count the equations that are not set. Remove folded code and what needs a screen,
+# open all solutions, and load all pictures and fonts.
 _READY = """async () => {
   const screen = '.explore, #play, .cell details.hide, .provenance, aside.margin, script';
   for (const gone of document.querySelectorAll(screen)) gone.remove();
@@ -39,7 +40,7 @@ _FOOT = '<div style="width: 100%; font: 8px sans-serif; text-align: center"><spa
 
 
 def browser(play: Playwright) -> str:
-    """A browser of the system, else the one that playwright has downloaded.
+    """Find a browser of the system, else the one that playwright has downloaded.
 
     Raises:
         PressError: there is none.
@@ -52,13 +53,13 @@ def browser(play: Playwright) -> str:
 
 
 def check() -> None:
-    """Fail at once, and not after the book is built, where no browser can print it."""
+    """Check that a browser can be found, so that a missing one is reported before the book is built."""
     with sync_playwright() as play:
         browser(play)
 
 
 def pdf(out: Path) -> Path:
-    """Print what was staged in ``out`` for the last rendering, as one PDF with bookmarks, links and tags."""
+    """Print the pages staged in ``out`` by the last rendering as one PDF with bookmarks, links and tags."""
     target, draft = out / f"{NAME}.pdf", out / f"{NAME}.pdf.tmp"
     with sync_playwright() as play, console(stderr=True).status("printing the book"):
         path = browser(play)
@@ -84,7 +85,7 @@ def pdf(out: Path) -> Path:
 
 
 def archive(out: Path) -> Path:
-    """Zip the rendered book: unpacked anywhere, index.html opens it without a server."""
+    """Zip the rendered book, so that its index.html opens without a server wherever it is unpacked."""
     html, target, draft = out / "html", out / f"{NAME}.zip", out / f"{NAME}.zip.tmp"
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
         for path in sorted(html.rglob("*")):

@@ -1,4 +1,4 @@
-"""HTML and markdown that reach a page from outputs and claims: nothing in them runs, and texts stay texts."""
+"""Check and escape the HTML and markdown of outputs and claims, so that nothing in them runs on a page."""
 
 import html
 import re
@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
-# What one output may hold: more makes a page that no browser opens, and a line that no terminal shows.
+# The most characters of one output: larger ones make pages that no browser opens, and lines that no terminal shows.
 MOST_TEXT = 1_000_000
 MOST_IMAGE = 20_000_000
-# A tag as every browser reads it; what is written in another way is read by each in a way of its own.
+# A tag that all browsers read alike. They read other spellings in different ways.
 _TAG = re.compile(
     r"""<(/?)([a-z][a-z0-9-]*+)((?:\s++[a-z_:@][\w:.@-]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s"'=<>`]++))?+)*+)\s*+/?>""",
     re.IGNORECASE | re.ASCII,
 )
 _ATTRIBUTE = re.compile(r"""([^\s=]+)\s*(?:=\s*("[^"]*"|'[^']*'|[^\s"']+))?""")
 _COMMENT = re.compile(r"<!--(?!-?>)[^<>]*-->")
-# What runs, loads a page, or changes how a browser reads what follows.
+# Elements that run code, load a page, or change how a browser reads what follows.
 _REFUSED = {
     *("applet", "base", "embed", "form", "frame", "frameset", "iframe", "link", "meta", "noembed", "noframes"),
     *("noscript", "object", "plaintext", "portal", "script", "select", "template", "textarea", "title", "xmp"),
@@ -28,22 +28,22 @@ _COMMONMARK = MarkdownIt("commonmark")
 
 
 def plain(text: str) -> str:
-    """Write a text so that neither HTML nor markdown finds anything in it: one line, its signs as numbers."""
+    """Escape a text for HTML and markdown: on one line, with special characters as numeric references."""
     return _MARKS.sub(lambda sign: f"&#{ord(sign[0])};", one_line(text))
 
 
 def escaped(text: str) -> str:
-    """Write a text for a block of HTML within markdown, which a blank line would end."""
+    """Escape a text for a block of HTML within markdown: on one line, because a blank line would end the block."""
     return html.escape(one_line(text))
 
 
 def one_line(text: str) -> str:
-    """Write a text with one space wherever it has blanks or line ends."""
+    """Replace each run of blanks and line ends in a text by one space."""
     return " ".join(str(text).split())
 
 
 def output_fault(output: NotebookNode) -> str:
-    """Say what in an output must not reach a page; an empty text where all may."""
+    """Say what in an output must not reach a page; return an empty text if all may."""
     if output.output_type == "stream":
         return _size(output.text, MOST_TEXT)
     for kind, content in output.get("data", {}).items():
@@ -67,7 +67,7 @@ def _size(text: str, most: int) -> str:
 
 
 def html_fault(text: str, *, drawing: bool = False) -> str:
-    """Say what in the HTML runs, or may run; `drawing` is a file of its own, which begins with a declaration."""
+    """Say what in the HTML runs, or may run; a `drawing` is an SVG file, which may begin with a declaration."""
     if drawing:
         text = re.sub(r"^\s*(<\?xml [^<>]*\?>)?\s*(<!DOCTYPE [^<>\[]*>)?", "", text)
         text = re.sub(r"<!\[CDATA\[([^<>]*)\]\]>", r"\1", text)
@@ -75,7 +75,7 @@ def html_fault(text: str, *, drawing: bool = False) -> str:
     while (start := text.find("<", place)) >= 0:
         place = start + 1
         if not re.match(r"[a-z/!?]", text[start + 1 : start + 2], re.IGNORECASE):
-            continue  # less than
+            continue  # a less-than sign, not a tag
         if comment := _COMMENT.match(text, start):
             place = comment.end()
             continue
@@ -105,7 +105,7 @@ def _tag_fault(name: str, attributes: str, drawing: bool) -> str:
 
 
 def markdown_fault(text: str, *, caption: bool = False) -> str:
-    """Say what in the markdown runs; a caption holds no blocks of code either, which may be commands to the press."""
+    """Say what in the markdown runs; a `caption` must hold no block of code, which may be a directive."""
     if caption and re.search(r"^[\s>*+.)\d-]*(:::|```|~~~)", text, re.MULTILINE):
         return f"a caption with a block of code: {text[:40]!r}"
     return next((fault for part in _html_parts(text) if (fault := html_fault(part))), "")

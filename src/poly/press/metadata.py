@@ -1,4 +1,4 @@
-"""What the press reads from a notebook's metadata, checked once: any editor, or hand, may have written the file."""
+"""Check the notebook metadata that the press reads, because any editor may have written the file."""
 
 import re
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from nbformat import NotebookNode
 
 from poly.press.figures import figure_data
 
-# A part of addresses and of the pages' HTML.
+# An id is a part of addresses and of the pages' HTML.
 CLAIM_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,39}", re.ASCII)
 Verdict = Literal["confirmed", "refined", "refuted", "open"]
 
-# Beyond it a whole number is none that a float can be.
+# A larger whole number may not fit into a float.
 _HUGE = 1e300
 
 
@@ -50,10 +50,10 @@ _RUN: Fields = {
 
 
 def check(notebook: NotebookNode) -> None:
-    """Check what the press, its chapters and papermill keep in a valid notebook.
+    """Check the metadata that the press, its chapters and papermill store in a valid notebook.
 
     Raises:
-        ValueError: something is of another kind than the press has written: one line with its place.
+        ValueError: a field is missing or of another kind than the press writes. One line names its place.
     """
     _whole(notebook.metadata)
     for number, cell in enumerate(notebook.cells, 1):

@@ -1,4 +1,4 @@
-"""Refresh the outputs stored in the chapters, showing first what changes; and tell stale outputs from fresh ones."""
+"""Store new outputs in the chapters after showing what changes, and find stale or incomplete stored outputs."""
 
 import copy
 import hashlib
@@ -18,10 +18,10 @@ from poly.press.execute.cache_key import changed, inputs, key_of, read_claims
 
 
 def record(root: Path, results: Sequence[Result], *, dry_run: bool = False, every: bool = False) -> int:
-    """Show how the new outputs differ from the stored ones, then store them; return how many files changed.
+    """Show how the new outputs differ from the stored ones, store them, and return how many files changed.
 
-    Sources, ids and cell metadata stay as they are. A chapter whose outputs and key are as stored is not touched,
-    unless ``every`` one is to be, for its run time.
+    Sources, ids and cell metadata stay as they are. A chapter whose outputs and key are as stored is not written. With
+    ``every`` it is written too, so that its new run time is stored.
     """
     changed = 0
     entries = registered(root)
@@ -51,9 +51,9 @@ def record(root: Path, results: Sequence[Result], *, dry_run: bool = False, ever
 
 
 def to_store(result: Result) -> NotebookNode:
-    """The chapter with its new outputs, its key, where they come from, and no more notebook metadata than that."""
+    """Return the chapter with its new outputs, and with their key, inputs and provenance in its metadata."""
     notebook = copy.deepcopy(result.notebook)
-    # A version of Python here would change with whoever records last.
+    # No version of Python: it would change with the machine that recorded last.
     notebook.metadata.update(kernelspec=dict(KERNELSPEC), language_info={"name": "python"})
     of_run = notebook.metadata["poly"]
     notebook.metadata["poly"] = {"key": result.key, "inputs": of_run["inputs"], "provenance": of_run["provenance"]}
@@ -62,14 +62,14 @@ def to_store(result: Result) -> NotebookNode:
 
 
 def _without_provenance(notebook: NotebookNode) -> NotebookNode:
-    """Another run that gives the same outputs is no reason to write the chapter again."""
+    """Copy the notebook without its provenance, so that a run with the same outputs does not count as a change."""
     bare = copy.deepcopy(notebook)
     bare.metadata.get("poly", {}).pop("provenance", None)
     return bare
 
 
 def show_changes(name: str, stored: NotebookNode, new: NotebookNode) -> None:
-    """Print the difference of the outputs, as text; an image shows as its size and hash."""
+    """Print how the outputs differ, as text; an image is shown by its size and hash."""
     if not any(cell.outputs for cell in code_cells(stored)):
         print(f"{name}: no outputs are stored yet; {len(code_cells(new))} cells have them now")
         return
@@ -104,9 +104,9 @@ def _outputs_only(notebook: NotebookNode) -> NotebookNode:
 
 
 def faults(root: Path, pages: Sequence[Page]) -> list[str]:
-    """What is wrong with the stored outputs, one line each; empty when all are complete and fresh.
+    """List the faults of the stored outputs, one line each; the list is empty when all are complete and fresh.
 
-    nbval compares nothing in a cell that was never executed, so a chapter stripped of its outputs would pass it.
+    nbval compares nothing in a cell that was never executed, so a chapter without outputs would pass it.
     """
     found = []
     entries = registered(root)
@@ -122,14 +122,14 @@ def faults(root: Path, pages: Sequence[Page]) -> list[str]:
             found.append(f"{page.name}: the stored output of a cell is an error")
         elif (stored := notebook.metadata.get("poly", {})).get("key") != key_of(now := inputs(root, notebook)):
             found.append(f"{page.name}: its stored outputs are stale: {changed(stored.get('inputs', {}), now)}")
-    # What stale outputs say of claims is no news.
+    # Claims are compared only if nothing else is wrong: stale outputs are no evidence about them.
     found = [*registry.violations(root, entries), *found] or ledger.faults(entries, notebooks)
     new = [name for name in entries if name not in registry.read(root)]
     return found or [f"claims.yml, {name}: not bound yet" for name in new]
 
 
 def registered(root: Path) -> dict[str, claims.Claim]:
-    """The ledger's entries; none where the book has no ledger."""
+    """Load the ledger's entries by id; return none if the book has no ledger."""
     if not read_claims(root):
         return {}
     try:
@@ -139,7 +139,11 @@ def registered(root: Path) -> dict[str, claims.Claim]:
 
 
 def stored(pages: Sequence[Page]) -> dict[Page, NotebookNode]:
-    """The chapters as they are stored, outputs included; one line when some have none."""
+    """Read the chapters with their stored outputs.
+
+    Raises:
+        PressError: a chapter has a code cell that was never executed.
+    """
     notebooks = {page: read_notebook(page.path) for page in pages}
     for page, notebook in notebooks.items():
         if any(cell.execution_count is None for cell in code_cells(notebook)):

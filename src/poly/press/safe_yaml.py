@@ -10,10 +10,13 @@ _OTHER_BASE = re.compile(r"[-+]?0_*[0-9xbo]", re.IGNORECASE)
 
 
 class Loader(yaml.SafeLoader):
-    """Name the line of a value that is none of its kind, as 2026-13-45 is no date. Python's own error has no line."""
+    """Load YAML safely, and name the line of an invalid value, such as the date 2026-13-45.
+
+    Python's own error for such a value has no line.
+    """
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Construct one value, as the safe loader does."""
+        """Construct one value as the safe loader does; the error for an invalid value names its line."""
         try:
             return super().construct_object(node, deep)
         except (ValueError, LookupError, AttributeError, ArithmeticError):
@@ -22,7 +25,7 @@ class Loader(yaml.SafeLoader):
 
 
 class Decimal(Loader):
-    """Refuse numbers that YAML reads in another base: 010 as 8, 1:30 as 90."""
+    """Load YAML safely, but refuse numbers that YAML reads in another base: 010 as 8, 1:30 as 90."""
 
 
 def _decimal(loader: Decimal, node: yaml.ScalarNode) -> Any:

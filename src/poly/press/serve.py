@@ -1,4 +1,4 @@
-"""Serve the finished book on this machine, or open its notebooks."""
+"""Serve the finished book on this machine, or open its chapters in JupyterLab."""
 
 import functools
 import gzip
@@ -21,17 +21,17 @@ TEXTS = {".html", ".css", ".js", ".json", ".svg", ".csv", ".ipynb"}
 
 
 class _Quiet(SimpleHTTPRequestHandler):
-    """Serves files, texts packed as web hosts do; says nothing about the requests that went well."""
+    """Serve files, compress texts as web hosts do, and log only requests that failed."""
 
     timeout = 30  # seconds until a connection on which nothing comes is closed
 
-    def send_head(self) -> io.BytesIO | IO[bytes] | None:  # type: ignore[override]  # a stream that was read and packed
-        """Send the status line and the headers; return what follows them."""
+    def send_head(self) -> io.BytesIO | IO[bytes] | None:  # type: ignore[override]  # a compressed stream in memory
+        """Send the status line and the headers, and return the content to send after them."""
         try:
             return self._send_head()
         except (ConnectionError, TimeoutError):
             raise
-        except (OSError, ValueError):  # a name that no file can have, or a file that is gone again
+        except (OSError, ValueError):  # an invalid name, or a file that was just removed
             self.send_error(HTTPStatus.NOT_FOUND, "File not found")
             return None
 
@@ -50,7 +50,7 @@ class _Quiet(SimpleHTTPRequestHandler):
         return io.BytesIO(content)
 
     def end_headers(self) -> None:
-        """End the headers; no cache gives a packed text to who cannot unpack it."""
+        """End the headers; caches must keep compressed and plain texts apart."""
         self.send_header("Vary", "Accept-Encoding")
         super().end_headers()
 
@@ -58,13 +58,13 @@ class _Quiet(SimpleHTTPRequestHandler):
         pass
 
     def log_error(self, format: str, *args: object) -> None:
-        """Say what went wrong, except that a connection was idle."""
+        """Log an error, unless it only says that a connection was idle."""
         if not any(isinstance(each, TimeoutError) for each in args):
             super().log_error(format, *args)
 
 
 def accepts_gzip(header: str) -> bool:
-    """Whether an Accept-Encoding header allows gzip: named, or by the star, with a weight above 0."""
+    """Return whether an Accept-Encoding header allows gzip, by its name or by the star, with a weight above 0."""
     weights = {}
     for part in header.lower().split(","):
         name, _, weight = (each.strip() for each in part.partition(";"))
@@ -84,13 +84,17 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a reader who has closed the page before it was there."""
+        """Log an error, unless the reader closed the page before it was sent."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
 
 def serve(root: Path, port: int) -> None:
-    """Serve `_build/html` until Ctrl-C, on `port` or the next free one."""
+    """Serve `_build/html` until Ctrl-C, on `port` or the next free one.
+
+    Raises:
+        PressError: no book has been built, or no port is free.
+    """
     html = root / "_build" / "html"
     if not (html / "index.html").is_file():
         raise PressError("there is no book in _build/html yet: `make book` makes it")
@@ -103,7 +107,11 @@ def serve(root: Path, port: int) -> None:
 
 
 def free_server(html: Path, port: int) -> _Server:
-    """A server of the folder on the first free port from `port` on."""
+    """Make a server of the folder on the first free port from `port` on.
+
+    Raises:
+        PressError: none of the next 100 ports is free.
+    """
     handler = functools.partial(_Quiet, directory=str(html))
     for candidate in range(port, min(port + 100, 65536)):
         try:
@@ -114,6 +122,6 @@ def free_server(html: Path, port: int) -> _Server:
 
 
 def notebook(root: Path, options: Sequence[str]) -> int:
-    """Open JupyterLab on `book/`, with any further options for it; return its exit status."""
+    """Open JupyterLab on `book/` with further options, and return its exit status."""
     command = [sys.executable, "-m", "jupyterlab", *options]
     return subprocess.run(command, cwd=root / "book", check=False).returncode

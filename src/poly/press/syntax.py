@@ -1,4 +1,4 @@
-"""Python code as it is executed: without comments, docstrings and layout."""
+"""Reduce Python code to what is executed: without comments, docstrings and layout."""
 
 import ast
 import functools
@@ -6,23 +6,23 @@ import functools
 
 @functools.lru_cache(maxsize=4096)
 def executed(source: str) -> str:
-    """Return what Python makes of a source, as text; the source itself where it does not parse."""
+    """Return the executed code of a source as text; the source itself if it does not parse."""
     tree = parsed(source)
     return source if tree is None else ast.unparse(_without_docstrings(tree))
 
 
 def parsed(source: str) -> ast.Module | None:
-    """Parse a source, in which IPython's own commands may stand; None where that fails."""
+    """Parse a source, which may hold IPython's own commands; return None if that fails."""
     for read in (str, without_magics):
         try:
             return ast.parse(read(source))
-        except (SyntaxError, ValueError):  # the latter where it holds a null character
+        except (SyntaxError, ValueError):  # a ValueError if it holds a null character
             continue
     return None
 
 
 def without_magics(source: str) -> str:
-    """Return the source as Python alone understands it."""
+    """Replace IPython's own commands in a source by plain Python."""
     from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415  # rarely needed, slow to import
 
     return TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]

@@ -1,7 +1,7 @@
-"""Compare the text that two runs of a cell show: word for word, and number by number where the cell declares a level.
+"""Compare the text that two runs of a cell show: words exactly, and numbers by the rule that the cell declares.
 
-A cell whose numbers rounding may move says by how much in its metadata: ``{"poly": {"text": {"tolerance": 0.05}}}``, as
-for a series of a figure (``levels``). As a plugin of pytest this module makes nbval compare such cells so.
+The metadata of a cell says by how much its numbers may differ: ``{"poly": {"text": {"tolerance": 0.05}}}``. The rule is
+that of a figure's series (see ``levels``). As a plugin of pytest, this module makes nbval compare such cells by it.
 """
 
 import re
@@ -13,22 +13,22 @@ import numpy as np
 
 from poly.press.figures import levels
 
-# What a test of a cell that differs says of it, by this name.
+# The name of the test property that describes how a cell differs.
 DIFFERS = "differs"
-# How `glue` keeps a text.
+# The MIME type under which `glue` stores a text.
 GLUED = "application/papermill.record/text/plain"
 NUMBER = re.compile(r"[-−+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d{1,3}\b)?")
 
 
 def rule(metadata: Mapping[str, Any], *, small: bool = False) -> levels.Rule | None:
-    """Return what a cell's metadata allows its numbers; None where its text must be the same.
+    """Return the rule that a cell's metadata gives for its numbers; None if its text must be the same.
 
     Args:
-        metadata: of the cell.
-        small: whether it ran on the small grid, for which ``small`` within ``text`` may name another allowance.
+        metadata: the metadata of the cell.
+        small: whether the cell ran on the small grid. For it, ``small`` within ``text`` may name another allowance.
 
     Raises:
-        ValueError: an allowance that is none.
+        ValueError: the allowance is malformed or empty.
     """
     given = metadata.get("poly", {}).get("text")
     if given is None:
@@ -44,10 +44,10 @@ def rule(metadata: Mapping[str, Any], *, small: bool = False) -> levels.Rule | N
 
 
 def allowance(given: Mapping[str, Any]) -> levels.Rule | None:
-    """The rule that an allowance of a cell's metadata makes; None where it is empty.
+    """Convert an allowance in a cell's metadata to a rule; None if the allowance is empty.
 
     Raises:
-        ValueError, TypeError, AttributeError: an allowance that is none.
+        ValueError, TypeError, AttributeError: the allowance is malformed.
     """
     if unknown := sorted(given.keys() - {"tolerance", "absolute"}):
         raise ValueError(f"unknown {', '.join(unknown)}")
@@ -59,13 +59,13 @@ def allowance(given: Mapping[str, Any]) -> levels.Rule | None:
 
 
 def same(before: str, after: str, allowed: levels.Rule | None) -> bool:
-    """Whether two texts have the same words, and numbers that are equal as far as the rule asks."""
+    """Return whether two texts have the same words, and numbers that agree within the rule."""
     if allowed is None or before == after:
         return before == after
     if NUMBER.sub("#", before) != NUMBER.sub("#", after):
         return False
     old, new = (np.array([_value(text) for text in NUMBER.findall(each)]) for each in (before, after))
-    # Each number by itself: that of a large one beside it gives it no room.
+    # Compare each number alone: within an array, the largest number widens the band of all others.
     return all(not levels.excess(a[None], b[None], allowed).any() for a, b in zip(old, new, strict=True))
 
 
@@ -74,7 +74,7 @@ def _value(text: str) -> float:
 
 
 def pytest_configure() -> None:
-    """Let nbval compare by ``same``."""
+    """Make nbval compare cells by ``same``, and record how a cell differs."""
     from nbval import plugin  # noqa: PLC0415  # only where pytest runs
 
     compare = plugin.IPyNbCell.compare_outputs
@@ -93,7 +93,7 @@ def pytest_configure() -> None:
 
 
 def texts_of(outputs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The text of each output of a cell: printed, shown or glued; addresses of objects are taken out."""
+    """Return the text of each output of a cell: printed, shown or glued; addresses of objects are masked."""
     found = []
     for output in outputs:
         data = output.get("data", {})
@@ -102,7 +102,7 @@ def texts_of(outputs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def differing(before: Sequence[str], after: Sequence[str], allowed: levels.Rule | None) -> str:
-    """The first line that is not as before at this level, and how it was."""
+    """Describe the first line that differs by more than the rule allows, with its old text."""
     old, new = ("\n".join(each).split("\n") for each in (before, after))
     for was, now in zip_longest(old, new):
         if was is None:
@@ -115,7 +115,7 @@ def differing(before: Sequence[str], after: Sequence[str], allowed: levels.Rule 
 
 
 def _take_over(old: Any, new: Any, allowed: levels.Rule) -> None:
-    """Put the stored text in the place of one that differs from it by no more than is allowed."""
+    """Replace each new text by the stored one if they agree within the rule."""
     for fields_old, fields_new in ((old, new), (old.get("data", {}), new.get("data", {}))):
         for name, text in fields_old.items():
             again = fields_new.get(name)

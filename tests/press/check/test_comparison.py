@@ -70,7 +70,7 @@ def test_a_claim_or_figure_that_is_gone_is_told() -> None:
 
 
 def test_only_the_numbers_of_a_card_may_differ() -> None:
-    """The rest of a card holds digits, too: of its id, and of what binds its entry."""
+    """Check that all other fields of a card must be equal, although its id and fingerprint hold digits, too."""
     one, other = notebook(), notebook(verdict="confirmed")
     for made, entry, measured in ((one, "64f446e553", 1.0), (other, "64f446e553", 1.1)):
         made.cells[0].metadata["poly"]["text"] = {"absolute": 0.5}

@@ -17,7 +17,7 @@ def test_the_small_grid_is_in_the_parameters_cell() -> None:
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[Any, Any]:
-    """What a run of a variant gives; the oldest instructions have the key "oldest", a seed its number."""
+    """Replace runs by notebooks given by key: "plain", "oldest" for the oldest instructions, or a seed."""
     found: dict[Any, Any] = {}
 
     def run(root: Path, pages: Any, variant: Variant) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The stored book against another commit's: what is gone or has another value is told, wherever it stands."""
+"""Test the comparison with another commit's book: all that is gone or has another value is listed."""
 
 import subprocess
 from pathlib import Path

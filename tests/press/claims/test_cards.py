@@ -15,7 +15,7 @@ RECORD = {"measured": 1.25, "low": 1.0, "high": 1.5, "interval": "95 % interval"
 
 
 def stored() -> list[tuple[dict[str, Any], dict[str, str]]]:
-    """What the chapters' outputs keep of claims: the record, empty at a table of predictions, and what is shown."""
+    """List what outputs store of claims: the record, empty for a table of predictions, and what is shown."""
     pages = chapters.find_chapters(chapters.read_pages(ROOT), [])
     outputs = [each for page in pages for _, each in chapters.outputs_of(chapters.read_notebook(page.path))]
     shown = [(chapters.poly_metadata(each).get("claim", {}), each.get("data", {})) for each in outputs]

@@ -1,4 +1,4 @@
-"""What people write into claims.yml by slip of the pen: refused in one line that names file, entry and what fits."""
+"""Test mistakes in claims.yml: each is refused in one line that names the file, the entry and what is allowed."""
 
 from pathlib import Path
 

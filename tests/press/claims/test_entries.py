@@ -1,4 +1,4 @@
-"""Entries as YAML has them: what it reads in another way than JSON, and what each binds itself to."""
+"""Test entries: values that YAML reads in another way than JSON, and fingerprints."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Records: the verdict of the numbers as measured, and the numbers as shown."""
+"""Test records: the verdict uses the numbers as measured, and the record stores them as shown."""
 
 import math
 

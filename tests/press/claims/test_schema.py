@@ -19,7 +19,7 @@ FIELDS = schema.SCHEMA["$defs"]["claim"]["properties"]
 
 
 def rules(part: Any) -> Iterator[dict[str, Any]]:
-    """Every part of the schema that can be broken."""
+    """Yield every part of the schema that an entry can violate."""
     if isinstance(part, dict):
         if isinstance(part.get("type"), str) or "enum" in part:
             yield part

@@ -1,4 +1,4 @@
-"""Verdicts: where an interval lies beside the tolerance decides, and nothing else."""
+"""Test that a verdict depends only on where the interval lies relative to the tolerance."""
 
 import math
 

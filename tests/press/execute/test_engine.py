@@ -1,4 +1,4 @@
-"""Cells are followed by nbclient's callbacks, and what they print is put together."""
+"""Test that nbclient's callbacks follow the cells, and that pieces of printed text are joined."""
 
 import threading
 from pathlib import Path

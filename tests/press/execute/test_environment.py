@@ -28,7 +28,7 @@ print(sorted(changed), matplotlib.get_backend())
 
 
 def size() -> tuple[int, int]:
-    """Of a picture as ``figures.show`` makes it."""
+    """Measure a picture as ``figures.show`` makes it."""
     fig, axis = figures.subplots()
     axis.plot([1, 2])
     axis.set_title("far\nabove\nall")

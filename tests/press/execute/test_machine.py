@@ -24,7 +24,7 @@ def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def files(tmp_path: Path, own: str, **texts: str) -> None:
-    """The process' groups, and what their files say, by path."""
+    """Write the process' control groups, and the texts of their files by path."""
     (tmp_path / "own").write_text(f"1:name=systemd:/elsewhere\n{own}\n")
     for name, text in texts.items():
         path = tmp_path / "groups" / name

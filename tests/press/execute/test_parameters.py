@@ -1,4 +1,4 @@
-"""Values for a chapter's parameters from the command line: numbers are decimal, and what is odd is one line."""
+"""Test parameters from the command line: numbers are decimal, and a faulty value gives one line of error."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ SOURCE = "n = 3\nrate = 0.5\nname = 'x'\nwidths = [1, 2]\nflag = True\nlarge = 1
 
 
 def notebook(source: str = SOURCE) -> NotebookNode:
-    """A chapter that is its parameters cell."""
+    """Make a chapter that consists of its parameters cell only."""
     cell = new_code_cell(source, metadata={"tags": ["parameters"]})  # type: ignore[no-untyped-call]
     found: NotebookNode = new_notebook(cells=[cell])  # type: ignore[no-untyped-call]
     return found

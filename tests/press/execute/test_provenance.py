@@ -30,7 +30,7 @@ def book(root: Path) -> Path:
 
 
 def repository(root: Path, file: str = "README") -> str:
-    """A repository with one commit; its name."""
+    """Make a repository with one commit, and return the commit's name."""
     git(root, "init", "--quiet")
     (root / file).touch()
     git(root, "add", "--all")

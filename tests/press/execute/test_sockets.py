@@ -1,4 +1,4 @@
-"""Where kernels listen: in a private folder, whatever lies below the checkout and wherever temporary files go."""
+"""Test that kernels listen in a private folder, wherever the checkout and temporary files are."""
 
 import os
 import re
@@ -29,7 +29,7 @@ print("listens by", found["transport"], "at", found["ip"], "as said in", file.na
 
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
-    """A book of one chapter, that says where its kernel listens."""
+    """Make a book of one chapter, which prints where its kernel listens."""
     root = tmp_path / "a book"
     (root / "src/poly").mkdir(parents=True)
     (root / "src/poly/__init__.py").touch()
@@ -40,7 +40,7 @@ def book(tmp_path: Path) -> Path:
 
 
 def heard(book: Path) -> tuple[str, str, str]:
-    """How the chapter's kernel was spoken to: transport, address, and the folder of its connection file."""
+    """Execute the chapter; return its kernel's transport, address, and folder of the connection file."""
     (done,) = execute.up_to_date(book, [chapters.Page("book/one", book / "book/one.ipynb")])
     found = re.search(r"listens by (\S+) at (\S+) as said in (\S+)\\n", chapters.notebook_text(done.notebook))
     assert found is not None
@@ -48,7 +48,7 @@ def heard(book: Path) -> tuple[str, str, str]:
 
 
 def open_below(folders: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every file below these folders seems to be readable by everybody, as on disks that know no owners."""
+    """Make every file below these folders seem readable by everybody, as on disks without owners."""
     mode = paths.get_file_mode
 
     def seen(name: str) -> int:
@@ -127,7 +127,7 @@ def test_kernels_listen_where_no_other_process_can_take_their_place(
     alone, asked = sockets.holds_sockets, threading.Lock()
 
     def holds_sockets(folder: str) -> bool:
-        """As two processes or threads would find it that ask at once."""
+        """Return False if another thread asks at the same time, as such threads or processes may interfere."""
         if not asked.acquire(blocking=False):
             return False
         try:

@@ -1,4 +1,4 @@
-"""What the reader's own set-up must not decide: warnings, colors in logs, a home that is not there."""
+"""Test that the reader's settings change nothing: warnings, colors in logs, a missing home."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ print({name: os.environ.get(name) for name in ("PYTHONWARNINGS", "PY_COLORS", "J
 
 
 def run(code: str, **variables: str | None) -> subprocess.CompletedProcess[str]:
-    """Python code in a process with these variables; None: without."""
+    """Run Python code in a process with these variables; None removes a variable."""
     environment = {name: value for name, value in {**os.environ, **variables}.items() if value is not None}
     command = [sys.executable, "-c", code]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -217,7 +217,7 @@ def shown(networks: Any, other: Any) -> FigureData:
 
 
 def test_what_is_shown_of_networks_hangs_on_nothing_else() -> None:
-    """An interval must be the same where all networks are, and may move by twice what the mean may where one moved."""
+    """Check that an interval may move, by twice what the mean may, only at points where a network moved."""
     bounds = np.stack([NETWORKS.mean(0), NETWORKS.min(0), NETWORKS.max(0)], -1)
     stored = shown(NETWORKS, bounds)
     assert figure_data.differences(stored, shown(NETWORKS, bounds)) == []

@@ -1,4 +1,4 @@
-"""A figure's name is a file's name in five places: it never leads elsewhere, whether it is made or read."""
+"""Test figures' names, which name files in five places: none leads to another folder, made or read."""
 
 import json
 from pathlib import Path

@@ -6,7 +6,7 @@ from poly.press.figures.levels import Rule
 
 
 def redrawn(rng: np.random.Generator, networks: int, points: int, chaotic: float) -> tuple[np.ndarray, np.ndarray]:
-    """Two runs: the start decides a part of each number, and rounding the rest in a share of the networks."""
+    """Make two runs that share a part of each number; rounding changes the rest with probability `chaotic`."""
     start = rng.normal(size=(networks, points))
     first, second = rng.normal(size=(2, networks, points))
     hit = rng.random((networks, points)) < chaotic
@@ -17,7 +17,7 @@ def redrawn(rng: np.random.Generator, networks: int, points: int, chaotic: float
 @pytest.mark.parametrize("networks", [2, 3, 8, 32])
 @pytest.mark.parametrize("whole", [False, True])
 def test_what_rounding_does_is_not_reported(chaotic: float, networks: int, whole: bool) -> None:
-    """10,000 numbers, in 400 series: with chances of 1e-6 each none should be reported."""
+    """Compare 10,000 numbers in 400 series: at a false-alarm rate of 1e-6, none should be reported."""
     rng = np.random.default_rng(networks)
     for _ in range(400):
         before, after = redrawn(rng, networks, 25, chaotic)
@@ -30,7 +30,7 @@ def test_what_rounding_does_is_not_reported(chaotic: float, networks: int, whole
 
 
 def test_moves_of_either_sign_are_found() -> None:
-    """Three standard errors up and down by turns: their mean is none."""
+    """Move points by three standard errors, up and down in turn, so that the mean of the moves is zero."""
     rng = np.random.default_rng(0)
     signs = np.where(np.arange(24) % 2, 3.0, -3.0)
     found = 0

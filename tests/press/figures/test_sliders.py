@@ -1,4 +1,4 @@
-"""Sliders over stored numbers: what a figure keeps of them, and the element that the page gets."""
+"""Test sliders over stored numbers: what a figure stores of them, and the element of the page."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the press puts around a chapter."""
+"""Test what the press adds to a chapter's page."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where a copy of the book lives: buttons and start cells with an address, none without."""
+"""Test buttons and start cells: a copy of the book has them if it has an address, and else none."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Rendered pages made light."""
+"""Test that rendered pages are made small."""
 
 import re
 import shutil

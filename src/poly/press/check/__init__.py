@@ -1,4 +1,4 @@
-"""Everything that `make test` checks, stage by stage; the first that fails ends it."""
+"""Run the checks of `make test` one after another; the first that fails ends the run."""
 
 import contextlib
 import subprocess
@@ -19,21 +19,27 @@ from poly.press.execute import machine
 from poly.press.execute.progress import console, duration
 from poly.sweep import archive
 
-# Where pytest notes how long each test took.
+# The folder in which pytest notes how long each test took.
 TIMES = Path("_build") / "test" / "times"
 _SLOWEST = 10
 
 
 class Stage(NamedTuple):
-    """One check: what it is called, how long it takes, and what runs it and says whether all is well."""
+    """A check: its name, its usual duration, and the function that runs it and returns whether it passed."""
 
     name: str
-    seconds: float  # on two quiet cores, about
+    seconds: float  # approximate, on two idle cores
     run: Callable[[], bool]
 
 
 def run(root: Path, *, fast: bool) -> None:
-    """Run the stages in order, with the time of each; `fast` leaves out those that execute or render chapters."""
+    """Run the checks in order, and show the time of each.
+
+    With `fast`, checks that execute or render chapters, or that need a browser, are left out.
+
+    Raises:
+        PressError: a check failed. Those after it did not run.
+    """
     times: list[tuple[str, float]] = []
     stages = _stages(root)[: 6 if fast else None]
     for path in (root / TIMES).glob("*.xml"):
@@ -74,14 +80,14 @@ def _stages(root: Path) -> list[Stage]:
 
 
 def _layers(root: Path) -> bool:
-    """Return whether no module imports one of a layer above its own."""
+    """Check that no module imports one of a layer above its own."""
     program = Path(sys.executable).with_name("lint-imports")
     return subprocess.run([program, "--no-cache", "--no-logo"], cwd=root, check=False).returncode == 0
 
 
 def _chapters(root: Path) -> bool:
-    """Every chapter once more: what its cells say, and the numbers that its figures plot."""
-    found = snapshots.chapters(root, find_chapters(read_pages(root), []), {})  # as in a build
+    """Check that another run of every chapter gives the stored text and the stored numbers of figures."""
+    found = snapshots.chapters(root, find_chapters(read_pages(root), []), {})  # with the variables of a build
     for fault in found["faults"]:
         print(fault)
     print(f"{found['cells']} cells and {found['figures']} figures hold")
@@ -101,7 +107,7 @@ def _small_grids(root: Path) -> bool:
 
 
 def stored_outputs(root: Path) -> bool:
-    """Whether every chapter has complete and fresh stored outputs, and every kept run; each fault is one line."""
+    """Check that all stored outputs are complete and fresh, and that all kept runs are fresh; print each fault."""
     faults = record.faults(root, find_chapters(read_pages(root), []))
     for fault in faults:
         print(f"{fault} — `make record` refreshes it")
@@ -126,10 +132,10 @@ def _tests(root: Path, folder: str, *arguments: str) -> bool:
 
 
 def slowest(root: Path) -> list[tuple[float, str]]:
-    """Return the tests that took longest in the last run, in seconds, the slowest first."""
+    """List the slowest tests of the last run with their times in seconds, the slowest first."""
     found: list[tuple[float, str]] = []
     for path in (root / TIMES).glob("*.xml"):
-        with contextlib.suppress(ElementTree.ParseError):  # of a run that was cut off
+        with contextlib.suppress(ElementTree.ParseError):  # the file of an interrupted run
             cases = ElementTree.parse(path).iter("testcase")
             found += [(float(case.get("time", 0)), f"{case.get('classname')}.{case.get('name')}") for case in cases]
     return sorted(found, reverse=True)[:_SLOWEST]

@@ -17,7 +17,7 @@ _MEASURED = ("measured", "low", "high")
 
 
 class Comparison(NamedTuple):
-    """What differs, a line each, and how many of the cells, claims and figures hold: (held, of)."""
+    """The result of a comparison: faults, a line each, and how many cells, claims and figures hold: (held, of)."""
 
     faults: list[str]
     cells: tuple[int, int]
@@ -28,12 +28,12 @@ class Comparison(NamedTuple):
 def compare(
     one: NotebookNode, other: NotebookNode, *, small: bool = False, perturbed: Moved | None = None
 ) -> Comparison:
-    """Hold a run against another.
+    """Compare a run of a chapter with another.
 
     Args:
         one, other: the same chapter, executed twice.
-        small: whether on its small grid, where text and figures may have another level.
-        perturbed: by figure and series, by how much perturbations moved it, as far as known.
+        small: whether it ran on its small grid, for which text and figures may have another level.
+        perturbed: by figure and series, how far perturbations moved it, as far as known.
     """
     texts_off, cards_off = [], []
     cells = list(zip(code_cells(one), code_cells(other), strict=True))
@@ -56,7 +56,7 @@ def compare(
 def figure_changes(
     one: NotebookNode, other: NotebookNode, perturbed: Moved | None = None, *, small: bool = False
 ) -> list[str]:
-    """Where the figures of two runs do not plot the same numbers, at the level of the first; as ``compare``."""
+    """List where the figures of two runs differ, at the level of the first; arguments as in ``compare``."""
     on_small = _on_small(one) if small else {}
     drawn_again = {figure["name"]: figure for figure in figures_of(other)}
     found = [f"{name}, is new" for name in drawn_again.keys() - {figure["name"] for figure in figures_of(one)}]
@@ -74,10 +74,10 @@ def figure_changes(
 
 
 def _on_small(notebook: NotebookNode) -> dict[str, levels.Rule]:
-    """The rules that the metadata of figures' cells name for small grids: ``{"poly": {"figure": {"small": …}}}``.
+    """Read the rules for small grids in the metadata of figures' cells: ``{"poly": {"figure": {"small": …}}}``.
 
     Raises:
-        PressError: a rule that is none.
+        PressError: a rule is malformed.
     """
     found = {}
     for cell, output in outputs_of(notebook):
@@ -96,7 +96,7 @@ def _on_small(notebook: NotebookNode) -> dict[str, levels.Rule]:
 
 
 def moves(one: NotebookNode, other: NotebookNode) -> dict[str, dict[str, list[float]]]:
-    """By figure and series how far its numbers moved: the largest move, and the largest share of what is allowed."""
+    """Measure the largest move, and the largest share of what is allowed, by figure and series."""
     again = {figure["name"]: figure for figure in figures_of(other)}
     return {
         figure["name"]: figure_data.moves(
@@ -113,7 +113,7 @@ def _cards(cell: NotebookNode) -> dict[str, Card]:
 
 
 def _cards_off(before: Mapping[str, Card], after: Mapping[str, Card], allowed: levels.Rule | None) -> list[str]:
-    """The claims whose cards differ: by their numbers at this level, by all else exactly."""
+    """List the claims whose cards differ: measured numbers by this rule, all other fields exactly."""
     found = []
     for name, card in before.items():
         again = after.get(name)

@@ -1,7 +1,7 @@
-"""Whether the stored numbers hold elsewhere: other threads, instruction sets, hash seeds, starts moved in a last digit.
+"""Check that the stored numbers hold with other threads, instruction sets and hash seeds, and with perturbed starts.
 
-``matrix`` executes every chapter in each variant, whole, and holds it against the stored outputs. What is done is not
-done again. Its result is merged with that of other processors, and kept for the book.
+``matrix`` executes every chapter completely in each variant, and compares it with the stored outputs. Finished runs are
+not repeated. The result is merged with those of other processors. The book shows the copy of it at ``KEPT``.
 """
 
 import json
@@ -38,39 +38,40 @@ FOLDER = Path("_build") / "reproduce"
 RESULT = Path("_build") / "reproduce.json"
 KEPT_RUNS = Path("book") / "data" / perturbed_archive.NAME
 PERTURBATIONS = 2
-# By how much the oldest instructions are slower; for the time that is foretold.
+# How many times slower the oldest instructions are; for the estimate of the duration.
 _SLOWER = 2.0
 _COUNTED = ("cells", "claims", "figures")
 Row = dict[str, Any]
 
 
 def chosen(root: Path) -> int:
-    """Return the seed of this commit: the same for all who check it, another for the next; 0 without a history."""
+    """Return the seed of this commit: the same for everybody, and another for the next commit; 0 without a history."""
     commit = str(provenance.book(root)["commit"]).split(" ")[0]
     return 0 if commit == "unknown" else int(commit[:8], 16)
 
 
 def every_variant(root: Path) -> list[Variant]:
-    """The matrix: all threads and instruction sets, then perturbations."""
+    """List all variants of the matrix: threads and instruction sets, then perturbations."""
     return [*variants(), *perturbations(root, PERTURBATIONS)]
 
 
 def perturbations(root: Path, times: int, first: int | None = None) -> list[Variant]:
-    """So many perturbed variants, from a first seed on; None: that of this commit."""
+    """List `times` perturbed variants with seeds from `first` on; None: from the seed of this commit on."""
     seed = chosen(root) if first is None else first
     return [Variant(2, "native", seed + k) for k in range(times)]
 
 
 def matrix(root: Path, wanted: Sequence[str], asked: Sequence[Variant]) -> None:
-    """Hold every chapter in every variant against its stored outputs; print the table, and write ``RESULT``.
+    """Compare every chapter in every variant with its stored outputs; print the table, and write ``RESULT``.
 
     Args:
-        root: the book.
-        wanted: the chapters; none: all.
+        root: the folder of the book.
+        wanted: the chapters; if empty, all.
         asked: the variants.
 
     Raises:
-        PressError: a number that is not as stored at its level.
+        PressError: there is no variant, stored outputs are stale or incomplete, or a number differs by more than its
+            level allows.
     """
     if not asked:
         raise PressError(f"no such variant here; there are {', '.join(map(str, variants()))}")
@@ -102,8 +103,8 @@ def matrix(root: Path, wanted: Sequence[str], asked: Sequence[Variant]) -> None:
 
 
 def _execute(root: Path, variant: Variant, jobs: list[execute.Job]) -> dict[Page, str]:
-    """Execute chapters; those that failed, with the first line of why. One that fails keeps no other from its turn."""
-    # Neither libraries nor the processor are in the keys of what is stored.
+    """Execute all chapters, even if some fail, and return those that failed with the first line of the error."""
+    # The keys of stored sweeps include neither libraries nor the processor, so these name the folder.
     made_by = zlib.crc32(f"{provenance.book(root)['requirements']} {provenance.processor()}".encode())
     store = root / FOLDER / variant.folder() / f"sweeps-{made_by:08x}"
     failed: dict[Page, str] = {}
@@ -121,7 +122,7 @@ def _execute(root: Path, variant: Variant, jobs: list[execute.Job]) -> dict[Page
 
 
 def kept_runs(root: Path, seed: int) -> None:
-    """Run networks of each kept sweep again, perturbed, and write what came of it for the book."""
+    """Run networks of each kept sweep again, perturbed, and write the result for the book."""
     command = [sys.executable, "-m", "poly.experiments.perturbed_archive", "book/data", "--store", str(FOLDER / "kept")]
     command += ["--seed", str(seed)]
     if subprocess.run(command, cwd=root, env=execute.environment(root, 1), check=False).returncode:
@@ -138,12 +139,12 @@ def _done(root: Path, variant: Variant, page: Page, key: str) -> bool:
 
 
 def _stamp(path: Path) -> Row:
-    """What the run of a chapter says of itself."""
+    """Read the provenance of a chapter's run."""
     return dict(read_notebook(path).metadata.get("poly", {}).get("provenance", {}))
 
 
 def _foretell(todo: Mapping[Variant, Sequence[Page]], sources: Mapping[Page, NotebookNode]) -> None:
-    """Say how many runs there are, and about how long they take, from the times of the stored ones."""
+    """Print how many runs are to do, and estimate their duration from the times of the stored runs."""
     seconds = 0.0
     for variant, pages in todo.items():
         slower = _SLOWER if variant.instructions == "default" else 1.0
@@ -169,7 +170,7 @@ def _row(root: Path, variant: Variant, page: Page, key: str, source: NotebookNod
 
 
 def _keep(root: Path, known: Sequence[Row], done: Sequence[Row]) -> None:
-    """Write rows; known ones of other variants and processors stay, as long as their chapter is the same."""
+    """Write the rows; known rows of other variants and processors stay if their chapter is unchanged."""
     pages = {row["chapter"]: root / "book" / f"{row['chapter']}.ipynb" for row in known}
     keys = {name: chapter_key(root, read_notebook(path)) for name, path in pages.items() if path.is_file()}
     found = {_identity(row): row for row in known if keys.get(row["chapter"]) == row["key"]}
@@ -183,10 +184,10 @@ def _identity(row: Row) -> tuple[Any, ...]:
 
 
 def rows(path: Path) -> list[Row]:
-    """The rows of a result; none where there is no file.
+    """Read the rows of a result; return none if there is no file.
 
     Raises:
-        PressError: another file.
+        PressError: the file is not such a result.
     """
     if not path.is_file():
         return []
@@ -200,10 +201,10 @@ def rows(path: Path) -> list[Row]:
 
 
 def perturbed(root: Path) -> dict[str, dict[str, float]]:
-    """By figure and series, the largest move that kept perturbations made; empty where none are kept."""
+    """Find the largest move of each series in the kept perturbations, by figure; empty if none are kept."""
     found: dict[str, dict[str, float]] = {}
     for row in rows(root / KEPT):
-        # What a fault moved explains nothing.
+        # A row with faults is left out: what a fault moved explains nothing.
         for figure, series in ({} if row["faults"] else row.get("moved", {})).items():
             known = found.setdefault(figure, {})
             known.update({name: max(size, known.get(name, 0.0)) for name, (size, _) in series.items()})
@@ -211,13 +212,13 @@ def perturbed(root: Path) -> dict[str, dict[str, float]]:
 
 
 def _held(done: Sequence[Row]) -> str:
-    """How much of all that was compared holds, in words."""
+    """Say in words how many of the compared cells, claims and figures hold."""
     parts = [f"{sum(row[name][0] for row in done)} of {sum(row[name][1] for row in done)} {name}" for name in _COUNTED]
     return ", ".join(parts) + " hold"
 
 
 class Line(NamedTuple):
-    """What held of one variant on one processor, of all chapters: (held/of) of cells, claims and figures."""
+    """A line of the table: for one variant on one processor, "held/of" for cells, claims and figures."""
 
     processor: str
     threads: int
@@ -229,7 +230,7 @@ class Line(NamedTuple):
 
 
 def summary(rows: Iterable[Row]) -> list[Line]:
-    """A line for each variant on each processor."""
+    """Summarize rows: one line for each variant on each processor."""
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(_identity(row)[:-1], []).append(row)

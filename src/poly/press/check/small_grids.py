@@ -1,6 +1,6 @@
-"""All chapters on their small grids: as they are, on the oldest instructions, and with starts moved in a last digit.
+"""Compare runs of all chapters on their small grids: plain, on the oldest instructions, and with perturbed starts.
 
-The grids are in the metadata of the parameters cells. Two runs are compared as ``comparison`` does.
+The grids are in the metadata of the parameters cells. The module ``comparison`` compares two runs.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ KEPT = Path("book") / "data" / "perturb-small.json"
 
 
 def small(notebook: NotebookNode) -> dict[str, Any]:
-    """The chapter's small grid: the values that its parameters cell keeps in its metadata, under poly, small."""
+    """Return the chapter's small grid: the values under ``poly``, ``small`` in its parameters cell's metadata."""
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     return dict(cells[0].metadata.get("poly", {}).get("small", {})) if cells else {}
 
@@ -45,20 +45,20 @@ def run(root: Path, pages: Sequence[Page], variant: Variant) -> list[NotebookNod
     for page in pages:
         source = read_notebook(page.path)
         jobs.append(execute.Job(page, source, folder / f"{page.name}.ipynb", "small", small(source)))
-    # Libraries are not in the keys of what is stored. Small cells take less time than starting a process for them.
+    # The keys of stored sweeps do not include libraries. Small cells take less time than starting a process for them.
     own = {execute.STORE: str(emptied(folder / "sweeps")), "LOKY_MAX_CPU_COUNT": "1"}
     execute.execute(root, jobs, variables=variant.variables() | own)
     return [read_notebook(job.target) for job in jobs]
 
 
 def changes(pages: Sequence[Page], one: Sequence[NotebookNode], other: Sequence[NotebookNode]) -> list[str]:
-    """What two runs of these pages say differently, beyond its level; a line each."""
+    """List the differences between two runs of these pages that exceed their levels, a line each."""
     runs = zip(pages, one, other, strict=True)
     return [f"{page.name}, {line}" for page, a, b in runs for line in comparison.compare(a, b, small=True).faults]
 
 
 def check(root: Path, seed: int) -> list[str]:
-    """Execute all chapters as they are, perturbed, and on the oldest instructions; what differs, a line each."""
+    """Execute all chapters plainly, perturbed, and on the oldest instructions; list what differs, a line each."""
     pages = find_chapters(read_pages(root), [])
     oldest = next(each for each in reversed(variants()) if each.threads == 1)
     with exclusive_lock(root / FOLDER):
@@ -71,20 +71,20 @@ def check(root: Path, seed: int) -> list[str]:
 
 
 class Perturbation(TypedDict):
-    """What one seed did: what moved by more than its level, and the largest share of what a level allows."""
+    """The effect of one seed: what moved by more than its level, and the largest share of what a level allows."""
 
     faults: list[str]
     share: float
 
 
-# By chapter: a key of all that its comparison hangs on, and what each seed did.
+# For each chapter, a key of all that its comparison depends on, and the effect of each seed.
 Known = dict[str, tuple[str, dict[str, Perturbation]]]
 
 
 def perturb(root: Path, wanted: Sequence[str], seeds: Sequence[int]) -> list[str]:
-    """Perturb chapters with many seeds; what moves by more than its level, each line with its seed.
+    """Perturb chapters with many seeds; list what moves by more than its level, each line with its seed.
 
-    A seed with which a chapter has been run is not run again. ``RESULT`` holds what each of them did.
+    A chapter does not run again with a seed that it has run with. ``RESULT`` stores the effect of each seed.
     """
     pages = find_chapters(read_pages(root), wanted)
     with exclusive_lock(root / FOLDER):
@@ -124,10 +124,10 @@ def _did(page: Page, one: NotebookNode, other: NotebookNode) -> Perturbation:
 
 
 def kept(root: Path) -> list[Perturbation]:
-    """What the kept perturbations did that all chapters have run with; none where there is no file.
+    """Read the effects of those kept seeds that all chapters have run with; return none if there is no file.
 
     Raises:
-        PressError: another file.
+        PressError: the file is not such a result.
     """
     chapters = _read(root / KEPT)
     pages = find_chapters(read_pages(root), []) if chapters else []
@@ -142,7 +142,7 @@ def kept(root: Path) -> list[Perturbation]:
 
 
 def _code(root: Path, page: Page) -> str:
-    """A hash of all that the comparison of two runs hangs on: the chapter, its grid, its levels, and who compares."""
+    """Hash all that a comparison depends on: chapter, grid, levels, the comparing modules and the processor."""
     source = read_notebook(page.path)
     poly = [cell.metadata.get("poly", {}) for cell in source.cells]
     allowed = [(told.get("text"), told.get("figure")) for told in poly]
@@ -152,7 +152,7 @@ def _code(root: Path, page: Page) -> str:
 
 
 def _read(path: Path) -> Known:
-    """What is written in a file; nothing where there is none."""
+    """Read the effects of seeds from a file; return none if there is no file."""
     if not path.is_file():
         return {}
     try:

@@ -1,4 +1,4 @@
-"""Every chapter once more, under nbval: what its cells say, and what its figures plot, against the stored."""
+"""Execute every chapter again under nbval, and compare its text and its figures' numbers with the stored ones."""
 
 import json
 import subprocess
@@ -17,18 +17,19 @@ from poly.press.figures.figure_data import FigureData
 
 FIGURES = Path("_build") / "test" / "figures"
 SWEEPS = Path("_build") / "test" / "sweeps"
-# What nbval says of such a cell.
+# nbval's message for a cell whose outputs differ.
 _DIFFERS = "Cell outputs differ"
 
 
 def chapters(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> dict[str, Any]:
-    """Run the chapters under nbval with these variables; how many cells and figures held, and what did not.
+    """Run the chapters under nbval with these variables; count the cells and figures that hold, and list the faults.
 
-    Sweeps run anew: libraries are not in the keys of what is stored.
+    Sweeps are recomputed, because the keys of stored sweeps do not include the libraries.
     """
     variables = {**variables, execute.STORE: str(emptied(root / SWEEPS))}
     cases = _nbval(root, pages, variables)
-    # A chapter of which no cell ran had no kernel: two that start at once may have taken the same port.
+    # If no cell of a chapter passed, it may have had no kernel: two that start at once may take the same port. Such a
+    # chapter runs once more.
     lost = [page for page in pages if not any(not fault for where, _, fault in cases if where == page.name)]
     for page in lost:
         cases = [case for case in cases if case[0] != page.name] + _nbval(root, [page], variables)
@@ -43,7 +44,7 @@ def chapters(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) ->
 
 
 def _nbval(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """For each cell its chapter, its name, and what does not hold, if anything; the figures' numbers go to a folder."""
+    """List each cell's chapter, name and fault, empty if it holds; write the figures' numbers to ``FIGURES``."""
     folder, report = root / FIGURES, root / FIGURES.parent / "nbval.xml"
     folder.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
@@ -74,7 +75,7 @@ def _nbval(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> l
 
 
 def fault(case: ElementTree.Element) -> str:
-    """What a cell says otherwise than stored, or that it failed; empty where it holds."""
+    """Say how a cell differs from its stored outputs, or that it failed; return an empty text if it holds."""
     failures = [*case.iter("failure"), *case.iter("error")]
     if not failures:
         return ""
@@ -88,7 +89,7 @@ def fault(case: ElementTree.Element) -> str:
 def figure_faults(
     pages: Sequence[Page], folder: Path, perturbed: Mapping[str, Mapping[str, float]] | None = None
 ) -> tuple[list[str], int]:
-    """Where figures that were just drawn are not as stored, series by series; and how many are stored."""
+    """List the series of new figures that are not as stored, and count the stored figures."""
     found, number = [], 0
     for page, name, stored, new in drawn(pages, folder):
         number += 1
@@ -101,7 +102,7 @@ def figure_faults(
 
 
 def drawn(pages: Sequence[Page], folder: Path) -> Iterator[tuple[Page, str, FigureData, FigureData | None]]:
-    """Each stored figure with its page and name, and as it was just drawn, if it was."""
+    """Yield each stored figure with its page and name, and the new figure, or None if it was not drawn."""
     for page in pages:
         for figure in figures_of(read_notebook(page.path)):
             path = folder / f"{figure['name']}.json"

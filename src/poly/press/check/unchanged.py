@@ -1,6 +1,6 @@
 """Compare the stored book with that of another commit: every glued value, figure, claim and address.
 
-Results may have moved to another chapter. What is new is no difference; what is gone or has another value is.
+Results may have moved to another chapter. A new result is no difference. One that is gone or has another value is.
 """
 
 import io
@@ -22,13 +22,13 @@ from poly.press.execute import provenance
 from poly.press.figures import figure_data
 from poly.press.texts import GLUED, NUMBER
 
-# What a claim's card measured, and how it was judged.
+# The fields of a claim's record that must be the same: its measurement and its verdict.
 _CLAIM = ("verdict", "measured", "low", "high", "predicted", "seeds", "blind")
 _LABEL = re.compile(r"^\(([\w-]+)\)=|^:label: *([\w-]+)|\{#([\w-]+)\}", re.MULTILINE)
 
 
 class Facts(NamedTuple):
-    """What the stored book says, by name."""
+    """The facts of the stored book, by name."""
 
     glued: dict[str, str]
     series: dict[str, NDArray[Any]]
@@ -37,14 +37,14 @@ class Facts(NamedTuple):
 
 
 def unchanged(root: Path, base: str) -> list[str]:
-    """List what another commit's book says and this one does not, a line each.
+    """List what is gone since another commit's book, and what has another value, a line each.
 
     Args:
-        root: the book.
+        root: the folder of the book.
         base: the commit, as git names it.
 
     Raises:
-        PressError: no such commit, or a book that cannot be read.
+        PressError: there is no such commit, or a book cannot be read.
     """
     commit = provenance.git(root, "rev-parse", "--verify", "--end-of-options", f"{base}^{{commit}}") or b""
     packed = provenance.git(root, "archive", commit.decode().strip(), "--", "book", "_toc.yml") if commit else None
@@ -56,7 +56,7 @@ def unchanged(root: Path, base: str) -> list[str]:
 
 
 def facts(root: Path) -> Facts:
-    """Read what the stored outputs of all chapters say."""
+    """Read the facts of the book from its pages and the stored outputs of its chapters."""
     found = Facts({}, {}, {}, set())
     for page in read_pages(root):
         found.addresses.add(f"{page.docname}.html")
@@ -77,7 +77,7 @@ def facts(root: Path) -> Facts:
 
 
 def differences(before: Facts, after: Facts) -> list[str]:
-    """List what is gone, and what has another value: numbers in text may have fewer digits than they had, or more."""
+    """List what is gone, and what has another value; numbers in text may have fewer or more digits than before."""
     lines = [f"address {name} is gone" for name in sorted(before.addresses - after.addresses)]
     kinds: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = [
         ("value", before.glued, after.glued),
@@ -104,7 +104,7 @@ def differences(before: Facts, after: Facts) -> list[str]:
 
 
 def same_text(before: str, after: str) -> bool:
-    """Whether two texts have the same words, and the same numbers at the coarser of two roundings."""
+    """Return whether two texts have the same words, and numbers that agree at the coarser of two roundings."""
     if NUMBER.sub("#", before) != NUMBER.sub("#", after):
         return False
     numbers = (NUMBER.findall(text.replace("−", "-")) for text in (before, after))

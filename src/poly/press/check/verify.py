@@ -1,4 +1,4 @@
-"""A reader's verification: everything once more from a clean state, and what that makes of the published ledger."""
+"""Verify the book for a reader: execute all chapters from a clean state, and compare with the published ledger."""
 
 import json
 import shutil
@@ -18,14 +18,14 @@ Record = dict[str, Any]
 
 
 def verify(root: Path, against: Path | None = None) -> None:
-    """Execute every chapter anew and print how each claim compares with the published one: held, moved, or fell.
+    """Execute every chapter again, and print how each claim compares with the published one: held, moved or fell.
 
     Args:
-        root: the book.
+        root: the folder of the book.
         against: a published ``claims.json``; None: the records stored in the chapters.
 
     Raises:
-        PressError: a verdict that is not as published, or a figure whose numbers are not as stored.
+        PressError: a verdict is not as published, or a figure's numbers are not as stored.
     """
     pages = find_chapters(read_pages(root), [])
     entries = record.registered(root)
@@ -65,7 +65,7 @@ def verify(root: Path, against: Path | None = None) -> None:
 
 
 def compare(published: Record, now: Record | None) -> tuple[str, Record, Record, str]:
-    """A claim then and now: held; moved, by how much of its interval; or fell, to another verdict."""
+    """Compare a claim then and now: it held, moved by a share of its interval, or fell to another verdict."""
     if now is None:
         return published["id"], published, {}, "fell: not measured"
     if published["verdict"] != now["verdict"]:

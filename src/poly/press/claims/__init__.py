@@ -1,4 +1,4 @@
-"""Claims: predictions registered before numbers, and verdicts that are computed and not typed.
+"""Show claims: predictions that are registered before the numbers, and verdicts that are computed from them.
 
 Chapters call `predict` and `check`. The press reads claims by `load`, and their records from the chapters' outputs.
 """
@@ -28,13 +28,13 @@ __all__ = [
 
 
 def predict(*ids: str) -> None:
-    """Show what is claimed, before anything is measured: a table of statements, predictions and tests.
+    """Show a table of statements, predictions and tests, before anything is measured.
 
     Args:
         ids: the claims' ids in the ledger.
 
     Raises:
-        ValueError: an unknown id.
+        ValueError: an id is unknown.
     """
     found = [_find(name) for name in ids]
     shown = {"text/html": cards.predictions_html(found), "text/plain": cards.predictions_text(found)}
@@ -42,7 +42,7 @@ def predict(*ids: str) -> None:
 
 
 def check(name: str, measured: float, low: float, high: float, *, seeds: int, interval: str = "95 % interval") -> None:
-    """Hold a measurement with its interval against a claim, and show the verdict on a card.
+    """Compare a measurement and its interval with a claim, and show the verdict on a card.
 
     The card's output carries the record for the press, rounded to the claim's digits.
 
@@ -54,7 +54,7 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int, in
         interval: what the interval is, as the card says it; "95 % …" where it is one of confidence.
 
     Raises:
-        ValueError: an unknown id, or an interval that is not finite with low ≤ measured ≤ high.
+        ValueError: the id is unknown, or the interval is not finite with low ≤ measured ≤ high.
     """
     claim = _find(name)
     found = record(claim, measured, low, high, seeds=seeds, interval=interval)

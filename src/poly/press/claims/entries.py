@@ -59,7 +59,7 @@ class Claim(NamedTuple):
 
 
 class _Loader(safe_yaml.Decimal):
-    """Refuse a key that is there twice: YAML keeps the last one and says nothing."""
+    """Load YAML, but refuse a key that is there twice: YAML itself keeps the last one silently."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
@@ -73,7 +73,7 @@ def load(path: Path | str = "claims.yml") -> dict[str, Claim]:
     """Load all registered claims, by id. A chapter runs in ``book/``, which holds the file.
 
     Raises:
-        ValueError: a missing file, or an entry with a missing, unknown or unfit field.
+        ValueError: the file is missing, or an entry has a missing, unknown or unfit field.
     """
     path = Path(path)
     if not path.is_file():

@@ -46,7 +46,7 @@ def faults(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) 
 
 
 def _misplaced(ledger: Iterable[Claim], pages: Iterable[Page]) -> list[str]:
-    """List claims whose chapter has the number of a page and another name: a slip of the pen makes them never due."""
+    """List claims whose chapter has the number of a page but another name: such an error makes them never due."""
     numbers = {page.name[:2]: page.name for page in pages}
     meant = [(claim, numbers.get(claim.chapter[:2], claim.chapter)) for claim in ledger]
     return [
@@ -69,7 +69,7 @@ def _record_faults(claim: Claim, record: Record) -> list[str]:
 
 
 def published(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> list[Record]:
-    """List every claim as ``claims.json`` has it. Where nothing was measured yet the verdict is open."""
+    """List every claim as ``claims.json`` has it. The verdict is open if nothing was measured yet."""
     measured = {record["id"]: record for notebook in notebooks.values() for record in records(notebook)}
     return [
         {key: value for key, value in measured.get(claim.id, _unmeasured(claim)).items() if key not in _BOUND}
@@ -141,9 +141,9 @@ def chance(claim: Claim, record: Record) -> float | None:
     """Compute the p-value of a verdict: the chance of such an interval if the truth were on the tolerance's edge.
 
     Errors are normal, as wide as the interval's half on the side of the edge. A confirmed claim is tested against the
-    nearer edge, as in two one-sided tests. A refuted one is tested against the edge that it lies beyond, with the
-    chance to lie as far beyond the other. For a refined one, the greater of two chances counts: that of the refuted
-    prediction, and that of the confirmed alternative.
+    nearer edge, as in two one-sided tests. A refuted one is tested against the edge that it lies beyond. The
+    chance to lie as far beyond the other edge is added. For a refined one, the greater of two chances counts: that of
+    the refuted prediction, and that of the confirmed alternative.
 
     Returns:
         The chance; None for an open claim, and for an interval that is not one of confidence.

@@ -11,7 +11,7 @@ _NEGLIGIBLE = 0.01
 
 
 def record(claim: Claim, measured: float, low: float, high: float, *, seeds: int, interval: str) -> Record:
-    """Hold a measurement against its claim. The verdict is on the numbers given; the record has them rounded.
+    """Compare a measurement with its claim. The verdict is on the numbers as given; the record has them rounded.
 
     Args:
         claim: the registered claim.
@@ -21,7 +21,7 @@ def record(claim: Claim, measured: float, low: float, high: float, *, seeds: int
         interval: what the interval is, in words.
 
     Raises:
-        ValueError: an interval that is not finite with low ≤ measured ≤ high, or that rounding would hide.
+        ValueError: the interval is not finite with low ≤ measured ≤ high, or rounding would hide it.
     """
     if not low <= measured <= high:
         raise ValueError(f"claim {claim.id}: measured {measured} must lie in its interval [{low}, {high}]")

@@ -1,7 +1,7 @@
-"""Hold entries to what they said when they were registered: none goes, and none changes without a dated amendment.
+"""Check that no registered entry is removed, and that none changes without a dated amendment.
 
-``book/data/registered.json`` has a fingerprint of each entry, and its amendments, as they were when the chapters were
-last recorded.
+``book/data/registered.json`` holds a fingerprint of each entry, and its amendments. They are as they were when the
+chapters were last recorded.
 """
 
 import json
@@ -16,7 +16,7 @@ FILE = Path("book") / "data" / "registered.json"
 
 
 def unamended_change(claim: Claim, record: Record) -> str:
-    """Say that an entry has changed since it was checked, without a new amendment; an empty text where it has not."""
+    """Report that an entry has changed since it was checked, without a new amendment; else return an empty text."""
     before = str(record.get("amended", ""))
     if not claim.amended.startswith(before):
         return f"claim {claim.id}: its field amended has changed, must begin with {before!r}"
@@ -28,7 +28,7 @@ def unamended_change(claim: Claim, record: Record) -> str:
 
 
 def read(root: Path) -> dict[str, Record]:
-    """Read what each entry was bound to when the chapters were last recorded. Claims never leave this list.
+    """Read the fingerprints and amendments that were last recorded. Claims never leave this list.
 
     Raises:
         PressError: the file is not such a list.
@@ -47,14 +47,14 @@ def _load(path: Path) -> dict[str, Record]:
 
 
 def bind(root: Path, ledger: Mapping[str, Claim]) -> None:
-    """Bind all entries to what they say now; those that are gone stay bound."""
+    """Write the fingerprints and amendments of all entries; those of entries that are gone stay."""
     bound = {name: {"entry": claims.fingerprint(claim), "amended": claim.amended} for name, claim in ledger.items()}
     text = json.dumps(read(root) | bound, indent=1, ensure_ascii=False, sort_keys=True)
     atomic_write(root / FILE, f"{text}\n")
 
 
 def violations(root: Path, ledger: Mapping[str, Claim]) -> list[str]:
-    """List the bound entries that are gone, and those that have changed without an amendment."""
+    """List the registered entries that are gone, and those that have changed without an amendment."""
     found = []
     for name, record in read(root).items():
         if name not in ledger:

@@ -79,7 +79,7 @@ def _has_been(text: str) -> bool:
 def _validator() -> Any:
     types = {
         "number": lambda _, value: _is_finite(value),
-        "integer": lambda _, value: _is_finite(value) and isinstance(value, int),  # 2.0 is none
+        "integer": lambda _, value: _is_finite(value) and isinstance(value, int),  # 2.0 is no integer
     }
     formats = FormatChecker(formats=())
     formats.checks("date")(_has_been)

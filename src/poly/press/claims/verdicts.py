@@ -14,7 +14,7 @@ def verdict(claim: Claim, low: float, high: float) -> Verdict:
         refuted, while the registered alternative is confirmed. open: anything else.
 
     Raises:
-        ValueError: an interval that is not finite with low ≤ high.
+        ValueError: the interval is not finite with low ≤ high.
     """
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(f"claim {claim.id}: interval [{low}, {high}] must be finite with low ≤ high")

@@ -7,14 +7,14 @@ from typing import Any
 
 from poly.press.claims.entries import Claim, Prediction
 
-# Beyond so many decimals a number is easier read as "0" or as a power of ten.
+# With more decimals, a number is easier to read as "0" or as a power of ten.
 _MOST_DIGITS = 4
 _RANGE = re.compile(r"\d to \d|\bbelow\b|\bor more\b|\bat most\b")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float, digits: int) -> str:
-    """Write a number with so many decimals, and with a true minus.
+    """Write a number with `digits` decimals, and with a true minus.
 
     >>> number(-0.5, 2)
     '−0.50'

@@ -1,4 +1,4 @@
-"""Execute chapters with papermill, several at a time, one kernel each; keep what is finished."""
+"""Execute chapters with papermill, several at a time, one kernel each, and store those that are finished."""
 
 import logging
 import os
@@ -34,12 +34,12 @@ from poly.press.execute import engine, kernels, machine, progress, provenance, s
 from poly.press.execute.cache_key import chapter_key, inputs, key_of
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
-# Names the folder where sweeps store results. poly.sweep has this name too, but takes long to import.
+# The environment variable for the folder where sweeps store results. poly.sweep has it too, but takes long to import.
 STORE = "POLY_STORE"
-# Stored results that come out equal to the last digit: a check of the book recomputes them.
+# Kept runs that are equal to the last digit when they are recomputed: `verify` recomputes them.
 EXACT_RECOMPUTED = {"POLY_RECOMPUTE": "flow-runs"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-LONGEST = 2000  # characters of a line, and lines, of an error that a terminal shows
+LONGEST = 2000  # the most lines, and characters of a line, that a terminal shows of an error
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -92,7 +92,7 @@ def environment(root: Path, workers: int) -> dict[str, str]:
     # The kernel chooses its inline backend, and would run a file of PYTHONSTARTUP.
     for name in ("MPLBACKEND", "PYTHONSTARTUP", *surroundings.FOREIGN):
         variables.pop(name, None)
-    variables["MATPLOTLIBRC"] = os.devnull  # an empty file: all is as matplotlib itself has it
+    variables["MATPLOTLIBRC"] = os.devnull  # an empty file, so that matplotlib's own defaults apply
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root / "src"), os.environ.get("PYTHONPATH", "")]))
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         variables[name] = str(root / "_build" / "jupyter" / name.removesuffix("DIR").strip("_").lower())
@@ -157,10 +157,10 @@ def execute(
     """
     if not jobs:
         return
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the press speaks for it
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the press reports its errors
     _remove_leftovers(root)
     for folder in {root / "_build" / "jupyter", *(job.target.parent for job in jobs)}:
-        make_folder(folder)  # before minutes of work
+        make_folder(folder)  # a folder that cannot be made is reported before minutes of work
     workers = min(workers or machine.fitting(machine.cores(), machine.KERNEL), len(jobs))
     given = {**environment(root, workers), **(variables or {})}
     # papermill injects given parameters as a cell of their own.
@@ -201,7 +201,7 @@ def _execute_and_store(job: Job, watch: progress.Watch, run: engine.Run) -> None
 
 
 def _executed(job: Job, watch: progress.Watch, run: engine.Run) -> NotebookNode:
-    """Execute a chapter. What fails becomes a PressError that names the chapter, and the cell or the kernel's log."""
+    """Execute a chapter; a failure becomes a PressError that names the chapter, and the cell or the kernel's log."""
     log = kernels.log_path(run.root, watch.name)
     try:
         done: NotebookNode = papermill.execute_notebook(
@@ -232,7 +232,7 @@ def _executed(job: Job, watch: progress.Watch, run: engine.Run) -> NotebookNode:
 
 
 def _failure(watch: progress.Watch, text: str) -> str:
-    """Name the cell that failed, with its source and its error; lines without end are cut."""
+    """Name the cell that failed, with its source and its error; very long lines are cut."""
     if not sys.stderr.isatty():
         text = ANSI.sub("", text)
     text = "\n".join(line if len(line) <= LONGEST else f"{line[:LONGEST]}…" for line in text.splitlines()[-LONGEST:])

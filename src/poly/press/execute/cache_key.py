@@ -1,7 +1,7 @@
 """Compute the key of a chapter: one hash over all that its outputs depend on.
 
-Equal keys mean that nothing has to run again. Prose, comments and docstrings are not in it: they change no output. The
-Python version is not in it either, as no number depends on it; the build's cache asks for the same minor version.
+Equal keys mean that nothing has to run again. The key ignores prose, comments and docstrings, which change no output.
+It also ignores the Python version, because no number depends on it; the build's cache asks for the same minor version.
 """
 
 import ast
@@ -65,12 +65,12 @@ def changed(before: Mapping[str, str], after: Mapping[str, str]) -> str:
 
 
 def _cell_hash(cell: NotebookNode) -> str:
-    settings = "parameters" in cell.metadata.get("tags", [])  # after which given ones are put
+    settings = "parameters" in cell.metadata.get("tags", [])  # given parameters are put after this cell
     return _hash(f"{settings} {syntax.executed(cell.source)}")
 
 
 def reached_modules(src: Path, trees: Iterable[ast.Module]) -> list[Path]:
-    """Find the files of every module below `src` that the code imports, directly or not, at the top or in functions.
+    """Find the files of every module below `src` that the code imports, directly or not, even in functions.
 
     A folder's files that are not Python (a style sheet, say) count with the modules beside them.
     """

@@ -17,7 +17,7 @@ NAME = "poly-press"
 
 
 class Run(NamedTuple):
-    """What the threads that execute chapters share.
+    """The state shared by the threads that execute chapters.
 
     Attributes:
         root: the folder of the book.
@@ -25,7 +25,7 @@ class Run(NamedTuple):
         stop: set when no further cell may start.
         kernels: the managers of all kernels so far.
         sockets: the folder of the kernels' sockets and connection files.
-        named: whether it can hold sockets: found once, as two threads that try at once hinder each other.
+        named: whether that folder can hold sockets. It is tested once, as two threads that test at once interfere.
     """
 
     root: Path
@@ -37,11 +37,11 @@ class Run(NamedTuple):
 
 
 class StoppedError(Exception):
-    """Another chapter failed, or the reader pressed Ctrl-C."""
+    """An error that stops a chapter because another failed, or because the reader pressed Ctrl-C."""
 
 
 class _Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
-    """Execute as papermill does, and let the watch follow the cells."""
+    """Execute a chapter as papermill does, and tell the watch when each cell starts."""
 
     @classmethod
     def execute_managed_notebook(
@@ -57,7 +57,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
         client = PapermillNotebookClient(
             nb_man, km=watch.kernel, timeout=None, kernel_name=kernel_name, on_cell_start=on_cell_start
         )
-        # What the kernel's process itself says is kept apart from the progress lines.
+        # The output of the kernel's process itself must not mix with the progress lines.
         with kernels.log_path(run.root, watch.name).open("wb") as log:
             client.execute(cwd=str(run.root / "book"), env=run.environment, stdout=log, stderr=log, cleanup_kc=True)
         for cell in code_cells(nb_man.nb):
@@ -68,9 +68,10 @@ papermill_engines.register(NAME, _Engine)
 
 
 def whole_streams(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
-    """Put prints together, stdout before stderr beside it: they arrive in pieces that depend on timing.
+    """Join the pieces of each stream, and put stdout before stderr next to it: pieces and order depend on timing.
 
-    What a carriage return overwrites is left out. nbclient does the same, in a time that grows with a line's square.
+    Text that a carriage return overwrites is left out. nbclient does the same, but its time grows with the square of a
+    line's length.
     """
     streams: dict[str, NotebookNode] = {}
     merged = []

@@ -1,4 +1,4 @@
-"""Make kernels of this very interpreter; measure the memory that they hold, and end them."""
+"""Make kernels of this interpreter, measure the memory that they hold, and end them."""
 
 import contextlib
 import os
@@ -27,14 +27,14 @@ def make(sockets: str, *, named: bool) -> AsyncKernelManager:
         kernel_name="python3", kernel_spec_manager=specs, connection_file=f"{name}.json", shutdown_wait_time=2.0
     )
     if named:
-        # A port is found free before the kernel binds it: of two kernels that start at once, one may lose its own.
+        # A port is found free before the kernel binds it, so two kernels that start at once may be given the same one.
         # A socket with a name of its own belongs to one kernel only.
         kernel.transport, kernel.ip = "ipc", name
     return kernel
 
 
 def log_path(root: Path, chapter: str) -> Path:
-    """Name the file that holds what a chapter's kernel itself says, such as a crash in C."""
+    """Name the file for the output of a chapter's kernel process itself, such as a crash in C."""
     return root / "_build" / "jupyter" / f"{chapter.replace('/', '-')}.log"
 
 

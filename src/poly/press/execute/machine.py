@@ -6,9 +6,9 @@ from pathlib import Path
 
 import psutil
 
-# Room for a chapter: on two cores most held below 1 GiB, and one 3.5 (the run-time page lists them).
+# Memory for a chapter: on two cores most held below 1 GiB, and one 3.5 (the run-time page lists them).
 KERNEL = 1.5 * 2**30
-# A process with torch and the laboratory in it, and room for what it computes: a sweep's, or a test's.
+# Memory for a process of a sweep or of a test: torch, the package, and what the process computes.
 PROCESS = 0.5 * 2**30
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
@@ -37,7 +37,7 @@ def fitting(wanted: int, each: float, held: float | None = None) -> int:
 
 
 def _quotas() -> Iterator[float]:
-    """Yield the quota of every group around this process, in cores. None is −1 in version 1, "max" in version 2."""
+    """Yield the quota of every group around this process, in cores; no quota is −1 in version 1, "max" in version 2."""
     for group in _groups("cpu"):
         words = _words(group / "cpu.max") or _words(group / "cpu.cfs_quota_us") + _words(group / "cpu.cfs_period_us")
         if len(words) == 2 and words[0].isdecimal() and words[1].isdecimal() and int(words[1]):

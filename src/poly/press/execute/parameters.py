@@ -33,7 +33,7 @@ def known_parameters(notebook: NotebookNode, chapter: str = "the chapter") -> di
     """Find every name that the cell tagged `parameters` assigns, with its default.
 
     Raises:
-        PressError: the cell is no Python.
+        PressError: the cell is not valid Python.
     """
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     found = {}
@@ -57,7 +57,7 @@ def _statements(source: str, chapter: str) -> list[ast.stmt]:
         with contextlib.suppress(SyntaxError):
             return ast.parse(without_magics(source)).body
         raise PressError(f"{chapter}: its parameters cell, line {error.lineno}, is no Python: {error.msg}") from None
-    except (ValueError, RecursionError, MemoryError) as error:  # a null character, or brackets in brackets
+    except (ValueError, RecursionError, MemoryError) as error:  # a null character, or too many nested brackets
         raise PressError(f"{chapter}: its parameters cell is no Python: {error}") from None
 
 
@@ -72,7 +72,7 @@ def read_parameters(words: Iterable[str], known: dict[str, Parameter], chapter: 
     """Read values from words like 'n=64', each of the kind of its default.
 
     Raises:
-        PressError: a word that is no such value.
+        PressError: a word is not such a value.
     """
     values = {}
     for word in words:
@@ -96,7 +96,7 @@ def _value(parameter: Parameter, text: str) -> Any:
         fitted = _fit(yaml.load(text, _Loader), parameter.default)
     except OverflowError as error:
         raise PressError(f"{given}: {error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError):  # a code of no character, or lists in lists in lists
+    except (yaml.YAMLError, ValueError, RecursionError):  # an invalid character code, or too many nested lists
         raise PressError(f"{given}: not valid YAML") from None
     if fitted is None and parameter.default is not None:
         kind = _kind(parameter.default)

@@ -22,7 +22,7 @@ from poly.press.execute.progress import duration
 from poly.press.figures import figure_data
 
 Stamp = dict[str, Any]
-# What decides a chapter's numbers, besides Python.
+# The libraries that a chapter's numbers may depend on.
 LIBRARIES = ("numpy", "scipy", "torch", "numba", "statsmodels", "matplotlib")
 
 

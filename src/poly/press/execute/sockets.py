@@ -1,7 +1,7 @@
 """Make the folder of the kernels' sockets and connection files: private, and outside the checkout.
 
-A checkout may lie where every file belongs to everybody, as on Windows' disks below WSL and on network shares, and the
-folder for temporary files may be such a place or have a path that is too long for a socket's name.
+In some checkouts every file belongs to everybody, as on Windows' disks below WSL and on network shares. The folder for
+temporary files may be such a place. Its path may also be too long for a socket's name.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from jupyter_core.paths import secure_write
 from poly.press.chapters import PressError
 
 PREFIX = "poly-sockets-"
-# Where else temporary files may lie.
+# Other folders that may hold temporary files.
 PLACES = ("/tmp", "/var/tmp", "/dev/shm") if os.name == "posix" else ()
 
 
@@ -26,10 +26,10 @@ PLACES = ("/tmp", "/var/tmp", "/dev/shm") if os.name == "posix" else ()
 def folder(root: Path) -> Iterator[str]:
     """Make a folder for the kernels of this process, and remove it in the end; a note in `_build` names it meanwhile.
 
-    It is the first that can hold sockets; if there is none, one that cannot.
+    It is the first one that can hold sockets, or one that cannot if no place allows them.
 
     Raises:
-        PressError: there is none that others cannot read.
+        PressError: no place allows a folder that others cannot read.
     """
     places = list(dict.fromkeys([*_chosen(), *PLACES]))
     with contextlib.ExitStack() as made:
@@ -77,7 +77,7 @@ def remove_leftovers(root: Path) -> None:
 
 
 def _chosen() -> list[str]:
-    """Find the reader's folder for temporary files, if any can be written."""
+    """Find the reader's folder for temporary files, if one is writable."""
     with contextlib.suppress(OSError):
         return [tempfile.gettempdir()]
     return []

@@ -29,6 +29,6 @@ def provide_home(root: Path) -> None:
     if home.is_absolute() and os.access(home, os.W_OK):
         return
     folder = root / "_build" / "home"
-    with contextlib.suppress(OSError):  # what writes into _build later says what is wrong with it
+    with contextlib.suppress(OSError):  # a later write into _build reports what is wrong
         folder.mkdir(parents=True, exist_ok=True)
     os.environ["HOME"] = str(folder)

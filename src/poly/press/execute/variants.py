@@ -1,4 +1,4 @@
-"""List ways to execute a chapter: threads, instruction sets, hash seeds, starts moved in their last digit."""
+"""List variants in which a chapter runs: threads, instruction sets, hash seeds, starts moved in their last digit."""
 
 import platform
 import random
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from poly import perturb
 from poly.press import execute
 
-# What each library is told; "native" is what it chooses on this processor. numpy is told what to leave out.
+# The settings of each library; with "native" it chooses for this processor. numpy's lists what to leave out.
 INSTRUCTIONS: dict[str, dict[str, str]] = {
     "native": {},
     "avx512": {
@@ -48,13 +48,13 @@ class Variant(NamedTuple):
     perturbed: int | None = None
 
     def variables(self) -> dict[str, str]:
-        """Choose the environment variables of this way, with a new hash seed."""
+        """Choose the environment variables of this variant, with a new hash seed."""
         threads = dict.fromkeys(execute.THREAD_VARIABLES, str(self.threads))
         moved = {} if self.perturbed is None else {perturb.VARIABLE: str(self.perturbed)}
         return threads | INSTRUCTIONS[self.instructions] | moved | {"PYTHONHASHSEED": str(random.randrange(2**32))}
 
     def folder(self) -> str:
-        """Name a folder for results of this way."""
+        """Name the folder for results of this variant."""
         return "-".join(str(part) for part in self if part is not None)
 
     def __str__(self) -> str:
@@ -63,7 +63,7 @@ class Variant(NamedTuple):
 
 
 def variants() -> list[Variant]:
-    """List all ways that this processor has. Only x86 has names for instruction sets here."""
+    """List all unperturbed variants that this processor supports; instruction sets have names only on x86."""
     import torch  # noqa: PLC0415  # slow to import, and the commands that render import this module
 
     sets = list(INSTRUCTIONS) if platform.machine() in _X86 else ["native"]

@@ -1,7 +1,7 @@
-"""Figures as the book shows them: one style, fixed colors for fixed things, alt text, caption and numbers always.
+"""Show figures in one style, with fixed colors, and always with alt text, a caption and the plotted numbers.
 
-``show`` leaves alt text, caption, name and plotted numbers in the output's metadata; staging turns them into a numbered
-figure of the page. A reader of the live notebook sees the caption below the picture.
+``show`` stores alt text, caption, name and plotted numbers in the output's metadata. Rendering turns them into a
+numbered figure of the page. A reader of the live notebook sees the caption below the picture.
 """
 
 import io
@@ -22,10 +22,11 @@ from poly.press.figures.sliders import Axis, Explore, Series
 
 __all__ = ["COLORS", "FOLDER", "Axis", "Explore", "Series", "rounding", "show", "statistical", "subplots"]
 
-# Names a folder into which figures write what they keep of their numbers, to be compared with the stored ones.
+# The environment variable that names a folder. Figures write their numbers there, to be compared with the stored ones.
 FOLDER = "POLY_FIGURES"
 
-# Okabe and Ito's palette, told apart by color-blind readers; one thing, one color, in every chapter.
+# Most are from the palette of Okabe and Ito, which color-blind readers can distinguish. Each thing has one color in all
+# chapters.
 COLORS = {
     "theory": "#222222",
     "paper": "#D55E00",
@@ -39,11 +40,11 @@ COLORS = {
     "negative": "#0072B2",
 }
 
-# Retina-sharp on a screen, and sharp on paper at the book's column width.
+# Sharp on high-resolution screens, and on paper at the book's column width.
 _DPI = 220
 _CSS_DPI = 96
 
-# Not as the reader's own matplotlibrc has it: pictures would have other sizes, or need a TeX that is not there.
+# Ignore the reader's own matplotlibrc: it could change the sizes of pictures, or ask for TeX.
 mpl.rcdefaults()
 mpl.rcParams.update(
     {
@@ -62,12 +63,12 @@ mpl.rcParams.update(
 
 
 def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (7.2, 4.2), **options: Any) -> Any:
-    """An empty figure and its axes, as ``plt.subplots``, that is displayed by ``show`` and by nothing else.
+    """Make an empty figure and its axes, as ``plt.subplots`` does; only ``show`` displays it.
 
     Args:
-        rows, columns: of the grid of axes.
+        rows, columns: the shape of the grid of axes.
         size: width and height in inches; 7.2 fills the book's column.
-        options: as ``Figure.subplots``.
+        options: further arguments of ``Figure.subplots``.
     """
     fig = Figure(figsize=size, layout="constrained")
     return fig, fig.subplots(rows, columns, **options)
@@ -76,13 +77,14 @@ def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (7.
 def rounding(
     values: ArrayLike, tolerance: float = levels.TOLERANCE, absolute: float = 0.0, redrawn: float = 0.0
 ) -> levels.Series:
-    """Declare a series that another run meets within a rounding error of its own.
+    """Declare a series that another run must reproduce up to the rounding error given here.
 
     Args:
         values: the series.
         tolerance: the largest error of a number, relative to its size.
-        absolute: the largest error besides, in the units of the plot.
-        redrawn: the same, where networks of a statistical series of this figure came out otherwise.
+        absolute: the largest additional error, in the units of the plot.
+        redrawn: a larger value of ``absolute``, for runs in which networks of a statistical series of this figure
+            came out differently.
     """
     return levels.Series(values, levels.Rule("rounding", tolerance, absolute, redrawn))
 
@@ -100,23 +102,23 @@ def show(
     keep_colors: bool = False,
     explore: Explore | None = None,
 ) -> None:
-    """Show a finished figure in the chapter, and keep the numbers that it plots.
+    """Show a finished figure in the chapter, and store the numbers that it plots.
 
     Args:
         fig: the figure.
         name: label for cross-references, unique in the book, such as "fig-row-race".
-        data: the plotted numbers, series by name, of any shapes; NaN where the plot has a gap. A series with a level
-            of its own is given as ``statistical(networks)`` or ``rounding(values, tolerance)``.
+        data: the plotted series by name, of any shapes; NaN makes a gap in the plot. A series with a level of its own
+            is given as ``statistical(networks)`` or ``rounding(values, tolerance)``.
         alt: what the figure shows, for a reader who cannot see it.
         caption: understandable without the text around it; markdown, may hold ``$math$``.
-        level: how well another run must meet all other series: "exact" or "rounding" (see ``levels``).
+        level: how exactly another run must reproduce all other series: "exact" or "rounding" (see ``levels``).
         tolerance: the largest rounding error of a number, relative to its size.
-        absolute: the largest rounding error besides, in the units of the plot.
-        keep_colors: True where the dark theme must not invert the picture, as for heat maps.
-        explore: a slider over numbers, with which the page redraws the figure below the static one.
+        absolute: the largest additional rounding error, in the units of the plot.
+        keep_colors: whether the dark theme must leave the picture's colors as they are, as for heat maps.
+        explore: a slider over numbers. With it the page redraws the figure, below the static one.
 
     Raises:
-        ValueError: an unfit name, an empty alt text or caption, no numbers, or an unknown level.
+        ValueError: the name is unfit, alt text or caption is empty, there are no numbers, or the level is unknown.
     """
     figure_data.check_name(name)
     for field, value in (("alt", alt), ("caption", caption)):

@@ -1,8 +1,8 @@
-"""The numbers behind a figure: kept in its output, offered for download, and compared with those of another run.
+"""Store the numbers behind a figure, write them for download, and compare them with those of another run.
 
-A figure declares by which rule its series must be met again (``levels``), and may name another rule for a series. A
-series ``x`` that is a mean over networks is kept with its standard error ``x_se`` and with the numbers of all networks,
-``x_networks``. Where something else is plotted of them, such as a mean with an interval, ``x`` is that.
+A figure declares the rule by which another run must reproduce its series (``levels``). A series may have a rule of its
+own. A series ``x`` of means over networks is stored with its standard errors ``x_se`` and all networks' numbers,
+``x_networks``. If something else is plotted, such as a mean with an interval, ``x`` holds that.
 """
 
 import base64
@@ -23,19 +23,19 @@ from poly.press.figures.levels import TOLERANCE, Rule, Series
 
 Array = NDArray[Any]
 _DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error)
-# Files and labels are called by the figure's name: it is no path, and no device of Windows.
+# Files and labels have the figure's name: it must not be a path, or a device of Windows.
 _NAME = re.compile(r"(?!(?:con|prn|aux|nul|com\d|lpt\d)$)[a-z][a-z0-9_-]{0,63}", re.IGNORECASE | re.ASCII)
-# Zip archives hold times; the same arrays must give the same bytes.
+# Zip archives hold times. A fixed one gives the same bytes for the same arrays.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _NETWORKS, _ERROR = "_networks", "_se"
-# A share of what is allowed that stands for all that are larger, and the same of a move, which JSON can hold.
+# The largest reported share of what is allowed, and the largest reported move: JSON cannot hold infinity.
 _FAR, _MOST = 1e3, 1e300
-# Networks whose numbers differ by less, relatively, ended in the same way.
+# Networks whose numbers differ by a smaller share ended in the same way.
 _SAME = 1e-5
 
 
 class FigureData(NamedTuple):
-    """Series by name, the rule by which another run must meet them, and the rules of series that have their own."""
+    """The series of a figure by name, their common rule, and the rules of series that have their own."""
 
     series: dict[str, Array]
     rule: Rule
@@ -47,15 +47,15 @@ class FigureData(NamedTuple):
 
 
 def statistical(networks: ArrayLike, shown: ArrayLike | None = None) -> Series:
-    """Declare a series that is a mean over networks, each of which rounding may send another way.
+    """Declare a series that is a mean over networks; rounding may change the outcome of each network.
 
     Args:
-        networks: the number of every network, (networks, *points), at least two; NaN where one has none.
-        shown: what is plotted in place of the mean, (*points,) or (*points, k), such as a mean with its interval. It
-            must be as before where all networks are; else it may move by twice what the mean may.
+        networks: the number of every network, (networks, *points), of at least two networks; NaN: it has none.
+        shown: what is plotted instead of the mean, (*points,) or (*points, k), such as a mean with its interval. It
+            must be as before if all networks are as before; else it may move by twice what the mean may.
 
     Raises:
-        ValueError: fewer than two networks, or ``shown`` of another shape.
+        ValueError: there are fewer than two networks, or ``shown`` has another shape.
     """
     values = np.asarray(networks)
     if values.ndim == 0 or len(values) < 2:
@@ -69,10 +69,11 @@ def statistical(networks: ArrayLike, shown: ArrayLike | None = None) -> Series:
 
 
 def check_name(name: Any) -> None:
-    """Refuse a figure's name that could lead a file elsewhere.
+    """Check that a figure's name is safe as the name of a file.
 
     Raises:
-        ValueError: another name than letters, digits, "-" and "_", at most 64, a letter first.
+        ValueError: the name is a device of Windows, or not made of letters, digits, "-" and "_". It must have at most
+            64 characters, a letter first.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         shown = f"{name!r:.80}"
@@ -85,12 +86,12 @@ def pack(
     tolerance: float = TOLERANCE,
     absolute: float = 0.0,
 ) -> dict[str, Any]:
-    """What an output's metadata keeps of plotted numbers.
+    """Pack plotted numbers and their rules for the metadata of an output.
 
     Raises:
-        ValueError: no series, one that is not made of numbers or holds infinity, an unknown level, a tolerance
-            outside (0, 1), an absolute one that is negative, or a figure whose level is "statistical": that is said of
-            each series, with its networks.
+        ValueError: there is no series; a series is not made of numbers, or holds infinity; the level is unknown; the
+            tolerance is outside (0, 1), or the absolute one is negative; or the level of the figure is "statistical",
+            which each series must declare with its networks.
     """
     levels.check(Rule(level, tolerance, absolute))  # type: ignore[arg-type]
     if level == "statistical":
@@ -122,10 +123,10 @@ def pack(
 
 
 def unpack(packed: Any) -> FigureData:
-    """The reverse of ``pack``.
+    """Unpack what ``pack`` has packed.
 
     Raises:
-        ValueError: what was packed is missing or damaged.
+        ValueError: the packed numbers are missing or damaged.
     """
     if not isinstance(packed, dict) or not packed.get("npz"):
         raise ValueError("has no plotted numbers")
@@ -147,7 +148,7 @@ def unpack(packed: Any) -> FigureData:
 
 
 def npz(series: Mapping[str, Array]) -> bytes:
-    """The series in numpy's archive format, bit for bit; equal series give equal bytes."""
+    """Write the series in numpy's archive format, bit for bit; equal series give equal bytes."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, values in series.items():
@@ -158,7 +159,7 @@ def npz(series: Mapping[str, Array]) -> bytes:
 
 
 def csv(series: Mapping[str, Array]) -> str:
-    """The series as a table: a column each where all are lists of one length, else one row for each number."""
+    """Write the series as a table: one column each if all are lists of one length, else one row for each number."""
     if len({values.shape for values in series.values()}) == 1 and next(iter(series.values())).ndim == 1:
         return str(pd.DataFrame(series).to_csv(index=False, lineterminator="\n"))
     most = max(values.ndim for values in series.values())
@@ -175,10 +176,10 @@ def csv(series: Mapping[str, Array]) -> str:
 
 
 def moves(stored: FigureData, new: FigureData) -> dict[str, list[float]]:
-    """How far each plotted series moved: its largest move, and the largest share of what its level allows.
+    """Measure each plotted series' largest move, and the largest share of what its level allows.
 
-    A number that is exact and moved, or that is none on one side, counts as a thousand times what is allowed. Series
-    that are not comparable, by their shapes or their networks, are left out.
+    An exact number that moved counts as a thousand times what is allowed, and so does NaN on one side only. Series that
+    are not comparable, because of their shapes or their networks, are left out.
     """
     found = {}
     for name in stored.series.keys() & new.series.keys():
@@ -193,7 +194,7 @@ def moves(stored: FigureData, new: FigureData) -> dict[str, list[float]]:
 
 
 class _Compared(NamedTuple):
-    """By how much each plotted number moved, by how much it may, and how its networks agree, where it has some."""
+    """The comparison of a series: how far each number moved, how far it may, and how its networks agree, if any."""
 
     off: Array
     allowed: Array
@@ -201,7 +202,7 @@ class _Compared(NamedTuple):
 
 
 def _compared(name: str, stored: FigureData, new: FigureData) -> _Compared:
-    """Compare a series that is comparable."""
+    """Compare a series for which ``_comparable`` holds."""
     before, rule = stored.series[name], stored.rule_of(name)
     off = _off(before, new.series[name])
     if rule.level != "statistical":
@@ -213,15 +214,15 @@ def _compared(name: str, stored: FigureData, new: FigureData) -> _Compared:
 
 
 def _comparable(name: str, stored: FigureData, new: FigureData) -> bool:
-    """Whether a series, and its networks if it is statistical, have the same shapes on both sides."""
+    """Return whether a series, and its networks if it is statistical, have the same shapes on both sides."""
     names = [name, f"{name}{_NETWORKS}"] if stored.rule_of(name).level == "statistical" else [name]
     one, other = stored.series, new.series
     return all(each in one and each in other and one[each].shape == other[each].shape for each in names)
 
 
 def _off(before: Array, after: Array) -> Array:
-    """By how much each number moved; infinitely where it is none on one side alone."""
-    if before.dtype.kind != "f" and after.dtype.kind != "f":  # whole numbers may be larger than those of a float
+    """Compute how far each number moved; infinity if it is NaN on one side only."""
+    if before.dtype.kind != "f" and after.dtype.kind != "f":  # a float may not hold large whole numbers exactly
         return np.where(before == after, 0.0, np.fmax(np.abs(after.astype(float) - before.astype(float)), 1.0))
     before, after = before.astype(float), after.astype(float)
     off = np.where(np.isnan(before) != np.isnan(after), np.inf, np.abs(after - before))
@@ -229,7 +230,7 @@ def _off(before: Array, after: Array) -> Array:
 
 
 def _band(before: Array, rule: Rule, stored: FigureData, new: FigureData) -> Array:
-    """By how much each number of an exact or rounding series may move."""
+    """Compute how far each number of an exact or rounding series may move."""
     if rule.level == "exact" or before.dtype.kind != "f":
         return np.zeros(before.shape)
     if rule.redrawn and not same_networks(stored, new):
@@ -238,9 +239,10 @@ def _band(before: Array, rule: Rule, stored: FigureData, new: FigureData) -> Arr
 
 
 def _of_shown(shown: Array, allowed: Array, before: Array, after: Array) -> Array:
-    """By how much each number that is shown of networks may move: twice what it may where a network came out otherwise.
+    """Compute how far each number that is shown of networks may move.
 
-    Elsewhere twice as far as rounding moved a network of its point, absolutely or relatively.
+    If a network of its point came out differently, it may move by twice what the mean may. Else its limit is a
+    rounding error plus twice the largest move, absolute or relative, of a network of its point.
     """
     here = shown.astype(float).reshape(*allowed.shape, -1)
     same = np.asarray(~_networks_moved(before, after).any(0))
@@ -254,12 +256,12 @@ def _of_shown(shown: Array, allowed: Array, before: Array, after: Array) -> Arra
 
 
 def _networks_moved(before: Array, after: Array) -> Array:
-    """Which numbers of which networks are others, by more than rounding leaves where no winner changes."""
+    """Mark the numbers of networks that differ by more than rounding causes if no winner changes."""
     return levels.excess(before.astype(float), after.astype(float), Rule("rounding", _SAME)) > 0
 
 
 def same_networks(stored: FigureData, new: FigureData) -> bool:
-    """Whether every network of every statistical series of a figure has the numbers that it had."""
+    """Return whether every network of every statistical series of a figure has the same numbers, up to rounding."""
     for name in [each for each in stored.series if stored.rule_of(each).level == "statistical"]:
         before, after = (data.series.get(f"{name}{_NETWORKS}") for data in (stored, new))
         if before is None or after is None or before.shape != after.shape or _networks_moved(before, after).any():
@@ -268,11 +270,13 @@ def same_networks(stored: FigureData, new: FigureData) -> bool:
 
 
 def differences(stored: FigureData, new: FigureData, perturbed: Mapping[str, float] | None = None) -> list[str]:
-    """What in ``new`` is not as stored, at the stored level: for each series where and by how much; empty if all is.
+    """List what in ``new`` differs from ``stored`` by more than the stored level allows.
+
+    Each line names a series, and says where and by how much it differs. The list is empty if all series agree.
 
     Args:
-        stored, new: of one figure.
-        perturbed: by how much perturbations moved a series, as far as known; each line says what that explains.
+        stored, new: two runs of one figure.
+        perturbed: by series, how far perturbations moved it, as far as known. Each line says whether that explains it.
     """
     lost, added = stored.series.keys() - new.series.keys(), new.series.keys() - stored.series.keys()
     found = [f"series {name!r} is gone" for name in sorted(lost)]
@@ -306,7 +310,7 @@ def _explained(moved: float, perturbed: float | None) -> str:
 
 
 def _of_networks(name: str, data: FigureData) -> str | None:
-    """The statistical series that this one belongs to; None where it stands alone."""
+    """Find the statistical series whose networks or standard errors this series holds; None if there is none."""
     for ending in (_NETWORKS, _ERROR):
         base = name.removesuffix(ending)
         if base != name and base in data.series and data.rule_of(base).level == "statistical":
@@ -315,7 +319,7 @@ def _of_networks(name: str, data: FigureData) -> str | None:
 
 
 def _beyond(name: str, stored: FigureData, new: FigureData, compared: _Compared) -> list[str]:
-    """Where the plotted numbers of a series moved by more than they may: one line on the worst of them."""
+    """Describe in one line the worst of the plotted numbers that moved by more than they may, if any did."""
     before, after, rule = stored.series[name], new.series[name], stored.rule_of(name)
     off, allowed, _ = compared
     excess = np.where(off > allowed, off, 0.0)
@@ -338,7 +342,7 @@ def _beyond(name: str, stored: FigureData, new: FigureData, compared: _Compared)
 
 
 def _of_their_networks(name: str, stored: FigureData, new: FigureData) -> list[str]:
-    """Means and standard errors that are not those of their networks."""
+    """List means and standard errors that are not those of their networks."""
     found = []
     for data, when in ((stored, "stored"), (new, "new")):
         for part, values in zip((name, f"{name}{_ERROR}"), levels.mean(data.series[f"{name}{_NETWORKS}"]), strict=True):
@@ -353,7 +357,7 @@ def _own_band(values: Array) -> Array:
 
 
 def _pooled(name: str, stored: FigureData, new: FigureData, compared: _Compared) -> list[str]:
-    """Whether the numbers of a statistical series moved together, or all of them, by more than they may on average."""
+    """Describe a statistical series whose moves are too large in the mean or in the root mean square."""
     agreed = compared.agreed
     if agreed is None:
         return []
@@ -374,7 +378,7 @@ def _pooled(name: str, stored: FigureData, new: FigureData, compared: _Compared)
 
 
 def _pooled_shown(name: str, stored: FigureData, new: FigureData) -> float:
-    """The mean move of what is shown, in standard errors of the means; 0 where no point has such an error."""
+    """Compute the mean move of what is shown, in standard errors of the means; 0 if no point has such an error."""
     error = stored.series[f"{name}{_ERROR}"]
     off = new.series[name].astype(float) - stored.series[name].astype(float)
     scale = np.broadcast_to(error.reshape(error.shape + (1,) * (off.ndim - error.ndim)), off.shape)

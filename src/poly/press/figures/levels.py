@@ -1,13 +1,13 @@
-"""How a number may differ between runs, and whether two runs of the same networks agree.
+"""Define how far a number may differ between runs, and test whether two runs of the same networks agree.
 
-``exact``: the same number. ``rounding``: equal within ``tolerance`` times its own size, plus ``absolute``, plus 1e-12
-of the largest number of the series. ``statistical``: a mean over networks, each of which rounding may send another
-way. Whole numbers and truth values are always exact.
+``exact``: the number is the same. ``rounding``: it is equal within ``tolerance`` times its own size, plus
+``absolute``, plus 1e-12 of the largest number of the series. ``statistical``: it is a mean over networks, and rounding
+may change the outcome of each network. Whole numbers and truth values are always exact.
 
-Both runs of a statistical series have the same networks, so their differences network by network are known. Where
-rounding alone is behind them, they are as often positive as negative. Student's t over the networks tells whether they
-are not: of one number, and of all numbers of a series, each measured in standard errors: of their mean, which finds a
-common shift, and of their root mean square, which finds shifts of either sign.
+Both runs of a statistical series have the same networks, so the difference of each network is known. If rounding alone
+causes the differences, they are as often positive as negative. Student's t over the networks tests this for each
+number, and for all numbers of a series together. The latter test measures each move in standard errors. The mean of the
+moves finds a common shift. Their root mean square finds shifts of either sign.
 """
 
 from typing import Any, Literal, NamedTuple, get_args
@@ -20,23 +20,27 @@ from scipy import stats
 Array = NDArray[Any]
 Level = Literal["exact", "rounding", "statistical"]
 TOLERANCE = 1e-6
-# The chance that one number, or one series, is reported where rounding alone is behind its shift.
+# The probability that one number, or one series, is reported although rounding alone caused its shift.
 FALSE_ALARM = 1e-6
-# In standard errors, the most that fewer than so many networks explain.
+# The largest shift that rounding explains if there are fewer than `_FEW` networks, in standard errors.
 _MOST, _FEW = 15.0, 8
-# Smaller shifts, in standard errors, are never reported: of a single number, and over a series.
+# Smaller shifts of a single number, and of a series, are never reported; both in standard errors.
 SINGLE, POOLED = 5.0, 2.0
-# Of a series' largest number: what rounding leaves where terms cancel.
+# The rounding error that is left where terms cancel, as a share of a series' largest number.
 _FLOOR = 1e-12
 # A whole number is known to ±1/2, so a difference of two has at least this variance.
 _WHOLE = 1 / 6
 
 
 class Rule(NamedTuple):
-    """The level of a series, and for ``rounding`` how much it allows.
+    """The level of a series, and the errors that ``rounding`` allows.
 
-    ``redrawn``: what it allows, absolutely, where networks of the same figure came out otherwise; 0 where that changes
-    nothing. ``shown``: whether a statistical series is plotted by other numbers than the mean over its networks.
+    Attributes:
+        level: the level.
+        tolerance: the largest error of a number, relative to its size.
+        absolute: the largest additional error.
+        redrawn: a larger value of ``absolute`` if networks of the same figure came out differently; 0: no larger.
+        shown: whether a statistical series plots other numbers than the mean over its networks.
     """
 
     level: Level
@@ -55,7 +59,7 @@ class Rule(NamedTuple):
 
 
 class Series(NamedTuple):
-    """A series of numbers with a rule of its own; a statistical one may be plotted by other numbers than its mean."""
+    """A series of numbers with a rule of its own; a statistical one may plot numbers other than its mean, ``shown``."""
 
     values: ArrayLike
     rule: Rule
@@ -63,10 +67,11 @@ class Series(NamedTuple):
 
 
 def check(rule: Rule) -> None:
-    """Check a rule.
+    """Check that a rule is valid.
 
     Raises:
-        ValueError: an unknown level, a tolerance outside (0, 1), or an absolute one that is negative.
+        ValueError: the level is unknown, ``tolerance`` is outside (0, 1), or ``shown`` is not a truth value.
+            ``absolute`` and ``redrawn`` must be finite and not negative.
     """
     if rule.level not in get_args(Level):
         raise ValueError(f"level={rule.level!r}, must be one of {', '.join(get_args(Level))}")
@@ -81,21 +86,21 @@ def check(rule: Rule) -> None:
 
 
 def excess(before: Array, after: Array, rule: Rule) -> Array:
-    """How far each number lies beyond what an exact or rounding rule allows; 0 where it does not.
+    """Compute the move of each number that moved by more than an exact or rounding rule allows; 0 for all others.
 
     Args:
-        before, after: of one shape, (*points,).
-        rule: of the run before.
+        before, after: the numbers of two runs, both (*points,).
+        rule: the rule of the run before.
     """
     gaps = np.isnan(before) & np.isnan(after)
-    with np.errstate(invalid="ignore"):  # two infinities are not the same number
+    with np.errstate(invalid="ignore"):  # two infinities do not count as equal
         off = np.asarray(np.abs(after - before))
     off[off <= band(before, rule)] = 0.0
     return np.where(gaps, 0.0, np.where(np.isnan(off), np.inf, off))
 
 
 def band(before: Array, rule: Rule) -> Array:
-    """How far each number may lie from what it was by an exact or rounding rule; shapes as in ``excess``."""
+    """Compute how far an exact or rounding rule lets each number move; shapes as in ``excess``."""
     if rule.level == "exact":
         return np.zeros(np.shape(before))
     floor = rule.absolute + _FLOOR * np.nanmax(np.abs(before), initial=0.0)
@@ -103,7 +108,10 @@ def band(before: Array, rule: Rule) -> Array:
 
 
 def mean(networks: Float[Array, "networks ..."]) -> tuple[Array, Array]:
-    """The mean over networks and its standard error, each (*points,); NaN where a network has no number."""
+    """Compute the mean over networks and its standard error, each (*points,).
+
+    Networks without a number (NaN) are left out. A mean of no number, and an error of fewer than two, are NaN.
+    """
     count = np.isfinite(networks).sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
         center = np.where(count > 0, np.nansum(networks, 0) / count, np.nan)
@@ -112,11 +120,15 @@ def mean(networks: Float[Array, "networks ..."]) -> tuple[Array, Array]:
 
 
 class Agreement(NamedTuple):
-    """What two runs of the same networks have to do with each other.
+    """The agreement of two runs of the same networks.
 
-    ``shift`` and ``allowed``, (*points,): the change of each mean, and the largest that rounding explains. ``pooled``
-    and ``pooled_allowed``: the same of the mean over all numbers of the series, in standard errors; ``scatter`` and
-    ``scatter_allowed``: of the root mean square.
+    Attributes:
+        shift: the change of each mean, (*points,).
+        allowed: the largest change of each mean that rounding explains, (*points,).
+        pooled: the mean of the changes over all numbers of the series, in standard errors.
+        pooled_allowed: the largest such mean that rounding explains.
+        scatter: the root mean square of the changes over all numbers of the series, in standard errors.
+        scatter_allowed: the largest such root mean square that rounding explains.
     """
 
     shift: Array
@@ -130,18 +142,22 @@ class Agreement(NamedTuple):
 def agreement(before: Float[Array, "networks ..."], after: Float[Array, "networks ..."]) -> Agreement:
     """Compare two runs of the same networks.
 
-    With differences ``d_ik`` of network i at point k over N networks, mean ``d_k`` and standard error ``s_k``, and the
-    standard error ``e_k`` of the mean before: a number is as before if ``|d_k| ≤ max(5 e_k, t s_k)``, a series if the
-    mean over k of ``d_k / e_k`` is at most 2, or at most t times its own standard error over the networks, and if their
-    root mean square is at most 2, or at most t times that of ``s_k / e_k``. Student's t has N − 1 degrees of freedom,
-    and is exceeded with a chance of 1e-6; of few networks it allows at most 15 standard errors, each as large as the
-    series has them on average.
+    The difference of network i at point k is ``d_ik``. Over N networks it has the mean ``d_k`` and the standard error
+    ``s_k``. The mean before has the standard error ``e_k``. A number is as before if ``|d_k| ≤ max(5 e_k, t s_k)``.
+    A series is as before if both of these hold:
+
+    - The mean over k of ``d_k / e_k`` is at most 2, or t times its own standard error over the networks.
+    - The root mean square of ``d_k / e_k`` is at most 2, or t times that of ``s_k / e_k``.
+
+    The factor t is from Student's distribution with N − 1 degrees of freedom, and is exceeded with probability 1e-6.
+    Fewer than 8 networks allow at most 15 standard errors, if the series has a scale. Each of these is then at least
+    their root mean square over the series.
 
     Args:
-        before, after: (networks, *points); NaN where a network has no number.
+        before, after: (networks, *points); NaN: a network has no number.
 
     Raises:
-        ValueError: two shapes.
+        ValueError: the shapes differ.
     """
     if before.shape != after.shape:
         raise ValueError(f"networks: had shape {before.shape}, have {after.shape}, must be the same")
@@ -156,7 +172,7 @@ def agreement(before: Float[Array, "networks ..."], after: Float[Array, "network
     floor = _FLOOR * np.nanmax(np.abs(old), initial=0.0) + TOLERANCE * np.abs(mean(old)[0])
     allowed = np.fmax(SINGLE * own, _quantile(both) * error)
     over_all = _pooled(off, own, error, floor)
-    # Student's t of few networks excludes nothing. Where the series has a scale, a few times that is enough.
+    # Student's t of few networks excludes nothing. If the series has a scale, a multiple of it is the limit.
     scale = np.sqrt(np.nanmean(own**2)) if np.isfinite(own).any() else 0.0
     if len(old) < _FEW and scale > np.max(floor, initial=0.0):
         wide = np.fmax(own, scale)
@@ -172,9 +188,10 @@ def agreement(before: Float[Array, "networks ..."], after: Float[Array, "network
 
 
 def _pooled(off: Float[Array, "networks points"], own: Array, error: Array, floor: Array) -> list[tuple[float, float]]:
-    """The mean and the root mean square of a series' moves in standard errors, each with what rounding explains of it.
+    """Compute the mean and the root mean square of a series' moves in standard errors, each with its limit.
 
-    Points at which no network differs from another, before or after, have no scale of their own.
+    The limit is the most that rounding explains. Points at which networks do not differ have no scale of their own, and
+    are left out.
     """
     scaled = (own > floor) & (np.isfinite(off).sum(0) > 1)
     if not scaled.any():
@@ -192,7 +209,7 @@ def _pooled(off: Float[Array, "networks points"], own: Array, error: Array, floo
 
 
 def _quantile(networks: Array) -> Array:
-    """Student's t; infinite where fewer than two networks leave nothing to compare."""
+    """Compute the limit of Student's t; infinity for fewer than two networks, which leave nothing to compare."""
     return np.where(networks > 1, stats.t.isf(FALSE_ALARM / 2, np.maximum(networks - 1, 1)), np.inf)
 
 

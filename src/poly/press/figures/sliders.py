@@ -1,7 +1,7 @@
-"""Figures that answer back: a slider over stored numbers, redrawn in the page by book/assets/explore.js.
+"""Add sliders over stored numbers to figures; book/assets/explore.js redraws the figure in the page.
 
-The numbers lie with the figure's others, so they are downloaded, kept and compared with those; the static figure stands
-in print and where no script runs.
+The numbers are stored, downloaded and compared together with the figure's others. The static figure remains in print,
+and where no script runs.
 """
 
 import json
@@ -17,13 +17,13 @@ Style = Literal["line", "dashed", "dotted", "points", "steps"]
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of the plot, the same at every position of the slider.
+    """An axis of the plot, the same at every position of the slider.
 
     Args:
-        label: plain text; may hold ², λ and the like, no TeX.
-        ticks: where numbers stand, increasing.
-        low, high: its ends; None: the first and the last tick.
-        log: whether it is logarithmic.
+        label: plain text; may hold ², λ and similar characters, but no TeX.
+        ticks: the places of the numbers, increasing.
+        low, high: the ends of the axis; None: the first and the last tick.
+        log: whether the axis is logarithmic.
     """
 
     label: str
@@ -33,7 +33,11 @@ class Axis:
     log: bool = False
 
     def packed(self) -> dict[str, Any]:
-        """As the page wants it."""
+        """Return the axis as the page's script reads it.
+
+        Raises:
+            ValueError: the axis does not rise, or is logarithmic and does not begin above 0.
+        """
         ticks = [float(tick) for tick in self.ticks]
         low, high = (ticks[end] if value is None else float(value) for end, value in ((0, self.low), (-1, self.high)))
         if not low < high or (self.log and low <= 0):
@@ -44,12 +48,12 @@ class Axis:
 
 @dataclass(frozen=True)
 class Series:
-    """One line, or the points, of the plot.
+    """A line, or the points, of the plot.
 
     Args:
-        style: "line", "dashed", "dotted", "points", "steps" or with an interval a band or bars.
+        style: "line", "dashed", "dotted", "points" or "steps". An interval is drawn as bars at points, else as a band.
         color: a name in ``figures.COLORS``.
-        x: (points,), or (positions, points) where it moves with the slider.
+        x: (points,), or (positions, points) if it moves with the slider.
         y: (positions, points), or (positions, points, 3) with the ends of an interval. NaN: no number.
     """
 
@@ -61,15 +65,16 @@ class Series:
 
 @dataclass(frozen=True)
 class Explore:
-    """What the slider moves over and what it redraws.
+    """A slider: what it moves over, and what it redraws.
 
     Args:
         label: what moves, plain text, such as "λ".
-        values: of it, one for each position of the slider.
-        start: the position that stands there first, that of the static figure where there is one.
-        redrawn: by how much the numbers may move where networks of the figure came out otherwise; 0: as ever.
+        values: the values of what moves, one for each position of the slider.
+        start: the first position; that of the static figure, if there is one.
+        redrawn: how far the numbers may move if networks of the figure came out differently; 0: no farther than in
+            other runs.
         x, y: the axes.
-        series: by the name that the legend shows.
+        series: the series by the name that the legend shows.
     """
 
     label: str
@@ -81,10 +86,10 @@ class Explore:
     redrawn: float = 0.0
 
     def pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """What the figure's output keeps: words, and the numbers by the names of their series.
+        """Return what the figure's output stores: words, and the numbers by the names of their series.
 
         Raises:
-            ValueError: fewer than two positions, a start that is none, or numbers of a shape that does not fit.
+            ValueError: there are fewer than two positions, the start is not one of them, or a shape does not fit.
         """
         positions = len(self.values)
         if positions < 2 or not 0 <= self.start < positions:
@@ -104,7 +109,7 @@ class Explore:
 
 
 def html(about: Mapping[str, Any], numbers: Mapping[str, NDArray[Any]], name: str) -> str:
-    """The element that the page's script turns into a plot; hidden until it does."""
+    """Write the element that the page's script turns into a plot; it is hidden until then."""
     whole = dict(about)
     whole["series"] = [
         {**series, "frames": [[[_short(v) for v in point] for point in frame] for frame in numbers[f"explore_{place}"]]}
@@ -115,7 +120,7 @@ def html(about: Mapping[str, Any], numbers: Mapping[str, NDArray[Any]], name: st
 
 
 def _short(value: float) -> float | int | None:
-    """Four digits are more than a plot shows."""
+    """Round a number to four digits, which are more than a plot shows; return None for NaN."""
     if np.isnan(value):
         return None
     number = float(f"{value:.4g}")

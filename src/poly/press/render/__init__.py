@@ -1,4 +1,4 @@
-"""Lay out the book as jupyter-book wants it, render it, and put the result in the place of the last book."""
+"""Lay out the book for jupyter-book, render it, and replace the last book by the result."""
 
 import errno
 import hashlib
@@ -38,7 +38,7 @@ from poly.press.render.notebook_page import NUMBERS, for_the_page
 
 PRESS = Path(__file__).parents[1]
 STRICT = ("-W", "-n", "--keep-going")
-# What jupyter-book says where the disk is full, or does not take its files.
+# The system's errors in jupyter-book's output if the disk is full, or refuses its files.
 DISK = (errno.EACCES, errno.EFBIG, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO)
 REFUSED = re.compile(rf"\[Errno (?:{'|'.join(map(str, DISK))})\] ([^:\n]+)(?:: '([^'\n]+)')?")
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -55,9 +55,9 @@ def render(
 ) -> bool:
     """Render the pages into `out`/html, with these notebooks for the chapters; return whether anything was rendered.
 
-    `out`/html is replaced at the very end, by renames, and only by a complete book. Nothing is rendered when what is
-    staged, and the press, are as they were for the book that is there. With `strict`, every warning of jupyter-book
-    is an error.
+    `out`/html is replaced at the very end, by renames, and only by a complete book. Nothing is rendered if the
+    staged files and the press are as they were for the existing book. With `strict`, every warning of jupyter-book is
+    an error.
 
     Raises:
         PressError: jupyter-book fails, or makes what may not be published; the last book stays.
@@ -71,7 +71,7 @@ def render(
 
 @contextmanager
 def _disk_errors(out: Path) -> Iterator[None]:
-    """Raise what the system refuses, such as a full disk, as an error of one line."""
+    """Convert errors of the system, such as a full disk, to an error of one line."""
     try:
         yield
     except OSError as error:
@@ -104,7 +104,7 @@ def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, N
     (html / ".nojekyll").touch()  # a web host that runs Jekyll leaves out folders that begin with _
     if faults := addresses.foreign(html):
         raise PressError(f"pages call no other host, but {faults[0]}")
-    for page, notebook in notebooks.items():  # what the download button gives
+    for page, notebook in notebooks.items():  # the file behind the download button
         source = html / "_sources" / f"{page.docname}.ipynb"
         source.parent.mkdir(parents=True, exist_ok=True)
         source.write_text(notebook_text(launch_buttons.to_run(notebook, url)), encoding="utf-8", newline="\n")
@@ -121,8 +121,8 @@ def validate(notebooks: Mapping[Page, NotebookNode]) -> None:
     """Refuse what jupyter-book would render without a warning.
 
     Raises:
-        PressError: a cell failed, an output holds a script or is too long, or a figure has no numbers or the name of
-            another figure.
+        PressError: a cell failed, or an output holds a script or is too long. Each figure must have numbers, and a
+            name that no other figure has.
     """
     shown_in: dict[str, str] = {}
     for page, notebook in notebooks.items():
@@ -135,7 +135,7 @@ def validate(notebooks: Mapping[Page, NotebookNode]) -> None:
             raise PressError(f"{page.name}: {error}") from None
         for figure in figures:
             name = figure["name"]
-            if other := shown_in.get(name.lower()):  # labels, and files on some systems, do not tell case
+            if other := shown_in.get(name.lower()):  # labels, and files on some systems, ignore case
                 raise PressError(f"{page.name}: figure {name!r} is shown in {other} already, names are unique")
             shown_in[name.lower()] = page.name
             try:
@@ -221,7 +221,7 @@ def _stamp(root: Path, stage: Path, strict: bool) -> str:
 def single_page(out: Path) -> Path:
     """Render what was staged for the last book as one page, in a folder of its own."""
     made = _jupyter_book(out / "stage", out, strict=True, builder="singlehtml")
-    page = made / "whole.html"  # the builder leaves it in book/, with addresses for where it stands now
+    page = made / "whole.html"  # the builder writes it into book/, but with addresses relative to here
     (made / "book" / "index.html").rename(page)
     postprocess.lighten_single_page(page)
     made.rename(emptied(out / "single"))

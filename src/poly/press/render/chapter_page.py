@@ -101,7 +101,7 @@ def _with_notes(block: str, meanings: Mapping[str, str], seen: set[str]) -> str:
 
 
 def _plain(meaning: str) -> str:
-    """Remove links to other words from a meaning, whose note stands for itself."""
+    """Remove links to other words from a meaning, because its note stands alone."""
     return re.sub(r"\{term\}`([^`<]*?)\s*(?:<[^>]*>)?`", r"\1", meaning)
 
 
@@ -122,7 +122,7 @@ def fold_cells(cells: list[NotebookNode]) -> list[NotebookNode]:
         before = found[-1] if found else None
         if before is not None and _goes_on(before, cell):
             before.source = f"{before.source}\n\n{cell.source}"
-            # What is seen comes first, so that a figure keeps its cell.
+            # Visible outputs come first, so that a figure keeps its cell.
             before.outputs = [*cell.outputs, *before.outputs]
         else:
             found.append(cell)

@@ -1,7 +1,7 @@
 """Find the address of this copy of the book, and offer to run its chapters from there.
 
 The address is ``repository: url`` in ``_config.yml``, or that of the repository whose GitHub Actions build it. Without
-one no page has a button that leads away, and a downloaded chapter says how to run it on one's own machine.
+an address, no page has a button that leads away. A downloaded chapter then says how to run it on one's own machine.
 """
 
 import copy

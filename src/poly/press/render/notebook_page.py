@@ -36,14 +36,14 @@ def for_the_page(notebook: NotebookNode, name: str) -> NotebookNode:
 def _cell_parts(cell: NotebookNode, name: str) -> list[NotebookNode]:
     """Split a cell where a figure stands beside other outputs.
 
-    myst-nb makes a figure of every output of a cell that has figure settings, so a figure gets a cell of its own.
+    myst-nb makes a figure of every output of a cell with figure settings. So each figure gets a cell of its own.
     """
     for trace in ("papermill", "execution", "ExecuteTime"):
         cell.metadata.pop(trace, None)
     if cell.cell_type != "code":
         return [cell]
     for output in cell.outputs:
-        output.get("data", {}).pop(WIDGET, None)  # dead without a kernel
+        output.get("data", {}).pop(WIDGET, None)  # it needs a kernel
     shown = [output for output in cell.outputs if "caption" not in poly_metadata(output) and output.get("data") != {}]
     groups: list[list[NotebookNode]] = [[]]
     for output in shown:

@@ -1,7 +1,7 @@
-"""Make the rendered pages light: one style sheet without what no page uses, small pictures, scripts that wait.
+"""Make the rendered pages small: one style sheet without unused rules, small pictures, and deferred scripts.
 
-The theme loads 3 MB for a page, most of it to draw icons in every reader's browser, again and again. All of it is known
-when the book is rendered, so it is done here, once.
+The theme loads 3 MB for a page, most of it to draw icons in every reader's browser. The result is known when the book
+is rendered, so this is done here, once.
 """
 
 import shutil
@@ -21,7 +21,7 @@ from poly.press.chapters import PressError
 from poly.press.render import stylesheet
 
 OWN = "book.css"
-# The font of equations comes with the style sheet, so that no line moves later. Nothing is fetched ahead from files.
+# Load the font of equations together with the style sheet, so that no line moves later. From files, preload nothing.
 AHEAD = """if (location.protocol !== "file:") document.head.append(Object.assign(document.createElement("link"),
 {rel: "preload", as: "font", type: "font/woff", crossOrigin: "", href: "%s"}))"""
 CARRIED = (
@@ -32,10 +32,10 @@ CARRIED = (
     "sphinx-design",
     "sphinx-togglebutton",
 )
-# What only the page of results runs; what no page needs; what speeds nothing up.
+# Scripts that only the page of search results needs, the theme's own script, and scripts that no page needs.
 SEARCH_ONLY = {"searchtools.js", "language_data.js", "searchindex.js"}
-THEME = "pydata-sphinx-theme.js"  # what it adds to pages is for banners and a choice of versions: not here
-GONE = {"fontawesome.js", "design-tabs.js", "bootstrap.js"}  # book.js opens the menus instead of the last
+THEME = "pydata-sphinx-theme.js"  # it serves banners and a choice of versions, which the book lacks
+GONE = {"fontawesome.js", "design-tabs.js", "bootstrap.js"}  # book.js replaces the last: it opens the menus
 OPTIONS = "documentation_options.js"
 
 
@@ -94,7 +94,7 @@ def _style(static: Path, sheets: Sequence[str], pages: Sequence[BeautifulSoup]) 
 
 
 def lighten_single_page(path: Path) -> None:
-    """Lighten a page that is the whole book, for print: the style of its equations stands in its head."""
+    """Lighten a page that is the whole book, for print: the style of its equations is put into its head."""
     page, static = parsed(path), path.parent / "_static"
     style = page.new_tag("style")
     style.string = stylesheet.equations(static, [page], "_static/")
@@ -144,7 +144,7 @@ def _size(picture: Path) -> tuple[int, int]:
 
 
 def _shrink(picture: Path) -> None:
-    """Write a figure again, in a format a third as large and as exact."""
+    """Convert a figure to a format that is a third as large and as exact."""
     with Image.open(picture) as image:
         opaque = image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255)
         (image.convert("RGB") if opaque else image).save(picture.with_suffix(".webp"), lossless=True, method=4)
@@ -152,7 +152,7 @@ def _shrink(picture: Path) -> None:
 
 
 def _use_small_picture(picture: Tag, sizes: Mapping[str, tuple[int, int]]) -> None:
-    """Let a picture load when it comes near, and keep its place free until then."""
+    """Make a picture load when the reader comes near it, and keep its place free until then."""
     address = urlsplit(str(picture["src"]))
     path = PurePosixPath(address.path)
     if address.scheme or path.parent.name != "_images" or path.suffix != ".png":
@@ -165,7 +165,7 @@ def _use_small_picture(picture: Tag, sizes: Mapping[str, tuple[int, int]]) -> No
 
 
 def _mark_heads(table: Tag) -> None:
-    """Say which cells of a table of pandas head a column or a row."""
+    """Mark the cells of a pandas table that head a column or a row."""
     _join_heads(table)
     for cell in table.select("thead th:empty"):
         cell.name = "td"
@@ -175,7 +175,7 @@ def _mark_heads(table: Tag) -> None:
 
 
 def _join_heads(table: Tag) -> None:
-    """Put the name of the index, which pandas writes into a second row of heads, into the empty corner of the first."""
+    """Move the name of the index from pandas' second row of heads into the empty corner of the first."""
     corner = table.select_one("thead tr:first-child > th:empty")
     names = table.select("thead tr:nth-child(2):last-child > th:not(:empty)")
     if corner and len(names) == 1 and names[0].parent:
@@ -195,7 +195,7 @@ def _style_sheets(page: BeautifulSoup) -> list[tuple[Tag, str, str]]:
 
 
 def _use_one_style_sheet(page: BeautifulSoup) -> None:
-    """Put one style sheet in the place of the theme's."""
+    """Replace the links to the theme's style sheets by a link to one style sheet."""
     sheets = _style_sheets(page)
     if not sheets:
         return
@@ -219,7 +219,7 @@ def _licenses(folder: Path) -> None:
 
 
 def _clear(static: Path, names: Iterable[str]) -> None:
-    """Remove what no page asks for any more."""
+    """Remove the files that no page loads any more."""
     spent = [*names, *(f"**/{name}*" for name in GONE), "**/*.map", "*webpack-macros.html"]
     spent += ["scripts/fontawesome*", "vendor", "styles", "basic.css"]
     for path in {path for pattern in spent for path in static.glob(pattern)}:

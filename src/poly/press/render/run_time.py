@@ -1,4 +1,4 @@
-"""The run-time page: what the chapters took, and what `make bench` measured."""
+"""Write the tables of the run-time page: time and memory of the chapters, and results of `make bench`."""
 
 import html
 import json
@@ -13,7 +13,7 @@ from poly.press.chapters import Page, PressError, code_cells
 from poly.press.execute.progress import duration
 
 Record = dict[str, Any]
-# What each benchmark did, and how its record reads.
+# For each benchmark, its description, and a function that writes its result in words.
 ROWS: dict[str, tuple[str, Callable[[Record], str]]] = {
     "f2": (
         "Gradient flow to the end for figure F2 (256 features, up to 4,096 neurons, 16 networks at every width), "
@@ -99,7 +99,7 @@ def _gist(source: str) -> str:
 
 
 def _benchmarks(root: Path) -> str:
-    """Show this machine's results if there are any, else those that the project keeps."""
+    """Write the table of this machine's results if there are any, else of those in `book/data`."""
     here, kept = root / "_build" / "bench.json", root / "book" / "data" / "bench.json"
     path = here if here.is_file() else kept
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Make one style sheet of the theme's rules that some page can use, and fonts of the signs that the book shows."""
+"""Make one style sheet of the theme's rules that pages can use, and fonts of the characters in use."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from poly.press.chapters import PressError
 from poly.press.typeset import node
 
 NAME, ICONS = "style.css", "icons.woff"  # in _static
-# What scripts add to pages: book.js the class of an open menu, the theme the attribute of the heading in view.
+# Names that scripts add to pages: book.js the class of an open menu, the theme the attribute of the heading in view.
 SCRIPTED = ("show", "aria-current")
 EQUATIONS, FONT = "equations", "stix-two-math.woff"
 ITALICS = {"ℎ"} | {s for s in map(chr, range(0x1D434, 0x1D7CC)) if "MATHEMATICAL ITALIC" in unicodedata.name(s, "")}
@@ -32,8 +32,9 @@ def one_sheet(
 ) -> None:
     """Write one style sheet into `static`: those of the theme, `names`, then that of equations, then the book's, `own`.
 
-    A selector of the theme is dropped when it asks for a class, an id, an attribute or an element that no tag of the
-    pages has, and no word of the scripts that may change them; a custom property, when no value asks for it.
+    A selector of the theme is dropped if its class, id, attribute or element is not in use. Such a name is in use if a
+    tag of the pages has it, or if the scripts that may change them hold the word. A custom property is dropped if no
+    value asks for it.
     """
     texts = {path.relative_to(static).as_posix(): path.read_text(encoding="utf-8") for path in static.rglob("*.css")}
     styles = [str(tag["style"]) for page in pages for tag in page.find_all(style=True)]
@@ -55,7 +56,7 @@ def one_sheet(
 
 
 def equations(static: Path, pages: Iterable[BeautifulSoup], address: str) -> str:
-    """Put what the equations of these pages use of their font into `static`; return their style.
+    """Write the part of the font that these pages' equations use into `static`, and return their style.
 
     `address` is that of `static` where the style will stand.
     """
@@ -106,7 +107,7 @@ def _purged(texts: dict[str, str], jobs: Sequence[dict[str, Any]]) -> list[str]:
 
 def _cut(source: Path, target: Path, letters: set[str]) -> None:
     """Write the font with these letters only."""
-    # Cut down, a font may have to give up its name (SIL Open Font License); copyright and license it keeps.
+    # A reduced font may have to give up its name (SIL Open Font License). It keeps copyright and license.
     options = subset.Options(flavor="woff", layout_features=[], notdef_outline=True, name_IDs=[0, 13, 14])
     options.drop_tables += ["FFTM"]  # a font editor's dates
     with TTFont(source, recalcTimestamp=False) as font:  # two builds are equal

@@ -1,6 +1,6 @@
-"""Write equations as MathML and code with little markup: an extension of Sphinx.
+"""Write equations as MathML, and code with little markup, as an extension of Sphinx.
 
-It imports no other part of the press, so that it loads quickly.
+This package imports no other part of the press, so that it loads quickly.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 
 from poly.press.typeset import equations, listings
 
-# Temml, which makes MathML, with its style sheet and its font.
+# Temml, which converts TeX to MathML, with its style sheet and its font.
 FOLDER = Path(__file__).parent
 
 

@@ -1,7 +1,7 @@
-"""Write equations as MathML, so that no reader's browser sets any TeX.
+"""Write equations as MathML, so that browsers need not convert TeX.
 
-Sphinx asks a math renderer for one equation at a time. Here all equations of the book are set in one run of Node, once
-their pages are read.
+Sphinx asks a math renderer for one equation at a time. This renderer sets all equations of the book in one run of Node,
+after all pages are read.
 """
 
 import html
@@ -35,19 +35,19 @@ class Equation(NamedTuple):
 
 
 class EquationError(SphinxError):
-    """An equation that TeX does not know how to set."""
+    """An error for equations that cannot be set."""
 
     category = "Equation error"
 
 
 class Fault(NamedTuple):
-    """What keeps an equation from being set."""
+    """The reason why an equation cannot be set."""
 
     reason: str
 
 
 def typeset(equations: Sequence[Equation]) -> list[str | Fault]:
-    """Make MathML of equations, which says their TeX to screen readers that cannot read it."""
+    """Convert equations to MathML; each carries its TeX for screen readers that cannot read MathML."""
     bundle, given = _BUNDLE.read_text(encoding="utf-8"), json.dumps([equation._asdict() for equation in equations])
     made = nodejs.run(f"{bundle}\nconsole.log(JSON.stringify(press.typeset({given})))")
     faults = {fault["equation"]: Fault(fault["says"]) for fault in made["errors"]}
@@ -73,8 +73,7 @@ class Renderer:
         """Set the equations that are not yet set.
 
         Raises:
-            EquationError: one has a macro that TeX does not know, or is malformed otherwise. Each is logged, with its
-                place.
+            EquationError: an equation has an unknown macro or is malformed. Each is logged with its place.
         """
         places: dict[Equation, nodes.Element] = {}
         for place in found:
@@ -93,16 +92,16 @@ class Renderer:
             raise EquationError(f"{wrong} of {len(wanted)} equations cannot be set")
 
     def _mathml(self, node: nodes.Element) -> str:
-        self._set([node])  # one that came into its page after all pages were read
+        self._set([node])  # it may have been added to its page after all pages were read
         return self.mathml[_equation(node)]
 
     def visit_inline(self, translator: HTML5Translator, node: nodes.math) -> None:
-        """Write an equation within a line of text: MathML and nothing around it."""
+        """Write an equation within a line of text as MathML, with nothing around it."""
         translator.body.append(self._mathml(node))
         raise nodes.SkipNode
 
     def visit_display(self, translator: HTML5Translator, node: nodes.math_block) -> None:
-        """Write an equation on its own, with its number and a box that scrolls where it is too wide."""
+        """Write an equation on its own lines, with its number, in a box that scrolls if it is too wide."""
         write = translator.body.append
         write(translator.starttag(node, "div", CLASS="math notranslate nohighlight"))
         if node.get("number") and not node.get("nowrap"):
@@ -114,7 +113,7 @@ class Renderer:
 
 
 class KeepWithPunctuation(SphinxTransform):
-    """Keep an equation on one line with the punctuation at it.
+    """Keep each inline equation on one line with its punctuation.
 
     A browser breaks a line on either side of an equation, even before the full stop.
     """
@@ -122,7 +121,7 @@ class KeepWithPunctuation(SphinxTransform):
     default_priority = 900  # after quotation marks are made
 
     def apply(self, **_kwargs: Any) -> None:
-        """Wrap each equation with the brackets and marks that touch it."""
+        """Wrap each equation together with the brackets and punctuation next to it."""
         for equation in list(self.document.findall(nodes.math)):
             parent, place = equation.parent, equation.parent.index(equation)
             before = parent[place - 1] if place else None
@@ -144,7 +143,7 @@ class KeepWithPunctuation(SphinxTransform):
 
 
 def setup(app: Sphinx) -> None:
-    """Add the renderer of equations, which Sphinx then prefers to its own."""
+    """Add the renderer of equations to a build of Sphinx, which then uses it instead of its own."""
     renderer = Renderer()
     app.add_html_math_renderer("mathml", (renderer.visit_inline, None), (renderer.visit_display, None))
     app.add_transform(KeepWithPunctuation)
@@ -163,7 +162,7 @@ def _equation(node: nodes.Element) -> Equation:
 
 
 def _aligned(tex: str) -> str:
-    """Set the paragraphs of a block of equations below each other, as Sphinx does for every renderer."""
+    """Align the paragraphs of a block of equations below each other, as Sphinx does for its own renderers."""
     parts = [
         rf"\begin{{split}}{part}\end{{split}}" if r"\\" in part else part for part in tex.split("\n\n") if part.strip()
     ]

@@ -1,4 +1,7 @@
-"""Highlight code without marks on the words that look like code alone, which are half of a page's elements."""
+"""Highlight code with markup only on words that have a color of their own.
+
+Markup on all other words would be half of a page's elements.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import TextIO
@@ -9,26 +12,26 @@ from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 
 Tokens = Iterable[tuple[_TokenType, str]]
-# The styles of the book give these the color of the code around them.
+# The book's styles give these kinds of token the color of the code around them.
 _UNMARKED = {Name, Name.Namespace, Punctuation, Whitespace, Operator, String.Interpol}
 _STRINGS = {String, String.Single, String.Double}
 
 
 class Formatter(HtmlFormatter):  # type: ignore[misc]
-    """Format code as HTML with marks on what has a color of its own."""
+    """Format code as HTML, with markup only on tokens that have a color of their own."""
 
     def format_unencoded(self, tokensource: Tokens, outfile: TextIO) -> None:
-        """Write the code, with fewer kinds of tokens than the lexer tells apart."""
+        """Write the code, with fewer kinds of token than the lexer distinguishes."""
         super().format_unencoded(fewer_kinds(tokensource), outfile)
 
     def wrap(self, source: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-        """Wrap the lines as Pygments does, without the empty element that it puts in front."""
+        """Wrap the lines as Pygments does, but without its empty first element."""
         for is_code, text in super().wrap(source):
             yield is_code, text if is_code else text.removesuffix("<span></span>")
 
 
 def fewer_kinds(tokens: Tokens) -> Iterator[tuple[_TokenType, str]]:
-    """Make plain text of tokens without a color of their own, and join the prefix of a string to the string."""
+    """Turn tokens without a color of their own into plain text, and join a string's prefix to the string."""
     prefix = ""
     for kind, text in tokens:
         if prefix and kind not in _STRINGS:
@@ -43,7 +46,7 @@ def fewer_kinds(tokens: Tokens) -> Iterator[tuple[_TokenType, str]]:
 
 
 def setup(app: Sphinx) -> None:
-    """Let the builder for HTML format code in this way."""
+    """Make the HTML builder format code with ``Formatter``."""
     app.connect("builder-inited", _use_formatter)
 
 

