@@ -158,6 +158,8 @@ class Firefox:
                 found.append(said["text"])
             elif kind == "network.beforeRequestSent" and not url.startswith((self.base, "data:", "blob:")):
                 found.append(url)
+            elif said.get("errorText") == "NS_BINDING_ABORTED" and url.endswith(".html"):
+                continue  # Firefox loads the next page ahead, and gives up when another page is opened
             elif kind == "network.fetchError" or said.get("response", {}).get("status", 0) >= 400:
                 found.append(f"{url}: {said.get('errorText', 'not there')}")
         return found
