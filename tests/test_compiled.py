@@ -101,6 +101,53 @@ def test_what_is_kept_may_be_damaged_or_gone(damage: str, tmp_path: Path, monkey
     assert again(1.5) == 3.0
 
 
+TINY = {
+    "outer.py": (
+        "from poly import compiled, inner\n\n@compiled.njit()\ndef outer(x):\n    return inner.inner(x) + inner.SHIFT\n"
+    ),
+    "inner.py": (
+        "from poly.compiled import njit\nfrom poly.constants import FACTOR\nSHIFT = 1.0\n\n"
+        "@njit()\ndef inner(x):\n    return FACTOR * x\n"
+    ),
+    "constants.py": "FACTOR = 2.0\n",
+    "other.py": "UNUSED = 0.0\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("edited", "old", "new", "result"),
+    [
+        ("inner.py", "FACTOR * x", "FACTOR * x * x", 5.5),
+        ("inner.py", "SHIFT = 1.0", "SHIFT = 2.0", 5.0),
+        ("constants.py", "2.0", "3.0", 5.5),
+        ("other.py", "0.0", "1.0", 4.0),
+    ],
+)
+def test_it_is_compiled_again_if_a_source_changes_that_it_contains(
+    edited: str, old: str, new: str, result: float, tmp_path: Path
+) -> None:
+    """Numba checks the file of the function only, and would keep the old code."""
+    package = tmp_path / "poly"
+    package.mkdir()
+    for name, text in TINY.items():
+        (package / name).write_text(text, encoding="utf-8")
+    for name in ("__init__.py", "compiled.py"):
+        shutil.copy(Path(compiled.__file__).with_name(name), package)
+    code = "import sys; from poly import outer; print(outer.outer(1.5), sum(outer.outer.stats.cache_hits.values()))"
+
+    def end() -> tuple[float, int]:
+        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+        value, hits = done.stdout.split()
+        return float(value), int(hits)
+
+    assert end() == (4.0, 0)
+    assert end() == (4.0, 1)
+    source = package / edited
+    source.write_text(source.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    assert end() == (result, int(edited == "other.py"))
+
+
 def test_every_module_leaves_it_to_one() -> None:
     for path in Path(model.__file__).parent.rglob("*.py"):
         if path.name != "compiled.py":

@@ -3,6 +3,7 @@
 Numba alone raises an error where it can write neither beside the source nor into the user's cache. Needs no torch.
 """
 
+import ast
 import contextlib
 import functools
 import hashlib
@@ -22,19 +23,44 @@ _DAMAGE = (OSError, EOFError, pickle.UnpicklingError)
 
 
 @functools.cache
-def source_stamp() -> str:
-    """Hash all sources of the laboratory: a compiled function may call code from any of them."""
+def source_stamp(path: Path) -> str:
+    """Hash the sources whose code a compiled function of this file may contain: its own, and all that it imports.
+
+    Only sources of the laboratory are followed, from import to import.
+    """
+    found: set[Path] = set()
+    todo = [path]
+    while todo:
+        source = todo.pop()
+        if source not in found:
+            found.add(source)
+            todo += _imported(source)
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sorted(found))).hexdigest()
+
+
+@functools.cache
+def _imported(path: Path) -> list[Path]:
+    """List the sources of the laboratory that a source imports by their absolute names."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
     laboratory = Path(__file__).parent
-    paths = [path for path in sorted(laboratory.rglob("*.py")) if "press" not in path.relative_to(laboratory).parts]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+    modules = [laboratory.parent.joinpath(*name.split(".")) for name in names if name.split(".")[0] == laboratory.name]
+    files = [file for module in modules for file in (module.with_suffix(".py"), module / "__init__.py")]
+    return [file for file in files if file.is_file()]
 
 
 class _Stamped:
-    """A folder for compiled code that is valid until a source of the laboratory changes."""
+    """A folder for compiled code that is valid until a source changes whose code it may contain."""
+
+    _py_file: str
 
     def get_source_stamp(self) -> str:
         """Return the hash that identifies these sources; numba's own stamp covers one file only."""
-        return source_stamp()
+        return source_stamp(Path(self._py_file))
 
 
 class _Given(_Stamped, caching.UserProvidedCacheLocator):  # type: ignore[misc]

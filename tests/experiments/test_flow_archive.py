@@ -35,10 +35,20 @@ def test_the_file_holds_whole_networks_and_says_where_it_is_from(table: sweep.Ta
 
 @pytest.mark.parametrize("l1", flow_archive.GRID["l1"])
 def test_a_stored_network_comes_again(table: sweep.Table, l1: float) -> None:
-    row = table[(table.m <= 768) & (table.l1 == l1)].sample(1, random_state=np.random.default_rng()).iloc[0]
+    comes_again(table[(table.m <= 768) & (table.l1 == l1)])
+
+
+@pytest.mark.parametrize("name", ["law", "others-32", "others-64", "others-128"])
+def test_so_does_one_of_another_size(name: str) -> None:
+    comes_again(archive.load_or_run(FOLDER, **flow_archive.sweeps()[name]))
+
+
+def comes_again(table: sweep.Table) -> None:
+    """A row by chance."""
+    row = table.sample(1, random_state=np.random.default_rng()).iloc[0]
     point: dict[str, Any] = {"n": int(row.n), "m": int(row.m)}
     stream = sweep.stream(point, int(row.seed))
-    again = final_weights.train(**point, l1=l1, method="flow", generator=stream)
+    again = final_weights.train(**point, l1=float(row.l1), method="flow", generator=stream)
     for name in ("feature", "neuron", "rank", "sizes"):  # exact on every machine
         np.testing.assert_array_equal(row[name], getattr(again, name), f"{name}, m = {row.m}, seed {row.seed}")
     for name in ("weight", "start"):

@@ -45,7 +45,9 @@ def test_a_point_is_told_by_winners_counts_or_what_else_there_is() -> None:
     assert perturbed_archive.compare("phases", "adamw", {"m": 4}, *shares)["moved"] == {"dead": 0.25}
 
 
-def test_kept_networks_are_run_again_perturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_networks_are_run_again_perturbed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     grid: dict[str, Any] = {"n": [4], "m": [8], "l1": [0.01], "networks": [2]}
     (tmp_path / "flow-runs").mkdir()
     asked: dict[str, Any] = {"run": final_weights.count, "grid": grid, "seeds": 2, "paired": ("l1",)}
@@ -68,6 +70,32 @@ def test_kept_networks_are_run_again_perturbed(tmp_path: Path, monkeypatch: pyte
     assert seeds == [5]
     assert (point["n"], point["m"], point["networks"]) == (4, 8, 4)
     assert point["shared"][0] == np.concatenate(rows.shared.tolist()).mean()
+
+    # Other sweeps keep their results where only some are run.
+    path = tmp_path / perturbed_archive.NAME
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(whole | {"points": [*whole["points"], {"sweep": "b"}]}), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--sweeps", "a"])
+    perturbed_archive.main()
+    points = json.loads(path.read_text(encoding="utf-8"))["points"]
+    assert sorted(each["sweep"] for each in points) == ["a", "b"]
+    monkeypatch.setattr(sys, "argv", [*sys.argv[:-1], "c"])
+    with pytest.raises(SystemExit):
+        perturbed_archive.main()
+    assert "--sweeps c: must be one of a" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "no results of perturbed runs"),
+        ('{"points": [], "seed": 4}', "seed=5: the other results in .* have seed 4, must be the same"),
+    ],
+)
+def test_results_of_others_must_be_of_the_same_perturbation(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "found.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=said):
+        perturbed_archive.others(tmp_path / "found.json", ["a"], 5)
 
 
 def test_every_kept_file_is_run_again() -> None:

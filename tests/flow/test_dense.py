@@ -1,15 +1,8 @@
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
-import pytest
 import torch
 
 from flow.reference import f64, start
-from poly import flow, model
+from poly import flow
 from poly.flow import dense, sparse
 
 
@@ -31,36 +24,6 @@ def test_no_result_depends_on_the_number_of_threads() -> None:
         ends.append(flow.flow(W, 0.02, t_end=20.0).W)
     torch.set_num_threads(1)
     assert torch.equal(*ends)
-
-
-@pytest.mark.parametrize(
-    ("module", "old", "new"),
-    [("rkc", "_DAMPING = 8.0", "_DAMPING = 4.0"), ("interference", "out[a] += 4 *", "out[a] += 5 *")],
-)
-def test_compiled_code_is_made_anew_where_what_it_contains_changes(
-    module: str, old: str, new: str, tmp_path: Path
-) -> None:
-    """numba's cache asks after the caller's file only, and would go on with the old steps."""
-    ignored = shutil.ignore_patterns("__pycache__", "press")
-    package = shutil.copytree(Path(model.__file__).parent, tmp_path / "poly", ignore=ignored)
-    code = (
-        "import numpy as np; from poly.flow import sparse; W = np.full((1, 2, 2), 0.3);"
-        "sparse.advance(W, 0.1, 1e9, np.zeros(1), np.full(1, 4.0), 4.0, 0, np.zeros(1, np.bool_));"
-        "print(W.sum().hex())"
-    )
-
-    def end() -> str:
-        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-        return subprocess.run(
-            [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
-        ).stdout
-
-    before = end()
-    source = package / "flow" / f"{module}.py"
-    text = source.read_text(encoding="utf-8")
-    assert old in text
-    source.write_text(text.replace(old, new), encoding="utf-8")
-    assert end() != before
 
 
 def test_steps_that_overflow_fail_in_matrices_too() -> None:

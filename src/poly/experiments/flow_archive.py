@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from poly.experiments import final_weights
+from poly.experiments import final_weights, trajectories
 from poly.sweep import archive
 
 NETWORKS = 16
@@ -21,6 +21,14 @@ GRID: dict[str, Sequence[Any]] = {
     "method": ["flow"],
 }
 PAIRED = ("l1", "method")
+# Other numbers of features, with λ and widths of each; and one size with enough networks for a distribution of counts.
+NETWORKS_OTHERS, NETWORKS_LAW = 64, 400
+OTHERS: dict[int, list[float]] = {32: [1e-3, 1e-2], 64: [1e-2], 128: [1e-2]}
+RATIOS = (1, 2, 4, 8)  # m/n
+LAW: dict[str, Sequence[Any]] = {"n": [64], "m": [128], "l1": [1e-3], "method": ["flow"]}
+# Networks whose weights are recorded during training.
+NETWORKS_FOLLOWED = 8
+FOLLOWED: dict[str, Sequence[Any]] = {"n": [256], "m": [512, 1024], "l1": [1e-3], "method": ["flow"], "records": [41]}
 # For the fit of the law, beside the paper's sizes: features, neurons, networks at each λ, networks in a cell.
 FIT = (
     *((4, 4, 2000, 50), (8, 8, 1200, 50), (8, 32, 2000, 50), (16, 16, 600, 50), (16, 32, 1000, 50), (24, 24, 300, 10)),
@@ -55,9 +63,16 @@ def fresh(n: int, m: int, l1s: Sequence[float], networks: int, batch: int) -> di
 
 def sweeps() -> dict[str, dict[str, Any]]:
     """Return every stored sweep by its name: the arguments of ``archive.load_or_run`` and ``archive.save``."""
+    ends: dict[str, Any] = {"run": final_weights.train, "paired": PAIRED}
     found: dict[str, dict[str, Any]] = {
-        "counts": {"run": final_weights.train, "grid": GRID, "seeds": NETWORKS, "paired": PAIRED}
+        "counts": ends | {"grid": GRID, "seeds": NETWORKS},
+        "law": ends | {"grid": LAW, "seeds": NETWORKS_LAW},
     }
+    for n, l1s_other in OTHERS.items():
+        grid = GRID | {"n": [n], "m": [n * ratio for ratio in RATIOS], "l1": l1s_other}
+        found[f"others-{n}"] = ends | {"grid": grid, "seeds": NETWORKS_OTHERS}
+    run, paired = trajectories.trajectory, (*PAIRED, "records")
+    found["trajectories"] = {"run": run, "grid": FOLLOWED, "seeds": NETWORKS_FOLLOWED, "paired": paired}
     for sizes, l1s in ((FIT, L1S_FIT), (TESTED, L1S_TESTED), (FRESH, L1S_FRESH), (PAIRS, (L1_PAIRS,))):
         found |= {f"{n}-{m}": fresh(n, m, l1s, *how_many) for n, m, *how_many in sizes}
     return found

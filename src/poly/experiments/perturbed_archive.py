@@ -6,6 +6,7 @@ interrupted run continues where it stopped.
 """
 
 import argparse
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -109,16 +110,37 @@ def same_winners(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
     return sum(ends[0].get(i) == ends[1].get(i) for i in features) / len(features) if features else 1.0
 
 
+def others(path: Path, chosen: Sequence[str], seed: int) -> list[dict[str, Any]]:
+    """Read the results of all sweeps but the chosen ones.
+
+    Raises:
+        ValueError: there is no such file, it is damaged, or its perturbation had another seed.
+    """
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        rows, was = [row for row in known["points"] if row["sweep"] not in chosen], known["seed"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: no results of perturbed runs ({error!r})") from None
+    if was != seed:
+        raise ValueError(f"seed={seed}: the other results in {path} have seed {was}, must be the same")
+    return rows
+
+
 def main() -> None:
     """Run the stored sweeps again, and write the comparison beside them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the kept runs are, such as book/data")
     parser.add_argument("--store", type=Path, help="where single cells are kept until all is done")
     parser.add_argument("--seed", type=int, default=SEED, help="of the perturbation (default %(default)s)")
+    parser.add_argument("--sweeps", nargs="+", metavar="NAME", help="only these; the results of others stay")
     options = parser.parse_args()
     os.environ[perturb.VARIABLE] = str(options.seed)
-    rows = []
-    for asked in kept_sweeps(options.folder):
+    every = list(kept_sweeps(options.folder))
+    chosen = options.sweeps or [asked.name for asked in every]
+    if unknown := set(chosen) - {asked.name for asked in every}:
+        parser.error(f"--sweeps {unknown.pop()}: must be one of {', '.join(asked.name for asked in every)}")
+    rows = others(options.folder / NAME, chosen, options.seed) if options.sweeps else []
+    for asked in (asked for asked in every if asked.name in chosen):
         started = time.perf_counter()
         cells = int(asked.rows.seed.max()) + 1
         found = sweep.sweep(asked.run, asked.grid, seeds=cells, paired=asked.paired, store=options.store)

@@ -5,6 +5,9 @@ block of neurons, ``4 (I − ReLU(W Wᵀ)) W`` is one product, and the stage is 
 The block's share of the next W Wᵀ is then added, of which only half is computed: 3n²m operations per evaluation.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +27,18 @@ _BLOCK = 512
 _LEAST_DENSITY = 0.5
 
 
+class _Scratch(NamedTuple):
+    """Arrays that every step overwrites: W Wᵀ and its ReLU, and for one block the clamped weights and their product.
+
+    A block of the last two stays in the cache while a stage is completed.
+    """
+
+    S: Array
+    R: Array
+    seen: Array
+    products: Array
+
+
 def advance(W: Array, l1: float, tol: float, t: Array, h: float, stop: float, cancelled: Flag) -> float:
     """Advance one instance, W (n, m), toward ``stop`` in place, while many weights are nonzero.
 
@@ -36,68 +51,94 @@ def advance(W: Array, l1: float, tol: float, t: Array, h: float, stop: float, ca
     # The last two stages of a step. Between steps, ``before`` is the force on ``now``, and ``latest`` is unused.
     before, latest = np.empty_like(now), np.empty_like(now)
     blocks = [slice(k, min(k + _BLOCK, m)) for k in range(0, m, _BLOCK)]
-    # For one block, while it is in the cache: the clamped weights, and their product with ReLU(W Wᵀ).
-    seen, products = np.empty((min(_BLOCK, m), n)), np.empty((min(_BLOCK, m), n))
+    block = (min(_BLOCK, m), n)
     S = now.T @ now
-    R = np.maximum(S, 0.0)
-    before[:] = 4 * (now - now @ R)
+    scratch = _Scratch(S, np.maximum(S, 0.0), np.empty(block), np.empty(block))
+    before[:] = 4 * (now - now @ scratch.R)
     bound, guess = overlap_bound(S), 0
     while True:
         living = sum(_directions(now[b], before[b], l1, direction[b], slope[b]) for b in blocks)
         if t[0] >= stop or living <= _LEAST_DENSITY * n * m or cancelled[0]:
             break
-        while True:
+        accepted = False
+        while not accepted:
             rate = _RATES[guess] * bound
             step = min(h, stop - t[0], longest_step(rate))
-            s = stages(step, rate)
-            mu, nu, mu_tilde, gamma_tilde = coefficients(s)
-            S[:] = 0.0
-            finite = True
-            for b in blocks:
-                part = seen[: b.stop - b.start]
-                _first_stage(now[b], slope[b], mu_tilde[1] * step, before[b], latest[b])
-                _see(latest[b], direction[b], part)
-                _add_overlaps(part, S)
-            for j in range(2, s + 1):
-                finite = finite and np.isfinite(S.trace())  # an overflow is clamped to 0 later
-                np.maximum(S, 0.0, out=R)
-                S[:] = 0.0
-                scales = (1 - mu[j] - nu[j], mu[j], nu[j], step * mu_tilde[j], step * gamma_tilde[j])
-                for b in blocks:
-                    part = seen[: b.stop - b.start]
-                    _see(latest[b], direction[b], part)
-                    _stage(
-                        now[b],
-                        slope[b],
-                        direction[b],
-                        part,
-                        np.matmul(part, R, out=products[: len(part)]),
-                        l1,
-                        *scales,
-                        before[b],
-                        latest[b],
-                    )
-                    _add_overlaps(part, S)
-                before, latest = latest, before
-            np.maximum(S, 0.0, out=R)
+            finite, before, latest = _stages(now, slope, direction, l1, step, rate, before, latest, blocks, scratch)
             found = overlap_bound(S)
-            squares = np.zeros(n)
-            for b in blocks:
-                part = seen[: b.stop - b.start]
-                _see(latest[b], direction[b], part)
-                latest[b] = part
-                _finish(
-                    now[b], slope[b], part, np.matmul(part, R, out=products[: len(part)]), l1, step, before[b], squares
-                )
-            error = row_error(squares, S) if finite and np.isfinite(S.trace()) else np.inf
+            error = _end(now, slope, direction, l1, step, before, latest, blocks, scratch)
+            error = error if finite and np.isfinite(S.trace()) else np.inf
             h = next_step(h, step, error / tol)
-            if error <= tol or cancelled[0]:
-                break
-            guess = min(guess + 1, len(_RATES) - 1)
+            accepted = bool(error <= tol or cancelled[0])
+            guess = guess if accepted else min(guess + 1, len(_RATES) - 1)
         t[0] += step
         now, latest, bound = latest, now, found
     W[:] = now.T
     return h
+
+
+def _stages(
+    now: Array,
+    slope: Array,
+    direction: Codes,
+    l1: float,
+    step: float,
+    rate: float,
+    before: Array,
+    latest: Array,
+    blocks: Sequence[slice],
+    scratch: _Scratch,
+) -> tuple[bool, Array, Array]:
+    """Compute the stages of one step. Return whether all but the last are finite, and the last two.
+
+    The last stage is in the third, with W Wᵀ in ``scratch.S`` and its ReLU in ``scratch.R``.
+    """
+    S, R, seen, products = scratch
+    s = stages(step, rate)
+    mu, nu, mu_tilde, gamma_tilde = coefficients(s)
+    S[:] = 0.0
+    finite = True
+    for b in blocks:
+        part = seen[: b.stop - b.start]
+        _first_stage(now[b], slope[b], mu_tilde[1] * step, before[b], latest[b])
+        _see(latest[b], direction[b], part)
+        _add_overlaps(part, S)
+    for j in range(2, s + 1):
+        finite = finite and bool(np.isfinite(S.trace()))  # an overflow is clamped to 0 later
+        np.maximum(S, 0.0, out=R)
+        S[:] = 0.0
+        scales = (1 - mu[j] - nu[j], mu[j], nu[j], step * mu_tilde[j], step * gamma_tilde[j])
+        for b in blocks:
+            part = seen[: b.stop - b.start]
+            _see(latest[b], direction[b], part)
+            product = np.matmul(part, R, out=products[: len(part)])
+            _stage(now[b], slope[b], direction[b], part, product, l1, scales, before[b], latest[b])
+            _add_overlaps(part, S)
+        before, latest = latest, before
+    np.maximum(S, 0.0, out=R)
+    return finite, before, latest
+
+
+def _end(
+    now: Array,
+    slope: Array,
+    direction: Codes,
+    l1: float,
+    step: float,
+    force: Array,
+    latest: Array,
+    blocks: Sequence[slice],
+    scratch: _Scratch,
+) -> float:
+    """Clamp the last stage, write the force on it into ``force``, and return the error of the step."""
+    S, R, seen, products = scratch
+    squares = np.zeros(len(S))
+    for b in blocks:
+        part = seen[: b.stop - b.start]
+        _see(latest[b], direction[b], part)
+        latest[b] = part
+        _finish(now[b], slope[b], part, np.matmul(part, R, out=products[: len(part)]), l1, step, force[b], squares)
+    return row_error(squares, S)  # type: ignore[no-any-return]  # compiled
 
 
 def _add_overlaps(weights: Array, S: Array) -> None:
@@ -147,15 +188,12 @@ def _stage(
     seen: Array,
     product: Array,
     l1: float,
-    rest: float,
-    mu: float,
-    nu: float,
-    mu_tilde: float,
-    gamma_tilde: float,
+    scales: tuple[float, float, float, float, float],
     before: Array,
     latest: Array,
 ) -> None:
     """Compute the next stage in place of the one before the latest, and its clamped weights."""
+    rest, mu, nu, mu_tilde, gamma_tilde = scales
     for k in range(now.shape[0]):
         for i in range(now.shape[1]):
             code, y = direction[k, i], latest[k, i]

@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace, root: Path) -> int:  # noqa: PLR0912  # on
                 root, options.chapters, dry_run=options.dry_run, every=options.every, workers=options.jobs
             )
         case "test":
-            check.run(root, fast=options.fast)
+            check.run(root, fast=options.fast, execute=options.execute)
         case "reproduce":
             _reproduce(options, root)
         case "perturb":
@@ -144,7 +144,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_jobs(record)
 
     test = commands.add_parser("test", help="run every check")
-    test.add_argument("--fast", action="store_true", help="only lint, format, types and unit tests")
+    test.add_argument("--fast", action="store_true", help="only what executes and renders no chapter")
+    test.add_argument("--execute", action="store_true", help="execute chapters that the last build has executed, too")
 
     reproduce = commands.add_parser(
         "reproduce", help="check the stored numbers on other threads and instruction sets, and perturbed"
@@ -169,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     unchanged.add_argument("base", metavar="COMMIT", help="the commit, as git names it")
 
     verify = commands.add_parser(
-        "verify", help="execute everything anew and compare the claims with the published ones"
+        "verify", help="execute everything again and compare the claims with the published ones"
     )
     verify.add_argument(
         "--against", type=Path, metavar="claims.json", help="a published ledger (default: the stored one)"

@@ -159,7 +159,7 @@ def read_notebook(path: Path) -> NotebookNode:
     try:
         notebook: NotebookNode = nbformat.read(path, nbformat.NO_CONVERT, wrong)  # type: ignore[no-untyped-call]
         if notebook.nbformat != 4:
-            raise ValueError(f"it is in format {notebook.nbformat}, must be 4: save it anew with `make notebook`")
+            raise ValueError(f"it is in format {notebook.nbformat}, must be 4: save it again with `make notebook`")
         for error in wrong.values():
             place = ", ".join(map(str, error.absolute_path))
             raise ValueError(f"{place}: {error.message}"[:200])

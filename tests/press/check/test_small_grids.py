@@ -7,7 +7,7 @@ from nbformat.v4 import new_notebook
 from notebooks import notebook
 from poly.press.chapters import Page, PressError, exclusive_lock, notebook_text
 from poly.press.check import small_grids
-from poly.press.execute.variants import Variant
+from poly.press.execute.variants import Variant, variants
 
 
 def test_the_small_grid_is_in_the_parameters_cell() -> None:
@@ -17,13 +17,12 @@ def test_the_small_grid_is_in_the_parameters_cell() -> None:
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[Any, Any]:
-    """Replace runs by notebooks given by key: "plain", "oldest" for the oldest instructions, or a seed."""
+    """Replace runs by notebooks given by key: "plain", or a seed."""
     found: dict[Any, Any] = {}
 
     def run(root: Path, pages: Any, variant: Variant) -> list[Any]:
         found.setdefault("asked", []).append(variant)
-        oldest = "oldest" if variant.instructions == "default" else "plain"
-        return [found.get(oldest if variant.perturbed is None else variant.perturbed, notebook()) for _ in pages]
+        return [found.get("plain" if variant.perturbed is None else variant.perturbed, notebook()) for _ in pages]
 
     (tmp_path / "_build").mkdir()
     monkeypatch.setattr(small_grids, "read_pages", lambda _: [])
@@ -34,14 +33,16 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[Any, Any]:
     return found
 
 
-def test_small_grids_are_the_same_on_old_instructions_and_perturbed(runs: dict[Any, Any], tmp_path: Path) -> None:
+def test_small_grids_are_the_same_perturbed_and_on_the_oldest_instructions(
+    runs: dict[Any, Any], tmp_path: Path
+) -> None:
     assert small_grids.check(tmp_path, 5) == []
-    assert len(runs["asked"]) == 3
-    runs["oldest"] = notebook("13")
-    assert small_grids.check(tmp_path, 5)[0] == "1 thread, default: 01-one, cell 1 says '13', and said '12'"
+    assert runs["asked"] == [(2, "native", None), (1, variants()[-1].instructions, 5)]
+    runs[5] = notebook("13")
+    assert small_grids.check(tmp_path, 5)[0] == "01-one, cell 1 says '13', and said '12'"
     runs[5] = notebook(value=1.5)
     (moved, *_) = [line for line in small_grids.check(tmp_path, 5) if "fig-a" in line]
-    assert moved.startswith("2 threads, native, perturbed with seed 5: 01-one, fig-a, series 'y'[0]: stored 1, now 1.5")
+    assert moved.startswith("01-one, fig-a, series 'y'[0]: stored 1, now 1.5")
 
 
 def test_perturbations_go_on_where_they_stopped(runs: dict[Any, Any], tmp_path: Path) -> None:

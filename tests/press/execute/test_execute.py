@@ -35,3 +35,18 @@ def test_an_error_without_end_is_cut(tmp_path: Path) -> None:
     shown = execute._failure(watch, "Traceback\n" + "x" * 30_000_000 + "\nValueError: y")
     assert len(shown) < 3000
     assert shown.endswith("…\nValueError: y")
+
+
+def test_the_chapter_that_takes_longest_starts_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = make_book(tmp_path)
+    jobs = []
+    for page, seconds in zip(chapters.find_chapters(chapters.read_pages(book), []), (None, 3.0, 20.0), strict=False):
+        notebook = chapters.read_notebook(page.path)
+        if seconds:
+            notebook.metadata["poly"] = {"provenance": {"seconds": seconds}}
+        jobs.append(execute.Job(page, notebook, tmp_path / f"{page.name}.ipynb", "key"))
+    started: list[execute.Job] = []
+    monkeypatch.setattr(execute, "_execute_and_store", lambda job, *_: started.append(job))
+    execute.execute(book, jobs, workers=1)
+    assert started == jobs[::-1]
+    assert len(jobs) > 1

@@ -32,7 +32,7 @@ class Stage(NamedTuple):
     run: Callable[[], bool]
 
 
-def run(root: Path, *, fast: bool) -> None:
+def run(root: Path, *, fast: bool, execute: bool = False) -> None:
     """Run the checks in order, and show the time of each.
 
     With `fast`, checks that execute or render chapters, or that need a browser, are left out.
@@ -41,7 +41,7 @@ def run(root: Path, *, fast: bool) -> None:
         PressError: a check failed. Those after it did not run.
     """
     times: list[tuple[str, float]] = []
-    stages = _stages(root)[: 6 if fast else None]
+    stages = _stages(root, execute=execute)[: 6 if fast else None]
     for path in (root / TIMES).glob("*.xml"):
         path.unlink()
     print(f"{len(stages)} checks, on two quiet cores about {duration(sum(stage.seconds for stage in stages))}:")
@@ -60,7 +60,7 @@ def run(root: Path, *, fast: bool) -> None:
     _show_slowest(root)
 
 
-def _stages(root: Path) -> list[Stage]:
+def _stages(root: Path, *, execute: bool = True) -> list[Stage]:
     workers = str(machine.fitting(machine.cores(), machine.PROCESS))
     browser = root / "tests" / "browser"
     stages = [
@@ -70,8 +70,8 @@ def _stages(root: Path) -> list[Stage]:
         Stage("stored outputs", 5, lambda: stored_outputs(root)),
         Stage("types", 45, lambda: _python(root, "mypy")),
         Stage("unit tests", 780, lambda: _tests(root, "tests", "--ignore=tests/browser", "-n", workers)),
-        Stage("chapters", 750, lambda: _chapters(root)),
-        Stage("small grids", 300, lambda: _small_grids(root)),
+        Stage("chapters", 450, lambda: _chapters(root, again=execute)),
+        Stage("small grids", 180, lambda: _small_grids(root)),
         Stage("rendering", 40, lambda: _python(root, "poly.press", "build", "--stored")),
     ]
     if browser.is_dir():
@@ -85,9 +85,10 @@ def _layers(root: Path) -> bool:
     return subprocess.run([program, "--no-cache", "--no-logo"], cwd=root, check=False).returncode == 0
 
 
-def _chapters(root: Path) -> bool:
+def _chapters(root: Path, *, again: bool) -> bool:
     """Check that another run of every chapter gives the stored text and the stored numbers of figures."""
-    found = snapshots.chapters(root, find_chapters(read_pages(root), []), {})  # with the variables of a build
+    pages = find_chapters(read_pages(root), [])
+    found = snapshots.chapters(root, pages, {}, again=again)  # with the variables of a build
     for fault in found["faults"]:
         print(fault)
     print(f"{found['cells']} cells and {found['figures']} figures hold")

@@ -81,7 +81,7 @@ def matrix(root: Path, wanted: Sequence[str], asked: Sequence[Variant]) -> None:
     sources = {page: read_notebook(page.path) for page in pages}
     keys = {page: chapter_key(root, source) for page, source in sources.items()}
     with exclusive_lock(root / FOLDER):
-        known = [*rows(root / KEPT), *rows(root / RESULT)]
+        known = _current(root, [*rows(root / KEPT), *rows(root / RESULT)])
         todo = {variant: [page for page in pages if not _done(root, variant, page, keys[page])] for variant in asked}
         _foretell(todo, sources)
         done: list[Row] = []
@@ -149,8 +149,7 @@ def _foretell(todo: Mapping[Variant, Sequence[Page]], sources: Mapping[Page, Not
     for variant, pages in todo.items():
         slower = _SLOWER if variant.instructions == "default" else 1.0
         for page in pages:
-            stamp = sources[page].metadata.get("poly", {}).get("provenance", {})
-            seconds += slower * float(stamp.get("seconds", 0.0))
+            seconds += slower * provenance.run_seconds(sources[page])
     workers = machine.fitting(machine.cores(), machine.KERNEL)
     number = sum(map(len, todo.values()))
     print(f"{number} runs of chapters to do, about {duration(seconds / workers)} where nothing else runs", flush=True)
@@ -169,11 +168,19 @@ def _row(root: Path, variant: Variant, page: Page, key: str, source: NotebookNod
     return row | ({} if variant.perturbed is None else {"moved": comparison.moves(source, done)})
 
 
-def _keep(root: Path, known: Sequence[Row], done: Sequence[Row]) -> None:
-    """Write the rows; known rows of other variants and processors stay if their chapter is unchanged."""
+def _current(root: Path, known: Sequence[Row]) -> list[Row]:
+    """Return the rows whose chapter is unchanged, and print how many are left out."""
     pages = {row["chapter"]: root / "book" / f"{row['chapter']}.ipynb" for row in known}
     keys = {name: chapter_key(root, read_notebook(path)) for name, path in pages.items() if path.is_file()}
-    found = {_identity(row): row for row in known if keys.get(row["chapter"]) == row["key"]}
+    current = [row for row in known if keys.get(row["chapter"]) == row["key"]]
+    if old := len(known) - len(current):
+        print(f"left out: {old} known results of chapters that have changed since", flush=True)
+    return current
+
+
+def _keep(root: Path, known: Sequence[Row], done: Sequence[Row]) -> None:
+    """Write the new rows, and known rows of other variants, processors and chapters."""
+    found = {_identity(row): row for row in known}
     found.update({_identity(row): row for row in done})
     text = json.dumps({"runs": list(found.values())}, indent=1, ensure_ascii=False)
     atomic_write(root / RESULT, f"{text}\n")

@@ -1,4 +1,4 @@
-"""Compare runs of all chapters on their small grids: plain, on the oldest instructions, and with perturbed starts.
+"""Compare runs of all chapters on their small grids: plain ones, and perturbed ones on the oldest instructions.
 
 The grids are in the metadata of the parameters cells. The module ``comparison`` compares two runs.
 """
@@ -57,17 +57,18 @@ def changes(pages: Sequence[Page], one: Sequence[NotebookNode], other: Sequence[
     return [f"{page.name}, {line}" for page, a, b in runs for line in comparison.compare(a, b, small=True).faults]
 
 
-def check(root: Path, seed: int) -> list[str]:
-    """Execute all chapters plainly, perturbed, and on the oldest instructions; list what differs, a line each."""
-    pages = find_chapters(read_pages(root), [])
+def changed(seed: int) -> Variant:
+    """Return the variant that is compared with a plain run: perturbed, on one thread with the oldest instructions."""
     oldest = next(each for each in reversed(variants()) if each.threads == 1)
+    return oldest._replace(perturbed=seed)
+
+
+def check(root: Path, seed: int) -> list[str]:
+    """Execute all chapters plainly and ``changed``; list what differs, a line each."""
+    pages = find_chapters(read_pages(root), [])
     with exclusive_lock(root / FOLDER):
         plain = run(root, pages, Variant(2, "native"))
-        return [
-            f"{variant}: {line}"
-            for variant in (Variant(2, "native", seed), oldest)
-            for line in changes(pages, plain, run(root, pages, variant))
-        ]
+        return changes(pages, plain, run(root, pages, changed(seed)))
 
 
 class Perturbation(TypedDict):
@@ -100,7 +101,7 @@ def perturb(root: Path, wanted: Sequence[str], seeds: Sequence[int]) -> list[str
             print(f"── perturbation {number} of {len(seeds)}, seed {seed}", flush=True)
             if new := [page for page in todo if page not in plain]:
                 plain |= dict(zip(new, run(root, new, Variant(2, "native")), strict=True))
-            moved = run(root, todo, Variant(2, "native", int(seed)))
+            moved = run(root, todo, changed(int(seed)))
             for page, other in zip(todo, moved, strict=True):
                 code, found = known[page.name]
                 if _code(root, page) != code:

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from nbformat import NotebookNode
+
 from poly.press import execute, figures, texts
 from poly.press.chapters import Page, PressError, emptied, figures_of, read_notebook
-from poly.press.check import reproduce
-from poly.press.execute import machine, sockets
+from poly.press.check import comparison, reproduce
+from poly.press.execute import machine, provenance, sockets
+from poly.press.execute.cache_key import chapter_key
 from poly.press.figures import figure_data
 from poly.press.figures.figure_data import FigureData
 
@@ -21,11 +24,52 @@ SWEEPS = Path("_build") / "test" / "sweeps"
 _DIFFERS = "Cell outputs differ"
 
 
-def chapters(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> dict[str, Any]:
+def chapters(root: Path, pages: Sequence[Page], variables: Mapping[str, str], *, again: bool = True) -> dict[str, Any]:
     """Run the chapters under nbval with these variables; count the cells and figures that hold, and list the faults.
 
     Sweeps are recomputed, because the keys of stored sweeps do not include the libraries.
+
+    Args:
+        root: the folder of the book.
+        pages: the chapters.
+        variables: environment variables for the kernels.
+        again: False: a chapter that a build of this tree has executed is compared as it is, and not executed again.
     """
+    known = {} if again else {page: done for page in pages if (done := _executed(root, page)) is not None}
+    if known:
+        names = ", ".join(page.name for page in known)
+        print(f"executed by the last build, and not again: {names} (ARGS=--execute executes them)", flush=True)
+    moves = reproduce.perturbed(root)
+    held = [comparison.compare(read_notebook(page.path), done, perturbed=moves) for page, done in known.items()]
+    executed = [page for page in pages if page not in known]
+    cases = _cases(root, executed, variables) if executed else []
+    failed = [f"{where}, {name} {fault}" for where, name, fault in cases if fault]
+    wrong, number = figure_faults(executed, root / FIGURES, moves)
+    lost = len({line.split(",")[1] for line in wrong})
+    cells = [(len(cases) - len(failed), len(cases)), *(each.cells for each in held)]
+    drawn = [(number - lost, number), *(each.figures for each in held)]
+    faults = [*failed, *wrong] if cases or not executed else ["nbval ran no cell"]
+    faults += [f"{page.name}, {line}" for page, each in zip(known, held, strict=True) for line in each.faults]
+    return {"cells": _held(cells), "figures": _held(drawn), "faults": faults}
+
+
+def _held(counts: Sequence[tuple[int, int]]) -> str:
+    held, of = (sum(column) for column in zip(*counts, strict=True))
+    return f"{held} of {of}"
+
+
+def _executed(root: Path, page: Page) -> NotebookNode | None:
+    """Read the copy that a build of this tree has executed here; None if the stored outputs come from the same run."""
+    source, path = read_notebook(page.path), execute.executed_path(root, page)
+    if execute.stamp_of(path) != (chapter_key(root, source), execute.PYTHON):
+        return None
+    done = read_notebook(path)
+    made, stored = (each.metadata.get("poly", {}).get("provenance", {}) for each in (done, source))
+    return done if provenance.made_here(made) and made != stored else None
+
+
+def _cases(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """List each cell's chapter, name and fault, as ``_nbval`` does, with fresh sweeps."""
     variables = {**variables, execute.STORE: str(emptied(root / SWEEPS))}
     cases = _nbval(root, pages, variables)
     # If no cell of a chapter passed, it may have had no kernel: two that start at once may take the same port. Such a
@@ -33,14 +77,7 @@ def chapters(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) ->
     lost = [page for page in pages if not any(not fault for where, _, fault in cases if where == page.name)]
     for page in lost:
         cases = [case for case in cases if case[0] != page.name] + _nbval(root, [page], variables)
-    failed = [f"{where}, {name} {fault}" for where, name, fault in cases if fault]
-    wrong, number = figure_faults(pages, root / FIGURES, reproduce.perturbed(root))
-    lost_figures = len({line.split(",")[1] for line in wrong})
-    return {
-        "cells": f"{len(cases) - len(failed)} of {len(cases)}",
-        "figures": f"{number - lost_figures} of {number}",
-        "faults": [*failed, *wrong] if cases else ["nbval ran no cell"],
-    }
+    return cases
 
 
 def _nbval(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> list[tuple[str, str, str]]:
@@ -51,9 +88,21 @@ def _nbval(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> l
     for page in pages:
         for figure in figures_of(read_notebook(page.path)):
             (folder / f"{figure['name']}.json").unlink(missing_ok=True)
-    files = [str(page.path.relative_to(root)) for page in pages]
+    # The longest first: a long one that starts last leaves all cores but one idle.
+    longest_first = sorted(pages, key=lambda page: provenance.run_seconds(read_notebook(page.path)), reverse=True)
+    files = [str(page.path.relative_to(root)) for page in longest_first]
     workers = str(machine.fitting(min(machine.cores(), len(files)), machine.KERNEL))
-    options = ["-q", "-n", workers, "--dist", "loadscope", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    options = [
+        "-q",
+        "-n",
+        workers,
+        "--dist",
+        "loadscope",
+        "--no-loadscope-reorder",
+        "-p",
+        "no:cacheprovider",
+        f"--junitxml={report}",
+    ]
     with sockets.folder(root) as private:
         own = {figures.FOLDER: str(folder), "JUPYTER_RUNTIME_DIR": private}
         subprocess.run(

@@ -161,6 +161,8 @@ def execute(
     _remove_leftovers(root)
     for folder in {root / "_build" / "jupyter", *(job.target.parent for job in jobs)}:
         make_folder(folder)  # a folder that cannot be made is reported before minutes of work
+    # The longest first: a long one that starts last leaves all cores but one idle.
+    jobs = sorted(jobs, key=lambda job: provenance.run_seconds(job.notebook), reverse=True)
     workers = min(workers or machine.fitting(machine.cores(), machine.KERNEL), len(jobs))
     given = {**environment(root, workers), **(variables or {})}
     # papermill injects given parameters as a cell of their own.

@@ -35,12 +35,18 @@ def book(root: Path) -> Stamp:
     }
 
 
+def run_seconds(notebook: NotebookNode) -> float:
+    """Return how long the run of the stored outputs took, in seconds; 0 if there are none."""
+    stamp = notebook.metadata.get("poly", {}).get("provenance", {})
+    return float(stamp.get("seconds") or 0.0)
+
+
 def run(root: Path, notebook: NotebookNode, *, seconds: float, memory: int) -> Stamp:
     """Stamp an executed chapter; ``memory`` is the most that its kernel held, in bytes."""
     return book(root) | {
         "seeds": {name: value for name, value in _parameters(notebook).items() if "seed" in name},
         "python": platform.python_version(),
-        "libraries": {name: version for name in LIBRARIES if (version := _version(name))},
+        "libraries": _libraries(),
         "processor": processor(),
         "cores": machine.cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
@@ -49,6 +55,16 @@ def run(root: Path, notebook: NotebookNode, *, seconds: float, memory: int) -> S
         "peak_memory_gib": round(memory / 2**30, 2),
         "cells": [round(cell.metadata.get("papermill", {}).get("duration") or 0.0, 2) for cell in code_cells(notebook)],
     }
+
+
+def made_here(stamp: Stamp) -> bool:
+    """Return whether a run was made with this processor and these libraries."""
+    here = {"python": platform.python_version(), "libraries": _libraries(), "processor": processor()}
+    return {name: stamp.get(name) for name in here} == here
+
+
+def _libraries() -> dict[str, str]:
+    return {name: version for name in LIBRARIES if (version := _version(name))}
 
 
 def processor() -> str:

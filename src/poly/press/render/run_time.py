@@ -121,5 +121,5 @@ def _benchmarks(root: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         name = path.relative_to(root).as_posix()
         raise PressError(
-            f"{name}: not a result of this project's benchmarks ({error!r}); `make bench` makes it anew"
+            f"{name}: not a result of this project's benchmarks ({error!r}); `make bench` makes a new one"
         ) from None
