@@ -1,6 +1,7 @@
 """Run the checks of `make test` one after another; the first that fails ends the run."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -62,7 +63,7 @@ def run(root: Path, *, fast: bool, execute: bool = False) -> None:
 
 def _stages(root: Path, *, execute: bool = True) -> list[Stage]:
     workers = str(machine.fitting(machine.cores(), machine.PROCESS))
-    browser = root / "tests" / "browser"
+    browser, html = root / "tests" / "browser", root / "_build" / "stored" / "html"  # as "rendering" leaves it
     stages = [
         Stage("lint", 1, lambda: _python(root, "ruff", "check", ".")),
         Stage("format", 1, lambda: _python(root, "ruff", "format", "--check", ".")),
@@ -75,7 +76,9 @@ def _stages(root: Path, *, execute: bool = True) -> list[Stage]:
         Stage("rendering", 40, lambda: _python(root, "poly.press", "build", "--stored")),
     ]
     if browser.is_dir():
-        stages.append(Stage("browser", 480, lambda: _tests(root, "tests/browser")))
+        # Tests of one file share the pages that they load.
+        files = ("-n", workers, "--dist", "loadfile")
+        stages.append(Stage("browser", 300, lambda: _tests(root, "tests/browser", *files, POLY_HTML=str(html))))
     return stages
 
 
@@ -122,14 +125,15 @@ def stored_outputs(root: Path) -> bool:
     return not faults + old
 
 
-def _python(root: Path, module: str, *arguments: str) -> bool:
-    done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=root, check=False)
+def _python(root: Path, module: str, *arguments: str, **variables: str) -> bool:
+    environment = os.environ | variables
+    done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=root, env=environment, check=False)
     return done.returncode == 0
 
 
-def _tests(root: Path, folder: str, *arguments: str) -> bool:
+def _tests(root: Path, folder: str, *arguments: str, **variables: str) -> bool:
     times = root / TIMES / f"{folder.replace('/', '-')}.xml"
-    return _python(root, "pytest", folder, *arguments, "-q", f"--junitxml={times}")
+    return _python(root, "pytest", folder, *arguments, "-q", f"--junitxml={times}", **variables)
 
 
 def slowest(root: Path) -> list[tuple[float, str]]:
