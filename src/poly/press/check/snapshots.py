@@ -91,18 +91,9 @@ def _nbval(root: Path, pages: Sequence[Page], variables: Mapping[str, str]) -> l
     # The longest first: a long one that starts last leaves all cores but one idle.
     longest_first = sorted(pages, key=lambda page: provenance.run_seconds(read_notebook(page.path)), reverse=True)
     files = [str(page.path.relative_to(root)) for page in longest_first]
-    workers = str(machine.fitting(min(machine.cores(), len(files)), machine.KERNEL))
-    options = [
-        "-q",
-        "-n",
-        workers,
-        "--dist",
-        "loadscope",
-        "--no-loadscope-reorder",
-        "-p",
-        "no:cacheprovider",
-        f"--junitxml={report}",
-    ]
+    workers = machine.fitting(min(machine.cores(), len(files)), machine.KERNEL)
+    side_by_side = ["-n", str(workers), "--dist", "loadscope", "--no-loadscope-reorder"] if workers > 1 else []
+    options = ["-q", *side_by_side, "-p", "no:cacheprovider", f"--junitxml={report}"]
     with sockets.folder(root) as private:
         own = {figures.FOLDER: str(folder), "JUPYTER_RUNTIME_DIR": private}
         subprocess.run(
