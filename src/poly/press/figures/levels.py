@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special  # scipy.stats takes a second to load
 
 Array = NDArray[Any]
 Level = Literal["exact", "rounding", "statistical"]
@@ -210,7 +210,7 @@ def _pooled(off: Float[Array, "networks points"], own: Array, error: Array, floo
 
 def _quantile(networks: Array) -> Array:
     """Compute the limit of Student's t; infinity for fewer than two networks, which leave nothing to compare."""
-    return np.where(networks > 1, stats.t.isf(FALSE_ALARM / 2, np.maximum(networks - 1, 1)), np.inf)
+    return np.where(networks > 1, -special.stdtrit(np.maximum(networks - 1, 1), FALSE_ALARM / 2), np.inf)
 
 
 def _are_whole(values: Array) -> bool:
