@@ -43,6 +43,16 @@ def test_an_import_that_breaks_the_layers_is_found(module: str, line: str, rule:
     assert f"{rule} BROKEN" in found.stdout
 
 
+@pytest.mark.parametrize("module", ["new.py", "press/new.py"])
+def test_a_module_outside_the_layers_is_found(module: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "src" / "poly" / module).write_text("x = 1\n", encoding="utf-8")
+    found = layers(tmp_path)
+    assert found.returncode == 1
+    assert f"poly.{module.removesuffix('.py').replace('/', '.')}" in found.stdout
+
+
 def test_closed_forms_and_intervals_work_without_torch() -> None:
     code = """
         import sys

@@ -111,7 +111,7 @@ def _products_on_one_thread() -> Iterator[None]:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Limit this thread, and those that it starts, to one thread of computation each; other threads may do the same."""
+    """Run the block with one thread of computation for this thread and for each that it starts."""
     with _products_on_one_thread():
         with _lock:
             _alone.append(_alone[0] if _alone else _threads_of_a_new_thread())

@@ -38,6 +38,6 @@ def test_a_stored_network_comes_again(l1: float) -> None:
     row = table[(table.m <= 512) & (table.l1 == l1)].sample(1, random_state=np.random.default_rng()).iloc[0]
     (again,) = adamw_archive.compute(int(row.m), l1, seeds=[int(row.seed)]).to_dict("records")
     same = {*zip(row.feature, row.neuron, strict=True)} & {*zip(again["feature"], again["neuron"], strict=True)}
-    # A last bit may tip a close race (see CONTRIBUTING); hardly ever one, and never many.
+    # A last bit may tip a close race (see docs/levels.md); hardly ever one, and never many.
     assert len(same) >= 0.97 * adamw_archive.N, f"m = {row.m}, seed {row.seed}"
     assert abs(final_weights.polysemantic_neurons(again) - final_weights.polysemantic_neurons(dict(row))) <= 2

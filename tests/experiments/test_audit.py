@@ -99,7 +99,7 @@ def test_a_renamed_function_is_an_error_until_its_files_are_told(folder: Path, m
     with pytest.raises(ValueError, match=rf"kept-a\.npz: was made by {MODULE}\.draw, which does not exist"):
         archive.load_or_run(folder, module.drawn, {"n": [3, 4]}, seeds=3)
     (line,) = audit.stale(folder)
-    assert line.endswith(f"was made by {MODULE}.draw, which does not exist")
+    assert line.endswith(f"was made by {MODULE}.draw, which does not exist; see --rename")
     with pytest.raises(ValueError, match="no such function"):
         archive.rename(folder, f"{MODULE}.draw", f"{MODULE}.gone")
     assert archive.rename(folder, f"{MODULE}.draw", f"{MODULE}.drawn") == [folder / "kept-a.npz"]
@@ -176,3 +176,11 @@ def test_a_new_name_without_an_old_one_is_refused(
     monkeypatch.setattr("sys.argv", ["audit", "--rename", f"{MODULE}.draw", "x.y", "--columns", "y", "--", str(folder)])
     assert audit.main() == 1
     assert capsys.readouterr().err == "error: columns: y, must be of the form OLD=NEW\n"
+
+
+def test_a_name_that_made_no_file_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["audit", "--rename", "draw", f"{MODULE}.draw", str(folder)])
+    assert audit.main() == 1
+    assert capsys.readouterr().err.startswith("error: --rename draw: no file was made by it; give the full name")

@@ -158,6 +158,8 @@ def test_what_is_no_result_is_told(here: Here) -> None:
         ({"n": [math.inf]}, 1, r"^grid: n has the value inf, must be finite numbers"),
         ({"n": [object]}, 1, r"^grid: n has the value <class 'object'>, must be"),
         ({"n": [1, 1]}, 1, r"^grid, seeds: hold {'n': 1} with seed 0 twice, must hold each cell once"),
+        ({"k": [1]}, 1, r"^grid=\['k'\]: .*argument.*; run takes \(\*, n"),
+        ({"n": [1], "k": [1]}, 1, r"^grid=\['n', 'k'\]: got an unexpected keyword argument 'k'; run takes"),
         ({"n": [1]}, 0, r"^seeds=0: must be a whole number ≥ 1"),
         ({"n": [1]}, [-1], r"^seeds=-1: must be a whole number ≥ 0"),
         ({"n": [1]}, [], r"^seeds=\[\]: must be how many"),

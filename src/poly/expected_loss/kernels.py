@@ -142,7 +142,7 @@ def _merged(one: Array, one_code: Codes, other: Array, other_code: Codes) -> tup
 
 @njit(nogil=True)
 def _meet(a: float, own: float, one: _Half, other: _Half) -> tuple[float, float]:
-    """Compute ``E[(Y − δ)²]`` and ``E[e]`` for the noise z of both halves, and add E[e; pattern] to their shares."""
+    """Combine both halves: return an output's mean squared error and mean error, and add to each pattern's share."""
     cost, error = own, 0.0
     # Σ p, Σ p u and Σ p u² over the sums u of ``other``, of probability p, that make Y > 0 with this sum of
     # ``one``: entries from ``c`` on.
@@ -169,7 +169,7 @@ def _meet(a: float, own: float, one: _Half, other: _Half) -> tuple[float, float]
 
 @njit(nogil=True)
 def _entries(half: _Half, values: Array, push: Array) -> None:
-    """Write Σ_p share_p ξ_p into ``push``: the last neuron's entry, then sum over its values, and so on."""
+    """Write the sum of the patterns, weighted by their shares, into ``push``, one neuron at a time from the last."""
     left = np.empty(half.share.size)
     left[half.code] = half.share
     size = left.size

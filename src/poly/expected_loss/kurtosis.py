@@ -61,7 +61,7 @@ def turning(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "
 
 
 def turn(W: Float[Tensor, "*instances n m"], force: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances"]:
-    """Compute the rate of change of the mean relative fourth norm under the rotation ``W Ω`` nearest to a force.
+    """Compute how fast the mean relative fourth norm changes if a force can only rotate all rows together, by ``W Ω``.
 
     Args:
         W: encodings, (*instances, n, m); no row is 0.

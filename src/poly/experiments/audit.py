@@ -57,7 +57,7 @@ def stale(folder: Path) -> list[str]:
         function = archive.spec(folder / name)["sweep"][0] if name.startswith("kept-") else adamw_archive.RUN
         run = code_objects.find(function)
         if run is None:
-            lines.append(f"{folder / name}: was made by {function}, which does not exist")
+            lines.append(f"{folder / name}: was made by {function}, which does not exist; see --rename")
         elif (now := code_hash(run)) != (was := str(made.get("code", "unknown"))):
             lines.append(f"{folder / name}: was made by other code ({was[:8]}, now {now[:8]})")
     return lines
@@ -182,8 +182,8 @@ def main() -> int:
     parser.add_argument("--cells", type=int, default=CELLS, help="to compute of each stale file (default %(default)s)")
     parser.add_argument("--every", action="store_true", help="files that are not stale, too")
     parser.add_argument("--list", action="store_true", help="only say which files are stale")
-    parser.add_argument("--rename", nargs=2, metavar=("OLD", "NEW"), help="first write a function's new name")
-    parser.add_argument("--columns", nargs="+", default=[], metavar="OLD=NEW", help="and new names of its results")
+    parser.add_argument("--rename", nargs=2, metavar=("OLD", "NEW"), help="first write a function's new full name")
+    parser.add_argument("--columns", action="append", default=[], metavar="OLD=NEW", help="and of a result; repeatable")
     options = parser.parse_args()
     try:
         if options.rename:
@@ -191,9 +191,13 @@ def main() -> int:
             columns = dict(name.split("=", 1) if "=" in name else (name, "") for name in options.columns)
             if not all(name.isidentifier() for pair in columns.items() for name in pair):
                 raise ValueError(f"columns: {' '.join(options.columns)}, must be of the form OLD=NEW")
-            for folder in options.folders:
-                for path in archive.rename(folder, old, new, columns):
-                    print(f"{path}: renamed")
+            renamed = [path for folder in options.folders for path in archive.rename(folder, old, new, columns)]
+            if not renamed:
+                raise ValueError(
+                    f"--rename {old}: no file was made by it; give the full name, as in {adamw_archive.RUN}"
+                )
+            for path in renamed:
+                print(f"{path}: renamed")
         faults = []
         for folder in options.folders:
             faults += stale(folder) if options.list else audit(folder, cells=options.cells, every=options.every)

@@ -111,7 +111,7 @@ def same_winners(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
 
 
 def others(path: Path, chosen: Sequence[str], seed: int) -> list[dict[str, Any]]:
-    """Read the results of all sweeps but the chosen ones.
+    """Read the earlier results of the sweeps that this run does not repeat.
 
     Raises:
         ValueError: there is no such file, it is damaged, or its perturbation had another seed.

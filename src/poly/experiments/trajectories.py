@@ -210,7 +210,7 @@ class _Rates(NamedTuple):
 
 
 def _rates(W: Tensor, favorite: Tensor, winner: Tensor, l1: float, before: _Rates | None = None) -> _Rates:
-    """Compute rates per unit of t; if either weight is 0 its logarithm has none, and the value of ``before`` stays."""
+    """Compute logarithmic rates of two weights per unit of t; keep those of ``before`` if one weight is 0."""
     every = torch.arange(len(W), device=W.device)
     overlap = (W @ W.mT).relu().fill_diagonal_(0)
     to, of = W[every, winner], W[every, favorite]

@@ -173,7 +173,7 @@ def _first_stage(now: Array, slope: Array, scale: float, before: Array, latest: 
 
 @njit(nogil=True)
 def _see(stage: Array, direction: Codes, seen: Array) -> None:
-    """Write the clamped weights of a stage into ``seen``: 0 if a weight would change its sign and stops."""
+    """Write a stage into ``seen``, with 0 for each weight that would change its sign and stops."""
     for k in range(stage.shape[0]):
         for i in range(stage.shape[1]):
             w, code = stage[k, i], direction[k, i]

@@ -46,7 +46,7 @@ _LONG, _MANY = 1e4, 64
 NEVER, AT_REST, KNOWN = 0, 1, 2
 
 
-@numba.njit(nogil=True)  # kept by ``advance``
+@numba.njit(nogil=True)  # compiled into ``advance``, which is stored
 def _advance(
     W: Array, l1: float, tol: float, times: Array, steps: Array, instance: int, stop: float, until: int, cancelled: Flag
 ) -> None:
@@ -134,7 +134,7 @@ def _lists(W: Array) -> tuple[Index, Index, Index, Array]:
 def _with_activated(
     may: NDArray[np.bool_], ptr: Index, row: Index, w: Array, force: Array, S: Array, l1: float
 ) -> tuple[Index, Index, Array, Array]:
-    """Add the weights at 0 that the other forces move away from 0, with more than λ, on the neurons that ``may``."""
+    """Append each zero weight whose force exceeds λ; check only the neurons that ``may`` marks."""
     if not may.any():
         return ptr, row, w, force
     n = len(S)
@@ -219,7 +219,7 @@ def _directions(w: Array, force: Array, l1: float) -> tuple[Codes, Array]:
     return direction, velocity
 
 
-@numba.njit(nogil=True)  # kept by ``advance``
+@numba.njit(nogil=True)  # compiled into ``advance``, which is stored
 def _step(
     ptr: Index,
     row: Index,

@@ -7,6 +7,7 @@ grid. Adding a width to the grid therefore changes no other number.
 import contextlib
 import functools
 import hashlib
+import inspect
 import io
 import itertools
 import json
@@ -108,6 +109,7 @@ def sweep(
     checks.function("run", run)
     checks.progress(progress)
     cells = _cells(grid, seeds, paired)
+    _can_be_called(run, grid)
     folder = _folder(store)
     if executor is not None and not isinstance(executor, Executor):
         raise ValueError(f"executor={executor!r}: must be a concurrent.futures.Executor")
@@ -142,6 +144,18 @@ def sweep(
         for cell, found in zip(cells, (done[key] for key in keys), strict=True)
     ]
     return pd.DataFrame(rows)
+
+
+def _can_be_called(run: Callable[..., Any], grid: Mapping[str, Any]) -> None:
+    """Check that ``run`` takes the arguments of the grid and a generator; raise ValueError otherwise."""
+    try:
+        signature = inspect.signature(run)
+    except (TypeError, ValueError):  # some functions of other languages have none
+        return
+    try:
+        signature.bind(**dict.fromkeys([*grid, "generator"]))
+    except TypeError as error:
+        raise ValueError(f"grid={list(grid)}: {error}; run takes {signature}") from None
 
 
 def drawn_as(**names: str) -> Callable[[Run], Run]:

@@ -91,7 +91,7 @@ def trust(run: Callable[..., Any], parts: Parts) -> None:
 
 
 def check(run: Callable[..., Any], parts: Parts, *besides: Callable[..., Any]) -> None:
-    """Check that ``run`` has the same code in this process as where ``parts`` come from; once for each process.
+    """Check, once for each process, that it has loaded the same code of ``run`` as the process that made ``parts``.
 
     Raises:
         OtherCodeError: the code differs.
@@ -129,7 +129,7 @@ class _Walk:
         self.seen: dict[int, tuple[str, Any]] = {}
 
     def content(self, value: Any, strict: bool) -> Iterator[Any]:
-        """Yield plain values whose reprs tell one value from another.
+        """Yield plain values whose reprs identify a value and all that it holds.
 
         Raises:
             ValueError: where ``strict``, a value without content to compare.
@@ -233,7 +233,7 @@ def _cells(function: FunctionType) -> Iterator[Any]:
 
 
 def _members(module: ModuleType, names: frozenset[str], on_the_way: set[str]) -> Iterator[Any]:
-    """Yield what code with these names finds in a user's module; everything if it uses none of its names."""
+    """Yield the objects of a user's module that code with these names refers to; all if it refers to none."""
     on_the_way.add(module.__name__)
     held = vars(module)
     asked = sorted(names & held.keys()) or sorted(name for name in held if not name.startswith("__"))

@@ -136,7 +136,9 @@ def _pair_surplus(m: int) -> float:
 
 
 def factor(n: int, m: int, l1: float, constants: Constants = FITTED) -> float:
-    """Compute the mean count over that of the slots law, ``S = (1 + (B − 1)(1 − ρ²)) exp(√L (b ln(1 + κ²) − a ρ²))``.
+    """Compute the ratio of the mean count to the mean of the slots law.
+
+    ``S = (1 + (B − 1)(1 − ρ²)) exp(√L (b ln(1 + κ²) − a ρ²))``
 
     Args:
         n, m, l1: as in ``locked_duration``.

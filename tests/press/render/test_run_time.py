@@ -71,5 +71,6 @@ def test_without_measurements_the_page_says_so(root: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", "{}", json.dumps(BENCH | {"f2": {}}), json.dumps(BENCH | {"f5": 3})])
 def test_a_file_that_is_no_result_is_one_clear_line(root: Path, text: str) -> None:
     (root / "_build/bench.json").write_text(text, encoding="utf-8")
-    with pytest.raises(PressError, match=r"^_build/bench\.json: not a result of this project's benchmarks .* makes a new one$"):
+    line = r"^_build/bench\.json: not a result of this project's benchmarks .* makes a new one$"
+    with pytest.raises(PressError, match=line):
         filled(root, {})

@@ -256,7 +256,7 @@ def _of_shown(shown: Array, allowed: Array, before: Array, after: Array) -> Arra
 
 
 def _networks_moved(before: Array, after: Array) -> Array:
-    """Mark the numbers of networks that differ by more than rounding causes if no winner changes."""
+    """Mark the numbers of networks that moved further than rounding alone can move them."""
     return levels.excess(before.astype(float), after.astype(float), Rule("rounding", _SAME)) > 0
 
 
@@ -310,7 +310,7 @@ def _explained(moved: float, perturbed: float | None) -> str:
 
 
 def _of_networks(name: str, data: FigureData) -> str | None:
-    """Find the statistical series whose networks or standard errors this series holds; None if there is none."""
+    """Find the statistical series that was computed from this series of networks or errors; None if none was."""
     for ending in (_NETWORKS, _ERROR):
         base = name.removesuffix(ending)
         if base != name and base in data.series and data.rule_of(base).level == "statistical":

@@ -130,7 +130,7 @@ def fold_cells(cells: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def _goes_on(before: NotebookNode, cell: NotebookNode) -> bool:
-    """Tell whether hidden code follows hidden code that shows nothing."""
+    """Return whether a hidden cell can share the bar of the hidden cell before it, which shows nothing."""
     if {before.cell_type, cell.cell_type} != {"code"}:
         return False
     alike = before.metadata.get("tags") == cell.metadata.get("tags") == ["hide-input"]
