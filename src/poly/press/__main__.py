@@ -107,7 +107,7 @@ def _perturb(options: argparse.Namespace, root: Path) -> int:
     first = reproduce.chosen(root) if options.seed is None else options.seed
     if options.kept:
         if options.chapters or options.times != 1:
-            raise PressError("perturb --kept: is of networks, not of chapters, and runs once: give neither")
+            raise PressError("perturb --kept: takes neither chapters nor --times")
         reproduce.kept_runs(root, first)
         return 0
     if not options.small:

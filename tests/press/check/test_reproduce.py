@@ -173,4 +173,4 @@ def test_a_claim_without_an_interval_moves_by_so_much() -> None:
 @pytest.mark.parametrize("words", [["06"], ["--times", "3"]])
 def test_kept_networks_have_no_chapters(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["perturb", "--kept", *words]) == 1
-    assert capsys.readouterr().err.startswith("error: perturb --kept: is of networks, not of chapters")
+    assert capsys.readouterr().err.startswith("error: perturb --kept: takes neither chapters nor --times")

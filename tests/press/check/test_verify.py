@@ -28,3 +28,19 @@ def test_verify_holds_everything_against_the_published_ledger(
     published.write_text("[{}]", encoding="utf-8")
     with pytest.raises(PressError, match=r"claims\.json: no claims\.json of this book: 'id'$"):
         verify.verify(built, published)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (None, r"--against .*claims\.json: No such file or directory$"),
+        ("{", r"--against .*claims\.json: no claims\.json of this book: JSONDecodeError"),
+        ('[{"id": "C1"}]', r"--against .*claims\.json: no claims\.json of this book: KeyError\('measured'\)$"),
+    ],
+)
+def test_a_file_that_is_no_ledger_is_one_line(tmp_path: Path, text: str | None, line: str) -> None:
+    path = tmp_path / "claims.json"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(PressError, match=line):
+        verify._read(path)

@@ -88,6 +88,8 @@ def _read(path: Path) -> list[Record]:
         found = json.loads(path.read_text(encoding="utf-8"))
         for each in found:
             _ = each["id"], each["measured"], each["low"], each["high"], each["verdict"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PressError(f"{path}: no claims.json of this book: {error}") from None
+    except OSError as error:
+        raise PressError(f"--against {path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise PressError(f"--against {path}: no claims.json of this book: {error!r}") from None
     return list(found)
