@@ -27,6 +27,7 @@ Array = NDArray[np.float64]
 Alive = NDArray[np.int64]
 _MOST_RECORDS = 10**6
 _MOST_STEPS = 10**10
+_LARGEST = 1e100  # sums of a row, and their squares, must not overflow
 # Steps of one compiled call; Python handles an interrupt between two calls.
 _UNBROKEN = 2**24
 
@@ -101,6 +102,8 @@ def _prepare(w0: ArrayLike, shrink: float, step: float, t_end: float | None) -> 
     start = checks.array("w0", w0)
     if start.ndim != 1 or start.size == 0:
         raise ValueError(f"w0: has shape {start.shape}, must be one row of shape (m,), m ≥ 1")
+    if _LARGEST < (largest := float(np.abs(start).max())) < np.inf:
+        raise ValueError(f"w0: has an entry of size {largest:g}, must be at most {_LARGEST:g}")
     shrink, step = checks.nonnegative("shrink", shrink), checks.positive("step", step)
     if t_end is None:
         if shrink * step * _MOST_STEPS < 1:

@@ -1,10 +1,12 @@
 """`python -m poly.press`: build, check and serve the book, with or without make."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from poly.press.execute.surroundings import forget_warnings, provide_home
+from poly import perturb
+from poly.press.surroundings import forget_matplotlib, forget_warnings, give_streams, provide_home
 
 EPILOG = "make only calls these commands; without make, run them in any environment that has the package installed."
 
@@ -14,11 +16,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     An error is printed as one line. The command `notebook` returns the exit status of JupyterLab.
     """
+    give_streams()
     options = _parser().parse_args(arguments)
-    # Windows consoles may not know every character that a chapter or a tool prints.
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     forget_warnings()
+    forget_matplotlib()
     try:
         from poly.press.chapters import PressError, find_root, what_failed  # noqa: PLC0415  # --help and bad usage answer at once
     except KeyboardInterrupt:
@@ -27,6 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
     root = Path()
     try:
         root = find_root(Path.cwd())
+        if os.environ.get(perturb.VARIABLE):
+            raise PressError(
+                f"{perturb.VARIABLE} is set, and would perturb every start: unset it, or use `make perturb`"
+            )
         provide_home(root)
         return _run(options, root)
     except PressError as error:

@@ -69,6 +69,17 @@ def same(before: str, after: str, allowed: levels.Rule | None) -> bool:
     return all(not levels.excess(a[None], b[None], allowed).any() for a, b in zip(old, new, strict=True))
 
 
+def _by_how_much(before: str, after: str, allowed: levels.Rule | None) -> str:
+    """Describe the first number that moved by more than the rule allows; nothing if the words differ, too."""
+    if NUMBER.sub("#", before) != NUMBER.sub("#", after):
+        return ""
+    says = str(allowed or levels.Rule("exact"))
+    for old, new in zip(NUMBER.findall(before), NUMBER.findall(after), strict=True):
+        if not same(old, new, allowed):
+            return f": {old} moved by {_value(new) - _value(old):+.3g}, {says}"
+    return ""
+
+
 def _value(text: str) -> float:
     return float(text.replace(",", "").replace("−", "-"))
 
@@ -110,7 +121,7 @@ def differing(before: Sequence[str], after: Sequence[str], allowed: levels.Rule 
         if now is None:
             return f"no longer says {was!r}"
         if not same(was, now, allowed):
-            return f"says {now!r}, and said {was!r}"
+            return f"says {now!r}, and said {was!r}{_by_how_much(was, now, allowed)}"
     return "has other outputs than it had"
 
 

@@ -90,9 +90,9 @@ def sweep(
         store: a folder for finished cells, which a later sweep, or another process at the same time, takes from it
             where point, seed and code are the same. ``run`` must then be a function at the top of a module. Its code
             is what it reaches from name to name in your modules and in the laboratory, as loaded, with the values that
-            it finds there, and the versions of numpy, scipy, torch and numba. Other packages are taken as they are. A
-            process that has loaded other code than this one runs nothing. None: the folder that the variable
-            ``POLY_STORE`` names; without it, nothing is stored.
+            it finds there, and the versions of numpy, scipy, torch and numba. Other packages are taken as they are, and
+            modules that are imported by a computed name are not found. A process that has loaded other code than this
+            one runs nothing. None: the folder that the variable ``POLY_STORE`` names; without it, nothing is stored.
         paired: arguments of ``run`` that the random stream does not depend on. Points that differ only there get the
             same draws ("common random numbers"), such as one start trained in several ways.
         progress: a bar with the time left, on the terminal; None: where there is one.

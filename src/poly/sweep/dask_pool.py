@@ -203,10 +203,7 @@ def _code_of(run: bytes) -> str:
 
 
 def _code(run: Callable[..., Any]) -> str:
-    try:
-        return code_hash(run)
-    except ValueError:  # it refers to values that cannot be compared
-        return ""
+    return code_hash(run, strict=False)
 
 
 def _read(future: "Future[Any]") -> Any:

@@ -36,28 +36,34 @@ class OtherCodeError(RuntimeError):
     """A process has loaded other code than the process that sends it a function to run."""
 
 
-def code_hash(run: Callable[..., Any]) -> str:
+def code_hash(run: Callable[..., Any], *, strict: bool = True) -> str:
     """Hash the code that ``run`` executes, as it is loaded now: its own modules' and the laboratory's.
 
-    The versions of numpy, scipy, torch and numba count, too. Other packages are taken as they are.
+    The versions of numpy, scipy, torch and numba count, too. Other packages are taken as they are. A module that is
+    imported by a name that the code computes is not found.
+
+    Args:
+        run: a function.
+        strict: False: of a value without content to compare, such as a logger, only the type counts.
 
     Raises:
-        ValueError: a ``run`` that finds a value in its module that has no content to compare.
+        ValueError: with ``strict``, a ``run`` that finds such a value in its module.
     """
-    return whole(code_parts(run))
+    return whole(code_parts(run, strict=strict))
 
 
-def code_parts(run: Callable[..., Any], *besides: Callable[..., Any]) -> Parts:
+def code_parts(run: Callable[..., Any], *besides: Callable[..., Any], strict: bool = True) -> Parts:
     """Hash each module that ``run`` may reach, by its name; "" stands for ``run`` itself.
 
     Args:
         run: a function.
         besides: others that count, too.
+        strict: as for ``code_hash``.
 
     Raises:
-        ValueError: a ``run`` that finds a value in its module that has no content to compare.
+        ValueError: with ``strict``, a ``run`` that finds a value in its module that has no content to compare.
     """
-    walk = _Walk(home(code_objects.function_of(run)))
+    walk = _Walk(home(code_objects.function_of(run)), strict=strict)
     versions = [metadata.version(name) for name in _NUMERICAL]
     found: dict[str, list[Any]] = {"": [versions, *walk.content(run, strict=True)]}
     for other in besides:
@@ -122,8 +128,8 @@ def _loaded(parts: Parts) -> list[Any]:
 class _Walk:
     """All objects that a run may reach, each once; ``todo`` holds the functions and classes to inspect."""
 
-    def __init__(self, start: str) -> None:
-        self.start = start
+    def __init__(self, start: str, *, strict: bool) -> None:
+        self.start, self.strict = start, strict
         self.todo: deque[Any] = deque()
         # The value is stored, so that no other object gets its id.
         self.seen: dict[int, tuple[str, Any]] = {}
@@ -151,7 +157,7 @@ class _Walk:
             if is_own_code(type(value)):
                 yield from self.content(type(value), strict)
             parts = _parts(value)
-            if parts is None and strict:
+            if parts is None and strict and self.strict:
                 raise ValueError(f"run: finds {value!r}, must find numbers, words, arrays or functions for a store")
             for part in parts or ():
                 yield from self.content(part, strict)

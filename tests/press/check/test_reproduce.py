@@ -78,7 +78,10 @@ def test_what_does_not_hold_is_told_and_written(book: dict[str, Any], capsys: py
     book["gives"] = notebook("13", value=1.5)
     with pytest.raises(PressError, match=r"^not every number held in every variant"):
         reproduce.matrix(book["root"], [], ASKED)
-    assert "  01-one, cell 1 says '13', and said '12'\n" in capsys.readouterr().out
+    assert (
+        "  01-one, cell 1 says '13', and said '12': 12 moved by +1, must be the same (exact)\n"
+        in capsys.readouterr().out
+    )
     assert all(len(row["faults"]) == 3 for row in reproduce.rows(book["root"] / reproduce.RESULT))
 
 

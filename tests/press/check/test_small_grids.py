@@ -39,7 +39,10 @@ def test_small_grids_are_the_same_perturbed_and_on_the_oldest_instructions(
     assert small_grids.check(tmp_path, 5) == []
     assert runs["asked"] == [(2, "native", None), (1, variants()[-1].instructions, 5)]
     runs[5] = notebook("13")
-    assert small_grids.check(tmp_path, 5)[0] == "01-one, cell 1 says '13', and said '12'"
+    assert (
+        small_grids.check(tmp_path, 5)[0]
+        == "01-one, cell 1 says '13', and said '12': 12 moved by +1, must be the same (exact)"
+    )
     runs[5] = notebook(value=1.5)
     (moved, *_) = [line for line in small_grids.check(tmp_path, 5) if "fig-a" in line]
     assert moved.startswith("01-one, fig-a, series 'y'[0]: stored 1, now 1.5")
@@ -47,7 +50,7 @@ def test_small_grids_are_the_same_perturbed_and_on_the_oldest_instructions(
 
 def test_perturbations_go_on_where_they_stopped(runs: dict[Any, Any], tmp_path: Path) -> None:
     runs[8] = notebook("13")
-    line = "seed 8: 01-one, cell 1 says '13', and said '12'"
+    line = "seed 8: 01-one, cell 1 says '13', and said '12': 12 moved by +1, must be the same (exact)"
     assert small_grids.perturb(tmp_path, ["01"], [7, 8]) == [line]
     assert len(runs["asked"]) == 3
     assert small_grids.perturb(tmp_path, ["01"], [7, 8, 9]) == [line]

@@ -58,7 +58,9 @@ def test_a_chapter_that_the_last_build_has_executed_is_not_executed_again(
     page, told, by_nbval = executed
     found = compared(tmp_path, page, told)
     assert (found["faults"], found["figures"]) == ([], "1 of 1")
-    assert compared(tmp_path, page, told, "13")["faults"] == ["01-one, cell 1 says '13', and said '12'"]
+    assert compared(tmp_path, page, told, "13")["faults"] == [
+        "01-one, cell 1 says '13', and said '12': 12 moved by +1, must be the same (exact)"
+    ]
     assert by_nbval == []
 
 

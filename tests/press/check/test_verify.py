@@ -26,7 +26,7 @@ def test_verify_holds_everything_against_the_published_ledger(
     with pytest.raises(PressError, match=r"^the verdict changed for C2$"):
         verify.verify(built, published)
     published.write_text("[{}]", encoding="utf-8")
-    with pytest.raises(PressError, match=r"claims\.json: no claims\.json of this book: 'id'$"):
+    with pytest.raises(PressError, match=r"claims\.json: no claims\.json of this book: KeyError\('id'\)$"):
         verify.verify(built, published)
 
 

@@ -252,3 +252,14 @@ def test_a_number_that_hangs_on_networks_may_move_with_them() -> None:
     assert len(figure_data.differences(stored, both(NETWORKS, 1.4))) == 1
     share = figure_data.moves(stored, both(moved, 1.4))["y"][1]
     assert abs(share - 0.8) < 1e-4
+
+
+def test_a_mean_that_is_not_shown_may_move_no_further_than_one_that_is() -> None:
+    bounds = np.stack([NETWORKS.min(0), NETWORKS.max(0)], -1)
+    stored = shown(NETWORKS, bounds)
+    moved = NETWORKS.copy()
+    moved[:, 1] += 8 * NETWORKS[:, 1].std(ddof=1) / 4  # eight standard errors of 16 networks
+    (line,) = figure_data.differences(stored, shown(moved, bounds))
+    assert re.match(
+        r"series 'x'\[1\]: the mean of its networks moved by \+.*, allowed are ±.*; 1 of 3 means differ", line
+    )

@@ -111,3 +111,15 @@ def test_the_numbers_are_also_written_where_the_environment_says(
     packed = json.loads((tmp_path / "new" / "fig-x.json").read_text(encoding="utf-8"))
     assert figure_data.unpack(packed).series["y"].tolist() == [0, 1]
     assert shown
+
+
+def test_an_absolute_error_is_of_the_series_that_it_names(shown: Shown) -> None:
+    data = {"edge": [1.0], "after_max": [2.0], "own": figures.rounding([3.0], 1e-3)}
+    absolute = {"after_*": 0.5, "own": 0.1}
+    figures.show(drawn(), "fig-x", alt="A.", caption="C.", level="rounding", data=data, absolute=absolute)
+    found = figure_data.unpack(shown[0][1]["poly"]["figure"]["data"])
+    assert {name: found.rule_of(name).absolute for name in data} == {"edge": 0.0, "after_max": 0.5, "own": 0.0}
+    with pytest.raises(
+        ValueError, match=r"^figure 'fig-y': absolute: 'x' names no series, there are edge, after_max, own"
+    ):
+        figures.show(drawn(), "fig-y", alt="A.", caption="C.", level="rounding", data=data, absolute={"x": 0.5})

@@ -94,6 +94,10 @@ def _chapters(root: Path, *, again: bool) -> bool:
     found = snapshots.chapters(root, pages, {}, again=again)  # with the variables of a build
     for fault in found["faults"]:
         print(fault)
+    if found["faults"] and not reproduce.perturbed(root):
+        print(
+            "Does rounding explain this? `make perturb` moves every start in its last digit, and shows what that moves."
+        )
     print(f"{found['cells']} cells and {found['figures']} figures hold")
     return not found["faults"]
 

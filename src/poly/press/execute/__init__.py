@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from zmq import ZMQError
 
+from poly.press import surroundings
 from poly.press.chapters import (
     Page,
     PressError,
@@ -30,7 +31,7 @@ from poly.press.chapters import (
     what_failed,
     with_outputs,
 )
-from poly.press.execute import engine, kernels, machine, progress, provenance, sockets, surroundings
+from poly.press.execute import engine, kernels, machine, progress, provenance, sockets
 from poly.press.execute.cache_key import chapter_key, inputs, key_of
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])

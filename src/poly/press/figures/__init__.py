@@ -4,11 +4,13 @@
 numbered figure of the page. A reader of the live notebook sees the caption below the picture.
 """
 
+import fnmatch
 import io
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
@@ -62,6 +64,10 @@ mpl.rcParams.update(
 )
 
 
+# A default that no call can change.
+_NONE: Mapping[str, float] = MappingProxyType({})
+
+
 def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (7.2, 4.2), **options: Any) -> Any:
     """Make an empty figure and its axes, as ``plt.subplots`` does; only ``show`` displays it.
 
@@ -89,6 +95,22 @@ def rounding(
     return levels.Series(values, levels.Rule("rounding", tolerance, absolute, redrawn))
 
 
+def _of(name: str, absolute: Mapping[str, float]) -> float:
+    """Find the absolute error that a series may have."""
+    return next((error for pattern, error in absolute.items() if fnmatch.fnmatchcase(name, pattern)), 0.0)
+
+
+def _with_errors(
+    data: Mapping[str, ArrayLike | levels.Series], tolerance: float, absolute: Mapping[str, float]
+) -> dict[str, ArrayLike | levels.Series]:
+    """Give each series without a level of its own the absolute error that it may have, if any."""
+    found = dict(data)
+    for name, given in data.items():
+        if not isinstance(given, levels.Series) and (error := _of(name, absolute)):
+            found[name] = rounding(given, tolerance, error)
+    return found
+
+
 def show(
     fig: Figure,
     name: str,
@@ -98,7 +120,7 @@ def show(
     caption: str,
     level: levels.Level,
     tolerance: float = levels.TOLERANCE,
-    absolute: float = 0.0,
+    absolute: Mapping[str, float] = _NONE,
     keep_colors: bool = False,
     explore: Explore | None = None,
 ) -> None:
@@ -113,7 +135,8 @@ def show(
         caption: understandable without the text around it; markdown, may hold ``$math$``.
         level: how exactly another run must reproduce all other series: "exact" or "rounding" (see ``levels``).
         tolerance: the largest rounding error of a number, relative to its size.
-        absolute: the largest additional rounding error, in the units of the plot.
+        absolute: the largest additional rounding error of some series, in the units of the plot, by their names, or by
+            patterns such as "after_*".
         keep_colors: whether the dark theme must leave the picture's colors as they are, as for heat maps.
         explore: a slider over numbers. With it the page redraws the figure, below the static one.
 
@@ -127,8 +150,10 @@ def show(
     try:
         slider, moved = explore.pack() if explore else (None, {})
         redrawn = explore.redrawn if explore else 0.0
-        of_slider = {each: rounding(values, tolerance, absolute, redrawn) for each, values in moved.items()}
-        packed = figure_data.pack({**data, **of_slider}, level, tolerance, absolute)
+        of_slider = {each: rounding(values, tolerance, _of(each, absolute), redrawn) for each, values in moved.items()}
+        packed = figure_data.pack({**_with_errors(data, tolerance, absolute), **of_slider}, level, tolerance)
+        if unused := [pattern for pattern in absolute if not fnmatch.filter([*data, *moved], pattern)]:
+            raise ValueError(f"absolute: {unused[0]!r} names no series, there are {', '.join([*data, *moved])}")
     except ValueError as error:
         raise ValueError(f"figure {name!r}: {error}") from None
     if folder := os.environ.get(FOLDER):

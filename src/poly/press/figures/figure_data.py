@@ -295,7 +295,8 @@ def differences(stored: FigureData, new: FigureData, perturbed: Mapping[str, flo
         elif _of_networks(name, stored) is None and _comparable(name, stored, new):
             compared = _compared(name, stored, new)
             lines = _of_their_networks(name, stored, new) if compared.agreed else []
-            lines = lines or _beyond(name, stored, new, compared) or _pooled(name, stored, new, compared)
+            lines = lines or _beyond(name, stored, new, compared) or _means_beyond(name, stored, compared)
+            lines = lines or _pooled(name, stored, new, compared)
             moved = float(np.max(compared.off, initial=0.0))
             found += [line + _explained(moved, (perturbed or {}).get(name)) for line in lines]
     return sorted(found)
@@ -338,6 +339,23 @@ def _beyond(name: str, stored: FigureData, new: FigureData, compared: _Compared)
     return [
         f"series {name!r}{_index(worst)}: stored {before[worst]:.10g}, now {after[worst]:.10g}, {says}; "
         f"{np.count_nonzero(excess)} of {excess.size} numbers differ"
+    ]
+
+
+def _means_beyond(name: str, stored: FigureData, compared: _Compared) -> list[str]:
+    """Describe in one line the worst mean of networks that moved by more than it may, where the mean is not shown."""
+    agreed = compared.agreed
+    if agreed is None or not stored.rule_of(name).shown:
+        return []
+    excess = np.where(np.abs(agreed.shift) > agreed.allowed, np.abs(agreed.shift), 0.0)
+    if not excess.any():
+        return []
+    worst = _place(excess)
+    networks = len(stored.series[f"{name}{_NETWORKS}"])
+    return [
+        f"series {name!r}{_index(worst)}: the mean of its networks moved by {agreed.shift[worst]:+.2g}, allowed are "
+        f"±{agreed.allowed[worst]:.2g} by what rounding does to its {networks} networks (statistical); "
+        f"{np.count_nonzero(excess)} of {excess.size} means differ"
     ]
 
 

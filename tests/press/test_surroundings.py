@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from poly.press import chapters, execute
-from poly.press.execute import progress, surroundings
+from poly.press import chapters, execute, surroundings
+from poly.press.__main__ import main
+from poly.press.execute import progress
 from small_book import chapter, make_book, write
 
 SEEN = """
@@ -27,7 +28,7 @@ def run(code: str, **variables: str | None) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("asked", ["error", "error::DeprecationWarning", "always", "default"])
 def test_warnings_of_packages_end_nothing_and_fill_no_page(asked: str) -> None:
     code = (
-        "import os, sys, warnings\nfrom poly.press.execute.surroundings import forget_warnings\nforget_warnings()\n"
+        "import os, sys, warnings\nfrom poly.press.surroundings import forget_warnings\nforget_warnings()\n"
         "warnings.warn('old', DeprecationWarning)\n"
         "print(os.environ.get('PYTHONWARNINGS'), sys.warnoptions)"
     )
@@ -89,3 +90,39 @@ def test_a_home_that_is_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     surroundings.provide_home(tmp_path / "book")
     assert os.environ["HOME"] == str(tmp_path)
     assert not (tmp_path / "book").exists()
+
+
+@pytest.mark.parametrize("setting", [{"MPLBACKEND": "Qt4Agg"}, {"MPLBACKEND": "no_such"}, {"MATPLOTLIBRC": "damaged"}])
+def test_settings_of_matplotlib_end_no_command(tmp_path: Path, setting: dict[str, str]) -> None:
+    book = make_book(tmp_path)
+    if "MATPLOTLIBRC" in setting:
+        (tmp_path / "damaged").write_bytes(b"font.size: \xff")
+        setting = {"MATPLOTLIBRC": str(tmp_path / "damaged")}
+    done = subprocess.run(
+        [sys.executable, "-m", "poly.press", "chapter", "9"],
+        cwd=book,
+        env=os.environ | setting,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("error: ")
+
+
+def test_a_program_may_have_no_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    surroundings.give_streams()
+    print("nobody reads this")
+    assert sys.stderr.write("nor this") == 8
+
+
+def test_a_perturbation_left_in_the_environment_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(make_book(tmp_path))
+    monkeypatch.setenv("POLY_PERTURB", "3")
+    assert main(["record"]) == 1
+    line = "error: POLY_PERTURB is set, and would perturb every start: unset it, or use `make perturb`\n"
+    assert capsys.readouterr().err == line

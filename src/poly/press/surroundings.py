@@ -13,6 +13,23 @@ FOREIGN = (
 )
 
 
+def give_streams() -> None:
+    """Make output safe: a console may not know every character, and a program without a terminal may have no stream."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123  # for the whole run
+        getattr(sys, name).reconfigure(errors="replace")
+
+
+def forget_matplotlib() -> None:
+    """Undo the reader's own settings of matplotlib, which the press loads and does not draw with.
+
+    A backend that is not installed, or a damaged file of settings, would end every command.
+    """
+    os.environ.pop("MPLBACKEND", None)
+    os.environ["MATPLOTLIBRC"] = os.devnull  # an empty file
+
+
 def forget_warnings() -> None:
     """Undo what PYTHONWARNINGS and -W asked for: both are for the reader's own code, not for the packages here."""
     if os.environ.pop("PYTHONWARNINGS", None) is None and not sys.warnoptions:
