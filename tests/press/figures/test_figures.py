@@ -114,7 +114,7 @@ def test_the_numbers_are_also_written_where_the_environment_says(
 
 
 def test_an_absolute_error_is_of_the_series_that_it_names(shown: Shown) -> None:
-    data = {"edge": [1.0], "after_max": [2.0], "own": figures.rounding([3.0], 1e-3)}
+    data: dict[str, Any] = {"edge": [1.0], "after_max": [2.0], "own": figures.rounding([3.0], 1e-3)}
     absolute = {"after_*": 0.5, "own": 0.1}
     figures.show(drawn(), "fig-x", alt="A.", caption="C.", level="rounding", data=data, absolute=absolute)
     found = figure_data.unpack(shown[0][1]["poly"]["figure"]["data"])
@@ -123,3 +123,5 @@ def test_an_absolute_error_is_of_the_series_that_it_names(shown: Shown) -> None:
         ValueError, match=r"^figure 'fig-y': absolute: 'x' names no series, there are edge, after_max, own"
     ):
         figures.show(drawn(), "fig-y", alt="A.", caption="C.", level="rounding", data=data, absolute={"x": 0.5})
+    with pytest.raises(ValueError, match=r"^figure 'fig-y': absolute=0.5: must map names of series"):
+        figures.show(drawn(), "fig-y", alt="A.", caption="C.", level="rounding", data=data, absolute=0.5)  # type: ignore[arg-type]

@@ -148,6 +148,8 @@ def show(
         if not value.strip():
             raise ValueError(f"figure {name!r}: {field} is empty, every figure has one")
     try:
+        if not isinstance(absolute, Mapping):
+            raise ValueError(f"absolute={absolute!r}: must map names of series, or patterns of names, to errors")
         slider, moved = explore.pack() if explore else (None, {})
         redrawn = explore.redrawn if explore else 0.0
         of_slider = {each: rounding(values, tolerance, _of(each, absolute), redrawn) for each, values in moved.items()}

@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 from nbformat import NotebookNode, from_dict
 
-from poly.press import addresses, claims, record, sources, typeset
+from poly.press import addresses, claims, record, sources, surroundings, typeset
 from poly.press.chapters import (
     Page,
     PressError,
@@ -31,7 +31,7 @@ from poly.press.chapters import (
     what_failed,
 )
 from poly.press.claims import ledger
-from poly.press.execute import provenance, surroundings
+from poly.press.execute import provenance
 from poly.press.figures import figure_data, sliders
 from poly.press.render import chapter_page, launch_buttons, postprocess, rounding_tables, run_time
 from poly.press.render.notebook_page import NUMBERS, for_the_page
