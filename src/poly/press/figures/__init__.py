@@ -136,7 +136,7 @@ def show(
         level: how exactly another run must reproduce all other series: "exact" or "rounding" (see ``levels``).
         tolerance: the largest rounding error of a number, relative to its size.
         absolute: the largest additional rounding error of some series, in the units of the plot, by their names, or by
-            patterns such as "after_*".
+            patterns such as "after_*". With other parameters a chapter may have none of these series.
         keep_colors: whether the dark theme must leave the picture's colors as they are, as for heat maps.
         explore: a slider over numbers. With it the page redraws the figure, below the static one.
 
@@ -154,8 +154,6 @@ def show(
         redrawn = explore.redrawn if explore else 0.0
         of_slider = {each: rounding(values, tolerance, _of(each, absolute), redrawn) for each, values in moved.items()}
         packed = figure_data.pack({**_with_errors(data, tolerance, absolute), **of_slider}, level, tolerance)
-        if unused := [pattern for pattern in absolute if not fnmatch.filter([*data, *moved], pattern)]:
-            raise ValueError(f"absolute: {unused[0]!r} names no series, there are {', '.join([*data, *moved])}")
     except ValueError as error:
         raise ValueError(f"figure {name!r}: {error}") from None
     if folder := os.environ.get(FOLDER):
