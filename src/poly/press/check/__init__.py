@@ -70,9 +70,9 @@ def _stages(root: Path, *, execute: bool = True) -> list[Stage]:
         Stage("layers", 2, lambda: _layers(root)),
         Stage("stored outputs", 5, lambda: stored_outputs(root)),
         Stage("types", 45, lambda: _python(root, "mypy")),
-        Stage("unit tests", 780, lambda: _tests(root, "tests", "--ignore=tests/browser", "-n", workers)),
-        Stage("chapters", 450, lambda: _chapters(root, again=execute)),
-        Stage("small grids", 180, lambda: _small_grids(root)),
+        Stage("unit tests", 700, lambda: _tests(root, "tests", "--ignore=tests/browser", "-n", workers)),
+        Stage("chapters", 600, lambda: _chapters(root, again=execute)),
+        Stage("small grids", 240, lambda: _small_grids(root)),
         Stage("rendering", 40, lambda: _python(root, "poly.press", "build", "--stored")),
     ]
     if browser.is_dir():
