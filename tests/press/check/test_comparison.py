@@ -3,8 +3,10 @@ from typing import Any
 import pytest
 
 from notebooks import notebook
+from poly.press import figures
 from poly.press.chapters import PressError
 from poly.press.check.comparison import compare, moves
+from poly.press.figures import figure_data
 
 
 def test_two_equal_runs_differ_in_nothing_but_addresses() -> None:
@@ -81,3 +83,13 @@ def test_only_the_numbers_of_a_card_may_differ() -> None:
     assert compare(one, other).faults == []
     other.cells[0].outputs[2].metadata["poly"]["claim"]["seeds"] = 4
     assert len(compare(one, other).faults) == 1
+
+
+def test_on_small_grids_an_absolute_error_of_a_series_is_as_wide_as_the_figure_says() -> None:
+    one, other = notebook(), notebook()
+    for made, value in ((one, 1.0), (other, 1.4)):
+        data = {"y": figures.rounding([value], absolute=0.1), "edge": figures.rounding([1.0])}
+        made.cells[0].outputs[1].metadata["poly"]["figure"]["data"] = figure_data.pack(data, "rounding")
+    one.cells[0].metadata["poly"]["figure"] = {"small": {"absolute": 0.5}}
+    assert not [line for line in compare(one, other, small=True).faults if line.startswith("fig-a")]
+    assert [line for line in compare(one, other).faults if line.startswith("fig-a")]

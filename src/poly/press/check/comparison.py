@@ -68,9 +68,18 @@ def figure_changes(
         drawn = drawn_again[name]
         before, after = (figure_data.unpack(each["data"]) for each in (figure, drawn))
         if name in on_small:
-            before, after = (each._replace(rule=on_small[name]) for each in (before, after))
+            before, after = (_widened(each, on_small[name]) for each in (before, after))
         found += [f"{name}, {line}" for line in figure_data.differences(before, after, (perturbed or {}).get(name))]
     return found
+
+
+def _widened(data: figure_data.FigureData, rule: levels.Rule) -> figure_data.FigureData:
+    """Apply the rule for small grids to series without a rule of their own, and to those with an absolute error."""
+    own = {
+        name: each._replace(absolute=max(each.absolute, rule.absolute)) if each.absolute else each
+        for name, each in data.own.items()
+    }
+    return data._replace(rule=rule, own=own)
 
 
 def _on_small(notebook: NotebookNode) -> dict[str, levels.Rule]:
