@@ -148,6 +148,35 @@ def test_it_is_compiled_again_if_a_source_changes_that_it_contains(
     assert end() == (result, int(edited == "other.py"))
 
 
+@pytest.mark.parametrize(
+    ("compiled_module", "imported"),
+    [
+        ("flow/sparse", "flow/rkc"),
+        ("flow/sparse", "flow/interference"),
+        ("flow/sparse", "flow/stopping"),
+        ("flow/dense", "flow/signs"),
+        ("untied/kernels", "training/kernels"),
+    ],
+)
+def test_the_flow_and_the_optimizers_are_compiled_again_if_a_module_that_they_use_changes(
+    compiled_module: str, imported: str, tmp_path: Path
+) -> None:
+    ignored = shutil.ignore_patterns("__pycache__", "press")
+    package = shutil.copytree(Path(model.__file__).parent, tmp_path / "poly", ignore=ignored)
+    path = str(package / f"{compiled_module}.py")
+    code = f"import pathlib; from poly.compiled import source_stamp; print(source_stamp(pathlib.Path({path!r})))"
+
+    def stamp() -> str:
+        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+        return done.stdout
+
+    before = stamp()
+    with (package / f"{imported}.py").open("a", encoding="utf-8") as source:
+        source.write("\nCHANGED = 1\n")
+    assert stamp() != before
+
+
 def test_every_module_leaves_it_to_one() -> None:
     for path in Path(model.__file__).parent.rglob("*.py"):
         if path.name != "compiled.py":

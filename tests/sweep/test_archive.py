@@ -90,7 +90,7 @@ def test_a_damaged_file_is_named(folder: Path) -> None:
 
 
 def test_a_failed_run_leaves_no_file(tmp_path: Path) -> None:
-    grid = {"n": [0], "m": [4], "l1": [0.1], "method": ["flow"]}
+    grid: dict[str, Any] = {"n": [0], "m": [4], "l1": [0.1], "method": ["flow"]}
     with pytest.raises(sweep.CellError):
         archive.save(tmp_path / "kept-a.npz", final_weights.train, grid, seeds=1, paired=(), store=None)
     assert list(tmp_path.iterdir()) == []

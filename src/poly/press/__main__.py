@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     give_streams()
     options = _parser().parse_args(arguments)
     forget_warnings()
-    forget_matplotlib()
+    forget_matplotlib(os.environ)
     try:
         from poly.press.chapters import PressError, find_root, what_failed  # noqa: PLC0415  # --help and bad usage answer at once
     except KeyboardInterrupt:

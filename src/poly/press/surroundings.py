@@ -1,9 +1,10 @@
-"""Undo settings of the reader that would end a build or change its outputs: warnings, colors, a missing home."""
+"""Undo settings of the reader that would end a command or change outputs: warnings, colors, matplotlib, no home."""
 
 import contextlib
 import os
 import sys
 import warnings
+from collections.abc import MutableMapping
 from pathlib import Path
 
 # Variables that the book's processes do not see: outputs would hold colors, and a package's warning would end them.
@@ -21,13 +22,13 @@ def give_streams() -> None:
         getattr(sys, name).reconfigure(errors="replace")
 
 
-def forget_matplotlib() -> None:
-    """Undo the reader's own settings of matplotlib, which the press loads and does not draw with.
+def forget_matplotlib(variables: MutableMapping[str, str]) -> None:
+    """Remove the reader's own settings of matplotlib from a process's environment variables, in place.
 
     A backend that is not installed, or a damaged file of settings, would end every command.
     """
-    os.environ.pop("MPLBACKEND", None)
-    os.environ["MATPLOTLIBRC"] = os.devnull  # an empty file
+    variables.pop("MPLBACKEND", None)
+    variables["MATPLOTLIBRC"] = os.devnull  # an empty file, so that matplotlib's own defaults apply
 
 
 def forget_warnings() -> None:

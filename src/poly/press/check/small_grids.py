@@ -57,18 +57,18 @@ def changes(pages: Sequence[Page], one: Sequence[NotebookNode], other: Sequence[
     return [f"{page.name}, {line}" for page, a, b in runs for line in comparison.compare(a, b, small=True).faults]
 
 
-def changed(seed: int) -> Variant:
+def perturbed_variant(seed: int) -> Variant:
     """Return the variant that is compared with a plain run: perturbed, on one thread with the oldest instructions."""
     oldest = next(each for each in reversed(variants()) if each.threads == 1)
     return oldest._replace(perturbed=seed)
 
 
 def check(root: Path, seed: int) -> list[str]:
-    """Execute all chapters plainly and ``changed``; list what differs, a line each."""
+    """Execute all chapters plainly and as ``perturbed_variant`` says; list what differs, a line each."""
     pages = find_chapters(read_pages(root), [])
     with exclusive_lock(root / FOLDER):
         plain = run(root, pages, Variant(2, "native"))
-        return changes(pages, plain, run(root, pages, changed(seed)))
+        return changes(pages, plain, run(root, pages, perturbed_variant(seed)))
 
 
 class Perturbation(TypedDict):
@@ -101,7 +101,7 @@ def perturb(root: Path, wanted: Sequence[str], seeds: Sequence[int]) -> list[str
             print(f"── perturbation {number} of {len(seeds)}, seed {seed}", flush=True)
             if new := [page for page in todo if page not in plain]:
                 plain |= dict(zip(new, run(root, new, Variant(2, "native")), strict=True))
-            moved = run(root, todo, changed(int(seed)))
+            moved = run(root, todo, perturbed_variant(int(seed)))
             for page, other in zip(todo, moved, strict=True):
                 code, found = known[page.name]
                 if _code(root, page) != code:

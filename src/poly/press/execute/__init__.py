@@ -90,10 +90,9 @@ def environment(root: Path, workers: int) -> dict[str, str]:
     threads = dict.fromkeys(THREAD_VARIABLES, str(max(1, cores // workers)))
     processes = machine.fitting(cores, machine.PROCESS, machine.memory() / workers - machine.PROCESS)
     variables = {**threads, "LOKY_MAX_CPU_COUNT": str(processes), **os.environ}
-    # The kernel chooses its inline backend, and would run a file of PYTHONSTARTUP.
-    for name in ("MPLBACKEND", "PYTHONSTARTUP", *surroundings.FOREIGN):
+    surroundings.forget_matplotlib(variables)  # the kernel chooses its inline backend
+    for name in ("PYTHONSTARTUP", *surroundings.FOREIGN):  # the kernel would run that file
         variables.pop(name, None)
-    variables["MATPLOTLIBRC"] = os.devnull  # an empty file, so that matplotlib's own defaults apply
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root / "src"), os.environ.get("PYTHONPATH", "")]))
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         variables[name] = str(root / "_build" / "jupyter" / name.removesuffix("DIR").strip("_").lower())
