@@ -35,8 +35,9 @@ class Site:
     address: str
 
     def pages(self) -> list[str]:
-        """Paths of all pages, without the theme's own fragments and the redirect at the root."""
-        found = (path.relative_to(self.html).as_posix() for path in page_files(self.html))
+        """Paths of all pages, without the theme's own fragments and those that lead to other pages."""
+        pages = [path for path in page_files(self.html) if '<html lang="en" data-moved=' not in path.read_text("utf-8")]
+        found = (path.relative_to(self.html).as_posix() for path in pages)
         return [page for page in found if page != "index.html"]
 
 

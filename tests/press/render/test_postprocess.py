@@ -12,7 +12,7 @@ from press.render.tiny_page import EQUATION, PAGE, SCRIPT
 
 
 def test_equations_come_with_their_font_and_style(rendered: Path) -> None:
-    postprocess.postprocess(rendered)
+    postprocess.postprocess(rendered, {})
     page = (rendered / "page.html").read_text(encoding="utf-8")
     assert page.count("<math") == 2
     assert f"<p>So {EQUATION} holds.</p>" in page
@@ -30,7 +30,7 @@ def test_icons_are_not_read_out_and_the_viewport_is_set_once(rendered: Path) -> 
         PAGE.replace("<head>", f"<head>{twice}{twice}").replace("</head>", f"{twice}</head>").replace("</body>", icons)
     )
     (rendered / "page.html").write_text(text, encoding="utf-8")
-    postprocess.postprocess(rendered)
+    postprocess.postprocess(rendered, {})
     page = (rendered / "page.html").read_text(encoding="utf-8")
     assert page.count('name="viewport"') == 1
     assert page.count('aria-hidden="true"') == 3
@@ -38,7 +38,7 @@ def test_icons_are_not_read_out_and_the_viewport_is_set_once(rendered: Path) -> 
 
 
 def test_scripts_wait_for_the_page_and_spare_it_what_it_does_not_use(rendered: Path) -> None:
-    postprocess.postprocess(rendered)
+    postprocess.postprocess(rendered, {})
     page, search = ((rendered / name).read_text(encoding="utf-8") for name in ("page.html", "search.html"))
     assert re.findall(r'<script([^>]*) src="_static/(\w+)\.js', page) == [(' defer=""', "doctools")]
     assert page.index("const DOCUMENTATION_OPTIONS") < page.index("DOCUMENTATION_OPTIONS.pagename")
@@ -46,7 +46,7 @@ def test_scripts_wait_for_the_page_and_spare_it_what_it_does_not_use(rendered: P
 
 
 def test_the_script_of_the_theme_stays_as_it_is(rendered: Path) -> None:
-    postprocess.postprocess(rendered)
+    postprocess.postprocess(rendered, {})
     script = (rendered / "_static/scripts/pydata-sphinx-theme.js").read_text(encoding="utf-8")
     assert script == SCRIPT.partition("\n//# sourceMappingURL")[0] + "\n"
 
@@ -57,7 +57,7 @@ def test_a_table_has_one_row_of_heads_that_say_of_what(rendered: Path) -> None:
     named = pd.DataFrame({"count": [1]}, index=pd.Index([256], name="m")).to_html()
     plain = pd.DataFrame({"count": [1]}, index=[256]).to_html()
     (rendered / "page.html").write_text(PAGE.replace("</body>", f"{named}{plain}</body>"), encoding="utf-8")
-    postprocess.postprocess(rendered)
+    postprocess.postprocess(rendered, {})
     page = re.sub(r"\s*\n\s*", "", (rendered / "page.html").read_text(encoding="utf-8"))
     body = '<th scope="col">count</th></tr></thead><tbody><tr><th scope="row">256</th><td>1</td></tr></tbody>'
     assert f'<th scope="col">m</th>{body}' in page
@@ -65,7 +65,7 @@ def test_a_table_has_one_row_of_heads_that_say_of_what(rendered: Path) -> None:
 
 
 def test_pictures_are_lossless_and_sized_and_code_keeps_its_colors(rendered: Path) -> None:
-    postprocess.postprocess(rendered)
+    postprocess.postprocess(rendered, {})
     page = (rendered / "page.html").read_text(encoding="utf-8")
     assert '<img loading="lazy" decoding="async" width="30" height="20" alt="a dot" src="_images/dot.webp"/>' in page
     assert '<a href="_images/dot.webp"><img' in page
@@ -77,8 +77,8 @@ def test_pictures_are_lossless_and_sized_and_code_keeps_its_colors(rendered: Pat
 def test_two_books_from_the_same_pages_are_equal(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = tmp_path_factory.mktemp("other") / "book"
     shutil.copytree(rendered, other)
-    postprocess.postprocess(rendered)
-    postprocess.postprocess(other)
+    postprocess.postprocess(rendered, {})
+    postprocess.postprocess(other, {})
     files = [path for path in sorted(rendered.rglob("*")) if path.is_file()]
     assert len(files) >= 7
     for path in files:

@@ -12,7 +12,7 @@ from press.render.tiny_page import EQUATION, PAGE, mathml
 
 
 def test_one_style_sheet_holds_what_some_page_can_use(rendered: Path) -> None:
-    postprocess.postprocess(rendered)
+    postprocess.postprocess(rendered, {})
     css = re.sub(r"\s+", " ", (rendered / "_static" / stylesheet.NAME).read_text(encoding="utf-8"))
     kept = ["body{margin:1px}", ".used{color:red}", "p.used:not(.unused){margin:0}", "@media print{#equation-one"]
     kept += [
@@ -39,7 +39,7 @@ def test_one_style_sheet_holds_what_some_page_can_use(rendered: Path) -> None:
 
 
 def test_the_icon_font_holds_the_icons_in_use_under_no_name_of_its_own(rendered: Path) -> None:
-    postprocess.postprocess(rendered)
+    postprocess.postprocess(rendered, {})
     with TTFont(rendered / "_static" / stylesheet.ICONS) as font:
         assert list(font.getBestCmap()) == [0xF0C9]
         assert not {1, 3, 4, 6} & {record.nameID for record in font["name"].names}
@@ -49,7 +49,7 @@ def test_the_icon_font_holds_the_icons_in_use_under_no_name_of_its_own(rendered:
 def test_the_font_of_equations_holds_the_signs_in_use_with_their_sizes(rendered: Path) -> None:
     equation = "\\theta \\mathbb E \\sum x \\sqrt 2 \\bigl( h"
     (rendered / "page.html").write_text(PAGE.replace(EQUATION, mathml(equation)), encoding="utf-8")
-    postprocess.postprocess(rendered)
+    postprocess.postprocess(rendered, {})
     with TTFont(rendered / "_static" / "equations" / "stix-two-math.woff") as font:
         held = set(map(chr, font.getBestCmap()))
         sizes = font["MATH"].table.MathVariants.VertGlyphConstruction
@@ -61,7 +61,7 @@ def test_the_font_of_equations_holds_the_signs_in_use_with_their_sizes(rendered:
 
 
 def test_licenses_of_what_the_pages_carry_lie_beside_it(rendered: Path) -> None:
-    postprocess.postprocess(rendered)
+    postprocess.postprocess(rendered, {})
     texts = [path.read_text(encoding="utf-8") for path in (rendered / "_static" / "licenses").glob("*.txt")]
     assert len(texts) >= 6
     assert all("Copyright" in text or "copyright" in text for text in texts)
@@ -73,4 +73,4 @@ def test_licenses_of_what_the_pages_carry_lie_beside_it(rendered: Path) -> None:
 def test_a_style_sheet_that_cannot_be_read_is_named(rendered: Path, sheet: str, says: str) -> None:
     (rendered / "_static/theme.css").write_text(sheet, encoding="utf-8")
     with pytest.raises(PressError, match=rf"^the style sheets: .*{says}"):
-        postprocess.postprocess(rendered)
+        postprocess.postprocess(rendered, {})

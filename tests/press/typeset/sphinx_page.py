@@ -15,8 +15,16 @@ SETTINGS = {
 
 def made(folder: Path, text: str, **settings: object) -> str:
     """Make a page of markdown, and return its article; whatever Sphinx has to say is an error."""
-    (folder / "source").mkdir()
-    (folder / "source" / "index.md").write_text(text, encoding="utf-8")
+    page = (book(folder, {"index.md": text}, **settings) / "index.html").read_text(encoding="utf-8")
+    return page.partition('<div class="body" role="main">')[2].partition('<div class="sphinxsidebar"')[0]
+
+
+def book(folder: Path, pages: dict[str, str], **settings: object) -> Path:
+    """Make pages of markdown, and return the folder of their HTML; whatever Sphinx has to say is an error."""
+    for name, text in pages.items():
+        path = folder / "source" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     out, warnings = folder / "out", StringIO()
     with patch_docutils(), docutils_namespace():
         app = Sphinx(
@@ -34,5 +42,4 @@ def made(folder: Path, text: str, **settings: object) -> str:
         finally:
             (folder / "warnings").write_text(warnings.getvalue(), encoding="utf-8")
     assert not warnings.getvalue()
-    page = (out / "index.html").read_text(encoding="utf-8")
-    return page.partition('<div class="body" role="main">')[2].partition('<div class="sphinxsidebar"')[0]
+    return out

@@ -33,7 +33,7 @@ from poly.press.chapters import (
 from poly.press.claims import ledger
 from poly.press.execute import provenance
 from poly.press.figures import figure_data, sliders
-from poly.press.render import chapter_page, launch_buttons, postprocess, rounding_tables, run_time
+from poly.press.render import chapter_page, launch_buttons, moved, postprocess, rounding_tables, run_time
 from poly.press.render.notebook_page import NUMBERS, for_the_page
 
 PRESS = Path(__file__).parents[1]
@@ -81,7 +81,7 @@ def _disk_errors(out: Path) -> Iterator[None]:
 def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, NotebookNode], strict: bool) -> bool:
     stage = emptied(out / "stage")
     registered = record.registered(root)
-    url = launch_buttons.home(root)
+    url, old = launch_buttons.home(root), moved.read(root)
     _lay_out(root, stage, pages, notebooks, registered, url)
     tables = {
         **run_time.tables(root, notebooks),
@@ -100,7 +100,7 @@ def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, N
     missing = [name for name in expected if not (html / name).is_file()]
     if missing:
         raise PressError(f"jupyter-book finished without an error but did not make {', '.join(missing)}")
-    postprocess.postprocess(html)
+    postprocess.postprocess(html, old)
     (html / ".nojekyll").touch()  # a web host that runs Jekyll leaves out folders that begin with _
     if faults := addresses.foreign(html):
         raise PressError(f"pages call no other host, but {faults[0]}")

@@ -18,7 +18,7 @@ from bs4.formatter import HTMLFormatter
 from PIL import Image
 
 from poly.press.chapters import PressError
-from poly.press.render import stylesheet
+from poly.press.render import moved, stylesheet
 
 OWN = "book.css"
 # Load the font of equations together with the style sheet, so that no line moves later. From files, preload nothing.
@@ -50,8 +50,8 @@ class Unsorted(HTMLFormatter):
 UNSORTED = Unsorted(EntitySubstitution.substitute_xml)
 
 
-def postprocess(book: Path) -> None:
-    """Lighten all pages of the rendered book in place."""
+def postprocess(book: Path, old: Mapping[str, str]) -> None:
+    """Lighten all pages of the rendered book in place; add the pages of `old` addresses, each with its successor."""
     pictures = sorted((book / "_images").glob("*.png"))
     sizes = {path.name: _size(path) for path in pictures}
     with ThreadPoolExecutor() as pool:
@@ -63,6 +63,7 @@ def postprocess(book: Path) -> None:
         _style(book / "_static", sheets, list(pages.values()))
         for path, page in pages.items():
             path.write_text(page.decode(formatter=UNSORTED), encoding="utf-8", newline="\n")
+        moved.write(book, pages, old)
     for each in shrunk:
         each.result()
     _clear(book / "_static", sheets)
