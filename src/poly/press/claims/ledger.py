@@ -47,8 +47,8 @@ def faults(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) 
 
 def _misplaced(ledger: Iterable[Claim], pages: Iterable[Page]) -> list[str]:
     """List claims whose chapter has the number of a page but another name: such an error makes them never due."""
-    numbers = {page.name[:2]: page.name for page in pages}
-    meant = [(claim, numbers.get(claim.chapter[:2], claim.chapter)) for claim in ledger]
+    numbers = {number: page.name for page in pages if (number := _number(page.name))}
+    meant = [(claim, numbers.get(_number(claim.chapter), claim.chapter)) for claim in ledger]
     return [
         f"claims.yml, {claim.id}: chapter={claim.chapter!r}, must be {name!r} or have another number"
         for claim, name in meant
@@ -84,6 +84,25 @@ def _unmeasured(claim: Claim) -> Record:
     return entry | {"predicted": claim.prediction.value} | nothing | tail
 
 
+def substitutions(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]:
+    """Write what any page may quote of a claim, such as C7a.
+
+    ``{{ C7a }}`` links to its card. ``{{ C7a_measured }}`` is its number with the interval, ``{{ C7a_predicted }}`` the
+    predicted one, and ``{{ C7a_starts }}`` counts the starts behind it. A claim that no chapter has measured links to
+    its entry in the ledger, and has none of the others.
+    """
+    found = {claim.id: f"[{claim.id}](ledger.html#ledger-{claim.id}){{.external}}" for claim in ledger.values()}
+    for page, notebook in notebooks.items():
+        for record in records(notebook):
+            if claim := ledger.get(record["id"]):
+                address = f"({page.name}.html#claim-{claim.id}){{.external}}"
+                found[claim.id] = f"[{claim.id}]{address}"
+                found[f"{claim.id}_measured"] = f"[{claims.measurement(record, claim.digits)}]{address}"
+                found[f"{claim.id}_predicted"] = f"{claim.prediction.value:g}"
+                found[f"{claim.id}_starts"] = f"{record['seeds']:,} starts"
+    return found
+
+
 def tables(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]:
     """Write the claims and the number of errors to expect, by the names of their places on the ledger's page."""
     measured = {record["id"]: (page, record) for page, notebook in notebooks.items() for record in records(notebook)}
@@ -110,10 +129,10 @@ def _card(claim: Claim, found: tuple[Page, Record] | None) -> Card:
     if claim.alternative:
         rows.append(("or else", claims.predicted(claim.alternative)))
     rows.append(("test", claim.test))
-    verdict, place, address = "open", f"chapter {_number(claim.chapter)}, not yet in the book", ""
+    verdict, place, address = "open", f"{_place(claim.chapter)}, not yet in the book", ""
     if found:
         page, record = found
-        verdict, place = record["verdict"], f"chapter {_number(page.name)}"
+        verdict, place = record["verdict"], _place(page.name)
         address = f"{page.name}.html#claim-{claim.id}"
         starts = f", {record['seeds']:,} starts" if record["seeds"] else ""
         rows.append(("measured", claims.measurement(record, claim.digits) + starts))
@@ -134,7 +153,13 @@ def _card(claim: Claim, found: tuple[Page, Record] | None) -> Card:
 
 
 def _number(chapter: str) -> str:
-    return markup.one_line(chapter[:2].lstrip("0"))
+    return re.match(r"0*(\d*)", chapter)[1]  # type: ignore[index]
+
+
+def _place(chapter: str) -> str:
+    """Name a chapter or an appendix: 'chapter 4', 'appendix law of crowds'."""
+    number = _number(chapter)
+    return markup.one_line(f"chapter {number}" if number else chapter.replace("-", " "))
 
 
 def chance(claim: Claim, record: Record) -> float | None:

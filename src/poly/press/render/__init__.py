@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 from nbformat import NotebookNode, from_dict
@@ -33,7 +34,7 @@ from poly.press.chapters import (
 from poly.press.claims import ledger
 from poly.press.execute import provenance
 from poly.press.figures import figure_data, sliders
-from poly.press.render import chapter_page, launch_buttons, moved, postprocess, rounding_tables, run_time
+from poly.press.render import chapter_page, citation, launch_buttons, moved, postprocess, rounding_tables, run_time
 from poly.press.render.notebook_page import NUMBERS, for_the_page
 
 PRESS = Path(__file__).parents[1]
@@ -87,6 +88,7 @@ def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, N
         **run_time.tables(root, notebooks),
         **rounding_tables.tables(root, notebooks),
         **ledger.tables(registered, notebooks),
+        **citation.tables(root, notebooks, url),
     }
     for page in pages:
         if page not in notebooks:
@@ -164,7 +166,9 @@ def _lay_out(
             shutil.copyfile(root / name, stage / name)
     config = stage / "_config.yml"
     text = config.read_text(encoding="utf-8") if config.is_file() else ""
-    config.write_text(_with_typeset(launch_buttons.configured(text, url)), encoding="utf-8", newline="\n")
+    settings = yaml.safe_load(launch_buttons.configured(text, url)) or {}
+    settings = _configured(settings, ledger.substitutions(registered, notebooks))
+    config.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8", newline="\n")
     now = provenance.book(root)
     words = root / "book" / "glossary.md"
     meanings = chapter_page.glossary(read_text(words)) if words.is_file() else {}
@@ -188,14 +192,15 @@ def _lay_out(
             target.with_suffix(".npz").write_bytes(figure_data.npz(series))
 
 
-def _with_typeset(config: str) -> str:
-    """Add the press's extension of Sphinx to the settings of jupyter-book."""
-    settings = yaml.safe_load(config) or {}
-    sphinx = settings["sphinx"] = {**(settings.get("sphinx") or {})}
+def _configured(settings: dict[str, Any], substitutions: Mapping[str, str]) -> dict[str, Any]:
+    """Add the press's extension of Sphinx, and what pages may quote of claims, to the settings of jupyter-book."""
+    parse = {**(settings.get("parse") or {})}
+    parse["myst_substitutions"] = {**substitutions, **(parse.get("myst_substitutions") or {})}
+    sphinx = {**(settings.get("sphinx") or {})}
     own = sphinx["config"] = {**(sphinx.get("config") or {})}
     where, name = (own, "extensions") if "extensions" in own else (sphinx, "extra_extensions")
     where[name] = [*(where.get(name) or []), typeset.__name__]
-    return str(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False))
+    return {**settings, "parse": parse, "sphinx": sphinx}
 
 
 def _fill(page: Path, tables: Mapping[str, str]) -> None:
