@@ -10,7 +10,7 @@ from poly.press.figures import figure_data
 
 # An id is a part of addresses and of the pages' HTML.
 CLAIM_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,39}", re.ASCII)
-Verdict = Literal["confirmed", "refined", "refuted", "open"]
+Verdict = Literal["confirmed", "refined", "refuted", "open", "holds", "broken", "agrees", "differs", "measured"]
 
 # A larger whole number may not fit into a float.
 _HUGE = 1e300

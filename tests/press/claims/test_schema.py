@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from poly.press.claims import Claim, Prediction, schema
+from poly.press.claims import Claim, Prediction, rules, schema
+from poly.press.claims.entries import Kind
+from poly.press.claims.verdicts import VERDICTS
 from poly.press.metadata import CLAIM_ID, Verdict
 from press.claims.test_claims import ALTERNATIVE, ENTRY
 
@@ -18,13 +20,13 @@ BOOK = Path(__file__).parents[3] / "book"
 FIELDS = schema.SCHEMA["$defs"]["claim"]["properties"]
 
 
-def rules(part: Any) -> Iterator[dict[str, Any]]:
+def each_rule(part: Any) -> Iterator[dict[str, Any]]:
     """Yield every part of the schema that an entry can violate."""
     if isinstance(part, dict):
         if isinstance(part.get("type"), str) or "enum" in part:
             yield part
         for inner in part.values():
-            yield from rules(inner)
+            yield from each_rule(inner)
 
 
 def fault(entry: Any, name: str = "C1") -> str:
@@ -35,18 +37,22 @@ def fault(entry: Any, name: str = "C1") -> str:
 
 def test_it_is_a_schema_whose_every_rule_says_what_is_allowed() -> None:
     Draft202012Validator.check_schema(schema.SCHEMA)
-    found = list(rules(schema.SCHEMA))
-    assert len(found) == 14
+    found = list(each_rule(schema.SCHEMA))
+    assert len(found) == 19
     assert all(rule["description"].startswith("must ") for rule in found)
 
 
 def test_its_fields_and_verdicts_are_those_of_the_code() -> None:
     prediction = schema.SCHEMA["$defs"]["prediction"]
     assert {*FIELDS} == {*Claim._fields} - {"id"}
-    assert {*schema.SCHEMA["$defs"]["claim"]["required"]} == {*FIELDS} - {"alternative", "amended"}
-    assert {*prediction["properties"]} == {*prediction["required"]} == {*Prediction._fields}
+    optional = {"alternative", *Claim._field_defaults}
+    assert {*schema.SCHEMA["$defs"]["claim"]["required"]} == {*FIELDS} - optional
+    assert {*prediction["properties"]} == {*Prediction._fields}
+    assert {*prediction["required"]} == {*Prediction._fields} - {*Prediction._field_defaults}
     assert tuple(FIELDS["expected"]["enum"]) == get_args(Verdict)
-    assert FIELDS["expected"]["description"] == f"must be one of {get_args(Verdict)}"
+    assert tuple(FIELDS["kind"]["enum"]) == tuple(VERDICTS) == get_args(Kind)
+    assert FIELDS["kind"]["description"] == f"must be one of {get_args(Kind)}"
+    assert prediction["properties"]["margin"]["description"] == f"must be one of {rules.MARGINS}"
 
 
 @given(st.text(max_size=42) | st.from_regex(r"[\w.-]{0,42}", fullmatch=True) | st.from_regex(CLAIM_ID))

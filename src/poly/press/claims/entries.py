@@ -5,13 +5,15 @@ import json
 import re
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import yaml
 
 from poly.press import safe_yaml
 from poly.press.claims import schema
 from poly.press.metadata import Verdict
+
+Kind = Literal["identity", "replication", "prediction", "exploration"]
 
 
 class Prediction(NamedTuple):
@@ -21,11 +23,15 @@ class Prediction(NamedTuple):
         value: the number.
         tolerance: the margin on both sides within which a measurement agrees.
         says: the prediction in a few words, as readers see it.
+        margin: the rule that gives the tolerance; see ``rules``.
+        why: the reason for a tolerance that no fixed rule gives.
     """
 
     value: float
     tolerance: float
     says: str
+    margin: str = "about"
+    why: str = ""
 
 
 class Claim(NamedTuple):
@@ -43,6 +49,12 @@ class Claim(NamedTuple):
         registered: the date of the registration.
         digits: the number of decimals that are shown and compared.
         amended: what was changed later, and when, as in "2026-01-31: why; 2026-02-01: why again".
+        kind: an identity (a theorem, or a check of the code), a replication of a published number, a prediction, or an
+            exploration, which has an interval and no verdict.
+        with_number: whether the entry and its number came in one commit. Such an entry is not blind.
+        precision: the planned half-width of the interval; None for entries that are older than this rule.
+        succeeds: the id of the retired claim whose place this one takes.
+        retired: why the claim is measured no more, and since when, as in "2026-01-31: why".
     """
 
     id: str
@@ -56,6 +68,11 @@ class Claim(NamedTuple):
     registered: str
     digits: int
     amended: str = ""
+    kind: Kind = "prediction"
+    with_number: bool = False
+    precision: float | None = None
+    succeeds: str = ""
+    retired: str = ""
 
 
 class _Loader(safe_yaml.Decimal):
@@ -93,9 +110,12 @@ def load(path: Path | str = "claims.yml") -> dict[str, Claim]:
 
 
 def fingerprint(claim: Claim) -> str:
-    """Hash everything in an entry but its amendments: SHA-256."""
+    """Hash what an entry promises: all of it but its amendments, its retirement and the page that measures it.
+
+    SHA-256, in hexadecimal digits.
+    """
     bound = claim._asdict()
-    del bound["amended"]
+    del bound["amended"], bound["retired"], bound["chapter"]
     return hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest()
 
 
@@ -108,7 +128,10 @@ def _json(entry: Any) -> Any:
         found["registered"] = str(found["registered"])
     for field in ("prediction", "alternative"):
         if isinstance(found.get(field), dict):
-            found[field] = {key: value if key == "says" else _number(value) for key, value in found[field].items()}
+            numbers = {key: _number(value) for key, value in found[field].items() if key in ("value", "tolerance")}
+            found[field] = found[field] | numbers
+    if "precision" in found:
+        found["precision"] = _number(found["precision"])
     return found
 
 
@@ -124,4 +147,4 @@ def _claim(name: str, entry: dict[str, Any]) -> Claim:
 
 
 def _prediction(entry: dict[str, Any]) -> Prediction:
-    return Prediction(float(entry["value"]), float(entry["tolerance"]), entry["says"])
+    return Prediction(**(entry | {key: float(entry[key]) for key in ("value", "tolerance")}))

@@ -11,7 +11,7 @@ from scipy import stats
 from poly import inference
 from poly.press import claims, markup
 from poly.press.chapters import Page, outputs_of, poly_metadata
-from poly.press.claims import Claim, Prediction, Record, registry, templates
+from poly.press.claims import Claim, Prediction, Record, registry, rules, templates
 from poly.press.claims.cards import Card
 
 # A verdict is false if the truth lies beyond one end of a 95 % interval.
@@ -28,18 +28,21 @@ def records(notebook: NotebookNode) -> list[Record]:
 
 
 def faults(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> list[str]:
-    """List faults: claims not checked once where they are due, unexpected verdicts, changes without amendment."""
-    found = _misplaced(ledger.values(), notebooks)
+    """List faults: what the rule forbids, claims not checked where they are due, verdicts and changes unannounced."""
+    found = [f"claims.yml, {fault}" for claim in ledger.values() for fault in rules.faults(claim, ledger)]
+    found += _misplaced(ledger.values(), notebooks)
     for page, notebook in notebooks.items():
         here = records(notebook)
         times = Counter(record["id"] for record in here)
-        due = [claim.id for claim in ledger.values() if claim.chapter == page.name]
+        due = [claim.id for claim in ledger.values() if claim.chapter == page.name and not claim.retired]
         found += [f"{page.name}: claim {name} is due and not checked" for name in due if not times[name]]
         found += [f"{page.name}: claim {name} is checked {times[name]} times" for name in times if times[name] > 1]
         for record in here:
             claim = ledger.get(record["id"])
             if claim is None or claim.chapter != page.name:
                 found.append(f"{page.name}: claim {record['id']} is checked here but not registered for this chapter")
+            elif claim.retired:
+                found.append(f"{page.name}: claim {record['id']} is checked here but retired")
             else:
                 found += [f"{page.name}: {fault}" for fault in _record_faults(claim, record)]
     return found
@@ -178,7 +181,7 @@ def chance(claim: Claim, record: Record) -> float | None:
         return None
     if record["verdict"] == "confirmed":
         return _outside(claim.prediction, record)
-    value, tolerance, _ = claim.prediction
+    value, tolerance, *_ = claim.prediction
     side = 1 if measured > value else -1
     half = measured - low if side == 1 else high - measured
     z = _distance(side * (measured - value) - tolerance, half)
@@ -189,7 +192,7 @@ def chance(claim: Claim, record: Record) -> float | None:
 
 def _outside(prediction: Prediction, record: Record) -> float:
     """Compute the chance of an interval this far inside the tolerance if the truth were on its nearer edge."""
-    value, tolerance, _ = prediction
+    value, tolerance, *_ = prediction
     measured = record["measured"]
     z = min(
         _distance(measured - value + tolerance, measured - record["low"]),
