@@ -24,7 +24,7 @@ ifeq ($(filter chapter,$(MAKECMDGOALS))$(value CHAPTER),chapter)
 $(error which chapter? make chapter CHAPTER=03 PARAMS="m=1000 starts=8")
 endif
 
-.PHONY: help book stored chapter record test reproduce perturb audit unchanged verify serve pdf zip notebook bench install clean
+.PHONY: help book stored chapter record register test reproduce perturb audit unchanged verify serve pdf zip notebook bench install clean
 
 
 help: ## list these commands
@@ -41,6 +41,9 @@ chapter: install ## one chapter with other parameters: CHAPTER=03 PARAMS="m=1000
 
 record: install ## refresh the stored outputs, showing what changes first: CHAPTERS="02 03", ARGS=--dry-run
 	@$(PRESS) record $(call every,CHAPTERS) $(call every,ARGS)
+
+register: install ## store the commit that registers each new claim of book/claims.yml, before its number is known
+	@$(PRESS) register
 
 test: install ## lint, types, unit tests, every chapter against its stored outputs, the pages in a browser
 	@$(PRESS) test $(call every,ARGS)

@@ -49,8 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, root: Path) -> int:  # noqa: PLR0912  # one branch for each command
     # Import these only when a command runs: papermill alone takes a second, and --help needs none of them.
-    from poly.press import build, check, serve  # noqa: PLC0415
+    from poly.press import build, check, record, serve  # noqa: PLC0415
     from poly.press.check import verify  # noqa: PLC0415
+    from poly.press.claims import registry  # noqa: PLC0415
 
     match options.command:
         case "build" if options.stored:
@@ -63,6 +64,9 @@ def _run(options: argparse.Namespace, root: Path) -> int:  # noqa: PLR0912  # on
             build.record_chapters(
                 root, options.chapters, dry_run=options.dry_run, every=options.every, workers=options.jobs
             )
+        case "register":
+            new = registry.register(root, record.registered(root))
+            print(f"registered: {', '.join(new)}" if new else "every claim is registered already")
         case "test":
             check.run(root, fast=options.fast, execute=options.execute)
         case "reproduce":
@@ -147,6 +151,8 @@ def _parser() -> argparse.ArgumentParser:
         help="write chapters of which nothing changes, too: in a clean clone, for run times without stored sweeps",
     )
     _add_jobs(record)
+
+    commands.add_parser("register", help="store the commit that registers each new claim, before its number is known")
 
     test = commands.add_parser("test", help="run every check")
     test.add_argument("--fast", action="store_true", help="only what executes and renders no chapter")

@@ -1,9 +1,18 @@
-"""Check that the code that runs is the book's own, because one environment may serve several checkouts.
+"""Ask git about the checkout, and check that the code that runs is its own: one environment may serve several.
 
 This module imports no other module of `poly`.
 """
 
+import os
+import subprocess
 from pathlib import Path
+
+
+def git(root: Path, *words: str) -> bytes | None:
+    """Return what git prints for the repository at a folder, whatever its variables say; None where it fails."""
+    variables = {name: value for name, value in os.environ.items() if not name.upper().startswith("GIT_")}
+    done = subprocess.run(["git", "-C", str(root), *words], env=variables, capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 else None
 
 
 def foreign(root: Path) -> str:

@@ -47,8 +47,16 @@ def loaded(folder: Path, old: str, new: str) -> claims.Claim:
         ("says: zero", "says: ' '", "prediction: says=' ', must be a few words"),
         ("says: zero", "says: 0", "prediction: says=0, must be a few words"),
         ("says: two", "says: ''", "alternative: says='', must be a few words"),
-        ("says: zero", "says: zero, who: me", "prediction: unknown field 'who', allowed are margin, says, tolerance, value, why"),
-        ("says: two", "says: two, 5: so", "alternative: unknown field 5, allowed are margin, says, tolerance, value, why"),
+        (
+            "says: zero",
+            "says: zero, who: me",
+            "prediction: unknown field 'who', allowed are margin, says, tolerance, value, why",
+        ),
+        (
+            "says: two",
+            "says: two, 5: so",
+            "alternative: unknown field 5, allowed are margin, says, tolerance, value, why",
+        ),
         ("  digits: 1", "  digits: 1\n  5: x\n  y: x", "unknown field 5, allowed are alternative, amended, "),
         ("digits: 1", "digits: 18", "digits=18, must be a whole number from 0 to 17"),
         ("digits: 1", "digits: false", "digits=False, must be a whole number"),

@@ -16,7 +16,16 @@ ONE = Page("book/01-one", Path("book/01-one.ipynb"))
 
 LEDGER = {
     name: Claim(
-        name, "It is one.", Prediction(1.0, 0.5, "1", "derived", "for a test"), None, "look", chapter, "confirmed", True, "2026-01-02", 2
+        name,
+        "It is one.",
+        Prediction(1.0, 0.5, "1", "derived", "for a test"),
+        None,
+        "look",
+        chapter,
+        "confirmed",
+        True,
+        "2026-01-02",
+        2,
     )
     for name, chapter in (("A", "01-one"), ("B", "01-one"), ("Z", "09-last"))
 }

@@ -14,7 +14,9 @@ def test_an_entry_changes_with_a_new_amendment_only() -> None:
     looser = LEDGER["B"]._replace(prediction=Prediction(1.0, 0.9, "1"))
     assert registry.unamended_change(looser, before)
     assert not registry.unamended_change(looser._replace(amended="2026-02-03: the tolerance was too strict"), before)
-    assert not registry.unamended_change(LEDGER["B"]._replace(chapter="09-last"), before)  # another page, the same claim
+    assert not registry.unamended_change(
+        LEDGER["B"]._replace(chapter="09-last"), before
+    )  # another page, the same claim
     first = "2026-02-03: first"
     again = before | {"entry": claims.fingerprint(looser), "amended": first}
     for amended in (first, f"{first}.", "", "2026-02-03: other; 2026-02-04: second"):

@@ -39,6 +39,26 @@ def test_verdicts(low: float, high: float, alone: str, beside_an_alternative: st
     assert verdicts.verdict(claim(ELSE), low, high) == beside_an_alternative
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "identity", "replication"),
+    [(0.9, 1.1, "holds", "agrees"), (0.4, 1.1, "open", "open"), (1.6, 1.7, "broken", "differs")],
+)
+def test_each_kind_has_its_own_verdicts(low: float, high: float, identity: str, replication: str) -> None:
+    assert verdicts.verdict(claim()._replace(kind="identity"), low, high) == identity
+    assert verdicts.verdict(claim()._replace(kind="replication"), low, high) == replication
+    assert verdicts.verdict(claim()._replace(kind="exploration"), low, high) == "measured"
+
+
+def test_an_alternative_refines_predictions_alone() -> None:
+    assert verdicts.verdict(claim(ELSE)._replace(kind="replication"), 2.9, 3.1) == "differs"
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, "open"), (1, "confirmed"), (40, "confirmed")])
+def test_one_verified_instance_decides_a_claim_of_existence(count: int, expected: str) -> None:
+    existence = claim()._replace(prediction=Prediction(1.0, 0.5, "at least one", "instance"))
+    assert verdicts.verdict(existence, count, count) == expected
+
+
 @given(st.floats(-5, 5), st.floats(0, 5))
 def test_an_alternative_changes_a_refutation_at_most(low: float, width: float) -> None:
     alone, beside = verdicts.verdict(claim(), low, low + width), verdicts.verdict(claim(ELSE), low, low + width)

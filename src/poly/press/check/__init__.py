@@ -16,6 +16,7 @@ from poly.experiments import audit
 from poly.press import record
 from poly.press.chapters import PressError, find_chapters, read_pages
 from poly.press.check import reproduce, small_grids, snapshots
+from poly.press.claims import registry
 from poly.press.execute import machine
 from poly.press.execute.progress import console, duration
 from poly.sweep import archive
@@ -115,7 +116,7 @@ def _small_grids(root: Path) -> bool:
 
 
 def stored_outputs(root: Path) -> bool:
-    """Check that all stored outputs are complete and fresh, and that all kept runs are fresh; print each fault."""
+    """Check that stored outputs are complete and fresh, kept runs fresh, and claims older than their numbers."""
     faults = record.faults(root, find_chapters(read_pages(root), []))
     for fault in faults:
         print(f"{fault} — `make record` refreshes it")
@@ -126,7 +127,17 @@ def stored_outputs(root: Path) -> bool:
         raise PressError(str(error)) from None
     for line in old:
         print(f"{line.replace(f'{root}/', '')} — `make audit` computes some of it again")
-    return not faults + old
+    return not faults + old + _late_claims(root)
+
+
+def _late_claims(root: Path) -> list[str]:
+    """List the claims that were registered after their number, and print them; say how many cannot be verified."""
+    faults, unverified = registry.order(root, record.registered(root))
+    for fault in faults:
+        print(fault)
+    if unverified:
+        print(f"note: {unverified} claims were registered by commits that this copy's history lacks: not verified")
+    return faults
 
 
 def _python(root: Path, module: str, *arguments: str, **variables: str) -> bool:

@@ -16,9 +16,9 @@ import numpy as np
 from nbformat import NotebookNode
 from numpy.typing import NDArray
 
+from poly.press import checkout
 from poly.press.chapters import PressError, figures_of, outputs_of, read_notebook, read_pages
 from poly.press.claims import ledger
-from poly.press.execute import provenance
 from poly.press.figures import figure_data
 from poly.press.texts import GLUED, NUMBER
 
@@ -46,8 +46,8 @@ def unchanged(root: Path, base: str) -> list[str]:
     Raises:
         PressError: there is no such commit, or a book cannot be read.
     """
-    commit = provenance.git(root, "rev-parse", "--verify", "--end-of-options", f"{base}^{{commit}}") or b""
-    packed = provenance.git(root, "archive", commit.decode().strip(), "--", "book", "_toc.yml") if commit else None
+    commit = checkout.git(root, "rev-parse", "--verify", "--end-of-options", f"{base}^{{commit}}") or b""
+    packed = checkout.git(root, "archive", commit.decode().strip(), "--", "book", "_toc.yml") if commit else None
     if packed is None:
         raise PressError(f"unchanged: BASE={base}: no such commit here, or it holds no book")
     with tempfile.TemporaryDirectory() as folder, tarfile.open(fileobj=io.BytesIO(packed)) as archive:

@@ -1,18 +1,23 @@
-"""Check that no registered entry is removed, and that none changes without a dated amendment.
+"""Check that no registered entry is removed, that none changes without a dated amendment, and that it came first.
 
-``book/data/registered.json`` holds a fingerprint of each entry, and its amendments. They are as they were when the
-chapters were last recorded.
+``book/data/registered.json`` holds for each entry its fingerprint and its amendments, as they were when the chapters
+were last recorded, and the commit that registered it. The number of a claim is stored by a later commit; an entry
+that came together with its number says ``with_number`` and is not blind.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from poly.press import claims
 from poly.press.chapters import PressError, atomic_write
+from poly.press.checkout import git
 from poly.press.claims import Claim, Record
 
 FILE = Path("book") / "data" / "registered.json"
+ENTRIES = "book/claims.yml"
+NOTEBOOKS = "book/*.ipynb"
 
 
 def unamended_change(claim: Claim, record: Record) -> str:
@@ -37,7 +42,10 @@ def read(root: Path) -> dict[str, Record]:
     if not path.is_file():
         return {}
     try:
-        return {name: {"entry": was["entry"], "amended": was["amended"]} for name, was in _load(path).items()}
+        return {
+            name: {"entry": was["entry"], "amended": was["amended"], "commit": was.get("commit", "")}
+            for name, was in _load(path).items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PressError(f"{FILE.as_posix()}: not the list of registered claims ({error!r})") from None
 
@@ -48,9 +56,66 @@ def _load(path: Path) -> dict[str, Record]:
 
 def bind(root: Path, ledger: Mapping[str, Claim]) -> None:
     """Write the fingerprints and amendments of all entries; those of entries that are gone stay."""
-    bound = {name: {"entry": claims.fingerprint(claim), "amended": claim.amended} for name, claim in ledger.items()}
-    text = json.dumps(read(root) | bound, indent=1, ensure_ascii=False, sort_keys=True)
+    before = read(root)
+    commits = {name: before.get(name, {}).get("commit", "") for name in ledger}
+    _write(root, before | {name: _bound(claim, commits[name]) for name, claim in ledger.items()})
+
+
+def _bound(claim: Claim, commit: str) -> Record:
+    return {"entry": claims.fingerprint(claim), "amended": claim.amended, "commit": commit}
+
+
+def _write(root: Path, bound: Mapping[str, Record]) -> None:
+    text = json.dumps(bound, indent=1, ensure_ascii=False, sort_keys=True)
     atomic_write(root / FILE, f"{text}\n")
+
+
+def register(root: Path, ledger: Mapping[str, Claim]) -> list[str]:
+    """Store the commit that registers each new entry, and return the names of the new entries.
+
+    Raises:
+        PressError: ``claims.yml`` has changes that are not committed, or a new claim has its number already and does
+            not say so.
+    """
+    before = read(root)
+    new = {name: claim for name, claim in ledger.items() if not before.get(name, {}).get("commit")}
+    commit = (git(root, "rev-parse", "HEAD") or b"").decode().strip()
+    if not commit or git(root, "diff", "--quiet", "HEAD", "--", ENTRIES) is None:
+        raise PressError(f"{ENTRIES} has changes that no commit holds: commit them, then register")
+    if faults := [fault for claim in new.values() for fault in _order(root, claim, commit)]:
+        raise PressError("; ".join(faults))
+    _write(root, before | {name: _bound(claim, commit) for name, claim in new.items()})
+    return sorted(new)
+
+
+def order(root: Path, ledger: Mapping[str, Claim]) -> tuple[list[str], int]:
+    """Check that each entry was registered before its number was stored.
+
+    Returns:
+        The faults, a line each, and the number of entries that cannot be verified because the history is not here.
+    """
+    faults, unverified = [], 0
+    for name, record in read(root).items():
+        if name not in ledger:
+            continue
+        if not record["commit"]:
+            faults.append(f"claim {name}: no commit has registered it: `make register`")
+        elif git(root, "cat-file", "-e", f"{record['commit']}^{{commit}}") is None:
+            unverified += 1
+        else:
+            faults += _order(root, ledger[name], record["commit"])
+    return faults, unverified
+
+
+def _order(root: Path, claim: Claim, commit: str) -> list[str]:
+    """Check that the commit holds the entry, and its number only if the entry says so."""
+    entries = (git(root, "show", f"{commit}:{ENTRIES}") or b"").decode(errors="replace")
+    if not re.search(rf"^{re.escape(claim.id)}:", entries, re.MULTILINE):
+        return [f"claim {claim.id}: its registering commit {commit[:12]} has no such entry"]
+    stored = git(root, "grep", "--quiet", "--fixed-strings", f'"id": "{claim.id}"', commit, "--", NOTEBOOKS) is not None
+    if stored and not claim.with_number:
+        return [f"claim {claim.id}: its number was stored when it was registered, in {commit[:12]}: say with_number"]
+    return []
 
 
 def violations(root: Path, ledger: Mapping[str, Claim]) -> list[str]:

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 import platform
-import subprocess
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
@@ -16,6 +14,7 @@ from nbformat import NotebookNode
 
 from poly.press import markup
 from poly.press.chapters import Page, code_cells, figures_of
+from poly.press.checkout import git
 from poly.press.execute import machine
 from poly.press.execute.parameters import known_parameters
 from poly.press.execute.progress import duration
@@ -145,13 +144,6 @@ def _commit(root: Path) -> str:
     except OSError:
         return "unknown"
     return f"{commit} with changes" if commit and changed else commit or "unknown"
-
-
-def git(root: Path, *words: str) -> bytes | None:
-    """Return what git prints for the repository at a folder, whatever its variables say; None where it fails."""
-    variables = {name: value for name, value in os.environ.items() if not name.upper().startswith("GIT_")}
-    done = subprocess.run(["git", "-C", str(root), *words], env=variables, capture_output=True, check=False)
-    return done.stdout if done.returncode == 0 else None
 
 
 def _package(root: Path) -> str:
