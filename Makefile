@@ -20,11 +20,14 @@ every = $(foreach part,$(value $(1)),'$(subst ','\'',$(part))')
 
 .DEFAULT_GOAL := help
 # Before anything is installed.
+ifeq ($(filter chapter new,$(MAKECMDGOALS))$(value CHAPTER),new)
+$(error which name? make new CHAPTER=appendix-my-check)
+endif
 ifeq ($(filter chapter,$(MAKECMDGOALS))$(value CHAPTER),chapter)
 $(error which chapter? make chapter CHAPTER=03 PARAMS="m=1000 starts=8")
 endif
 
-.PHONY: help book stored chapter record register test reproduce perturb audit unchanged verify serve pdf zip notebook bench install clean
+.PHONY: help book stored chapter new record register test reproduce perturb audit unchanged verify serve pdf zip notebook bench install clean
 
 
 help: ## list these commands
@@ -38,6 +41,9 @@ stored: install ## render the stored outputs, executing nothing, into _build/sto
 
 chapter: install ## one chapter with other parameters: CHAPTER=03 PARAMS="m=1000 starts=8"
 	@$(PRESS) chapter -- $(call one,CHAPTER) $(call every,PARAMS)
+
+new: install ## write a chapter from a template, with a claim and a figure: CHAPTER=appendix-my-check
+	@$(PRESS) new -- $(call one,CHAPTER)
 
 record: install ## refresh the stored outputs, showing what changes first: CHAPTERS="02 03", ARGS=--dry-run
 	@$(PRESS) record $(call every,CHAPTERS) $(call every,ARGS)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from datetime import date
 from pathlib import Path
 
 from poly import perturb
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, root: Path) -> int:  # noqa: PLR0912  # one branch for each command
     # Import these only when a command runs: papermill alone takes a second, and --help needs none of them.
-    from poly.press import build, check, record, serve  # noqa: PLC0415
+    from poly.press import build, check, new, record, serve  # noqa: PLC0415
     from poly.press.check import verify  # noqa: PLC0415
     from poly.press.claims import registry  # noqa: PLC0415
 
@@ -64,9 +65,12 @@ def _run(options: argparse.Namespace, root: Path) -> int:  # noqa: PLR0912  # on
             build.record_chapters(
                 root, options.chapters, dry_run=options.dry_run, every=options.every, workers=options.jobs
             )
+        case "new":
+            for line in new.new(root, options.name, date.today().isoformat()):
+                print(line)
         case "register":
-            new = registry.register(root, record.registered(root))
-            print(f"registered: {', '.join(new)}" if new else "every claim is registered already")
+            claims = registry.register(root, record.registered(root))
+            print(f"registered: {', '.join(claims)}" if claims else "every claim is registered already")
         case "test":
             check.run(root, fast=options.fast, execute=options.execute)
         case "reproduce":
@@ -141,6 +145,9 @@ def _parser() -> argparse.ArgumentParser:
     chapter = commands.add_parser("chapter", help="execute one chapter with other parameters")
     chapter.add_argument("chapter", help="its number or name: 3, 03 or 03-race-inside-a-row")
     chapter.add_argument("parameters", nargs="*", metavar="name=value", help="parameters to change, for example n=64")
+
+    new = commands.add_parser("new", help="write a chapter or an appendix from a template, with a claim and a figure")
+    new.add_argument("name", help="the name of its file, for example appendix-my-check")
 
     record = commands.add_parser("record", help="refresh the outputs stored in the chapters, showing what changes")
     record.add_argument("chapters", nargs="*", metavar="chapter", help="only these chapters")

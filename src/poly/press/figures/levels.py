@@ -74,7 +74,7 @@ def check(rule: Rule) -> None:
             ``absolute`` and ``redrawn`` must be finite and not negative.
     """
     if rule.level not in get_args(Level):
-        raise ValueError(f"level={rule.level!r}, must be one of {', '.join(get_args(Level))}")
+        raise ValueError(f"level={rule.level!r:.60}, must be one of {', '.join(get_args(Level))}")
     if not (isinstance(rule.tolerance, int | float) and 0 < rule.tolerance < 1):
         raise ValueError(f"tolerance={rule.tolerance!r}, must be a number > 0 and < 1")
     if not isinstance(rule.shown, bool):
