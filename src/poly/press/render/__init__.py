@@ -34,7 +34,16 @@ from poly.press.chapters import (
 from poly.press.claims import ledger
 from poly.press.execute import provenance
 from poly.press.figures import figure_data, sliders
-from poly.press.render import chapter_page, citation, launch_buttons, moved, postprocess, rounding_tables, run_time
+from poly.press.render import (
+    chapter_page,
+    citation,
+    cover,
+    launch_buttons,
+    moved,
+    postprocess,
+    rounding_tables,
+    run_time,
+)
 from poly.press.render.notebook_page import NUMBERS, for_the_page
 
 PRESS = Path(__file__).parents[1]
@@ -89,6 +98,7 @@ def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, N
         **rounding_tables.tables(root, notebooks),
         **ledger.tables(registered, notebooks),
         **citation.tables(root, notebooks, url),
+        **cover.tables(notebooks),
     }
     for page in pages:
         if page not in notebooks:
