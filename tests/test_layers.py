@@ -43,7 +43,7 @@ def test_an_import_that_breaks_the_layers_is_found(module: str, line: str, rule:
     assert f"{rule} BROKEN" in found.stdout
 
 
-@pytest.mark.parametrize("module", ["new.py", "press/new.py"])
+@pytest.mark.parametrize("module", ["stray.py", "press/stray.py"])
 def test_a_module_outside_the_layers_is_found(module: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
