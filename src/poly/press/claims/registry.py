@@ -8,6 +8,7 @@ that came together with its number says ``with_number`` and is not blind.
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from poly.press import claims
@@ -18,6 +19,8 @@ from poly.press.claims import Claim, Record
 FILE = Path("book") / "data" / "registered.json"
 ENTRIES = "book/claims.yml"
 NOTEBOOKS = "book/*.ipynb"
+# A claim's record in a notebook; ids of cells look alike.
+_ID = '"id": "[A-Za-z0-9_.-]+"'
 
 
 def unamended_change(claim: Claim, record: Record) -> str:
@@ -109,11 +112,10 @@ def order(root: Path, ledger: Mapping[str, Claim]) -> tuple[list[str], int]:
 
 def _order(root: Path, claim: Claim, commit: str) -> list[str]:
     """Check that the commit holds the entry, and its number only if the entry says so."""
-    entries = (git(root, "show", f"{commit}:{ENTRIES}") or b"").decode(errors="replace")
-    if not re.search(rf"^{re.escape(claim.id)}:", entries, re.MULTILINE):
+    entries, numbers = _held(root, commit)
+    if claim.id not in entries:
         return [f"claim {claim.id}: its registering commit {commit[:12]} has no such entry"]
-    stored = git(root, "grep", "--quiet", "--fixed-strings", f'"id": "{claim.id}"', commit, "--", NOTEBOOKS) is not None
-    if stored and not claim.with_number:
+    if claim.id in numbers and not claim.with_number:
         return [f"claim {claim.id}: its number was stored when it was registered, in {commit[:12]}: say with_number"]
     return []
 
@@ -127,3 +129,13 @@ def violations(root: Path, ledger: Mapping[str, Claim]) -> list[str]:
         elif silent := unamended_change(ledger[name], record):
             found.append(silent)
     return found
+
+
+@cache
+def _held(root: Path, commit: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Read the ids of a commit's entries, and of the claims whose numbers its notebooks hold."""
+    entries = (git(root, "show", f"{commit}:{ENTRIES}") or b"").decode(errors="replace")
+    shown = (git(root, "grep", "-hoE", _ID, commit, "--", NOTEBOOKS) or b"").decode()
+    return frozenset(re.findall(r"^([\w.-]+):", entries, re.MULTILINE)), frozenset(
+        re.findall(r'"([^"]+)"$', shown, re.MULTILINE)
+    )
