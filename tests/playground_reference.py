@@ -71,8 +71,8 @@ def step(state: State, training: Training, xi: list[float]) -> State:
                     product[k] += errors[i][j] * W[j][k]
         for k in range(m):
             x = W[i][k]
-            tax = training.l1 if x > 0 else -training.l1 if x < 0 else 0.0
-            gradient = product[k] + (outgoing[i] * xi[k] if xi else 0.0) + tax
+            penalty = training.l1 if x > 0 else -training.l1 if x < 0 else 0.0
+            gradient = product[k] + (outgoing[i] * xi[k] if xi else 0.0) + penalty
             if not adamw:
                 new.W[i][k] = x - training.lr * (gradient + training.weight_decay * x)
                 continue

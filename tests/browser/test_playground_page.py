@@ -92,7 +92,7 @@ def test_of_a_planted_pair_opposite_signs_end_as_a_shared_neuron(tab: Page, book
     go(tab, book, "?n=2&m=12&init=malign&seed=3&step=2000")
     expect(tab.locator(".playground-status")).to_contain_text("Step 2,000: 0 polysemantic neurons, 2 of 2")
     expect(tab.locator(".playground-list")).to_contain_text("left, for neuron")
-    # The paper's count is for random starts under pressure and without noise; of nothing else.
+    # The paper's count is for random starts under the penalty and without noise; of nothing else.
     expect(tab.locator(".playground-status")).not_to_contain_text("the paper expects")
     go(tab, book, "?n=2&m=12&l1=0")
     expect(tab.locator(".playground-status")).not_to_contain_text("the paper expects")
@@ -163,12 +163,12 @@ def test_one_bad_setting_leaves_the_others(tab: Page, book: Book) -> None:
     expect(tab.locator(".playground-status")).to_contain_text("Step 10:")
 
 
-def test_under_too_much_pressure_it_stops_with_a_word(tab: Page, book: Book) -> None:
+def test_under_too_large_a_penalty_it_stops_with_a_word(tab: Page, book: Book) -> None:
     go(tab, book, "?l1=1")
     tab.get_by_label("pace").select_option(label="as many as it can")
     tab.get_by_role("button", name="Play", exact=True).click()
     expect(tab.locator(".playground-status")).to_contain_text("every weight is below λ/4", timeout=20_000)
-    expect(tab.locator(".playground-status")).to_contain_text("0 of 32 features decided, 32 pressed to zero")
+    expect(tab.locator(".playground-status")).to_contain_text("0 of 32 features decided, 32 on the way to zero")
     expect(tab.locator(".playground-status")).not_to_contain_text("the paper expects")
 
 
@@ -183,7 +183,7 @@ def test_examples_are_reached_one_after_another_by_the_arrow_key(tab: Page, book
     examples = tab.get_by_label("example", exact=True)
     expect(examples).to_have_value("a crowd")
     examples.focus()
-    for name in ("one collision, opposite signs", "one collision, the same sign", "favorites all apart"):
+    for name in ("one pair, opposite signs", "one pair, the same sign", "all begin apart"):
         tab.keyboard.press("ArrowDown")
         expect(examples).to_have_value(name)
     go(tab, book, "?n=9")

@@ -43,6 +43,18 @@ def test_the_licenses_of_the_bundle_for_style_sheets_are_whole(web: Path) -> Non
     assert listed == sorted(f"{name} {version}" for name, version in versions.items())
 
 
+def test_the_still_picture_of_the_tour_is_its_run(web: Path) -> None:
+    (web / "book" / "assets" / "playground").mkdir(parents=True)
+    inside = web / "inside"
+    inside.mkdir()
+    for path in (*web.glob("*.json"), web / "src", web / "node_modules"):
+        (inside / path.name).symlink_to(path)
+    made = npm(inside, "run", "still")
+    assert made.returncode == 0, made.stderr
+    name = Path("book") / "assets" / "playground" / "tour.svg"
+    assert (web / name).read_bytes() == (WEB.parent / name).read_bytes(), "npm run still in web/ refreshes tour.svg"
+
+
 def test_the_bundles_are_what_the_sources_give(web: Path) -> None:
     script = json.loads((WEB / "package.json").read_text(encoding="utf-8"))["scripts"]["build"]
     for command in script.split("&&"):

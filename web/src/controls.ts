@@ -26,7 +26,7 @@ const WORDS: Record<string, string> = {
   sgd: "gradient descent",
   adamw: "AdamW, as released",
   random: "random",
-  deduplicated: "random, no two favorites alike",
+  deduplicated: "random, largest weights on different neurons",
   benign: "features 0 and 1 planted: opposite signs",
   malign: "features 0 and 1 planted: the same sign",
 };
@@ -34,7 +34,7 @@ const WORDS: Record<string, string> = {
 const LABELS: Record<Exclude<keyof State, "step" | "feature">, string> = {
   n: "features, n",
   m: "neurons, m",
-  l1: "sparsity pressure, λ",
+  l1: "ℓ1 penalty, λ",
   optimizer: "trained by",
   lr: "learning rate",
   noise: "hidden noise",
@@ -45,12 +45,12 @@ const LABELS: Record<Exclude<keyof State, "step" | "feature">, string> = {
 
 export const EXAMPLES: Record<string, Partial<State>> = {
   "a crowd": {},
-  "one collision, opposite signs": { n: 2, m: 12, init: "benign", seed: 3 },
-  "one collision, the same sign": { n: 2, m: 12, init: "malign", seed: 3 },
-  "favorites all apart": { init: "deduplicated", seed: 2 },
+  "one pair, opposite signs": { n: 2, m: 12, init: "benign", seed: 3 },
+  "one pair, the same sign": { n: 2, m: 12, init: "malign", seed: 3 },
+  "all begin apart": { init: "deduplicated", seed: 2 },
   "a large crowd": { n: 64, m: 256, l1: 0.02 },
   "the paper’s optimizer": { n: 32, m: 64, l1: 0.01, optimizer: "adamw", lr: 0.001 },
-  "noise instead of pressure": { n: 8, m: 16, l1: 0, noise: "bipolar", sigma: 0.15 },
+  "noise instead of the ℓ1 penalty": { n: 8, m: 16, l1: 0, noise: "bipolar", sigma: 0.15 },
 };
 
 /** The example that a state is one of, or has been; empty if none. */

@@ -1,6 +1,8 @@
 // The pictures. Each draws one state onto a canvas that it finds cleared, in CSS pixels.
 
+import type { Life } from "./life";
 import type { Forces } from "./physics";
+import type { Marks } from "./tour";
 import type { Fate, Seen } from "./words";
 
 /** One thing, one color, as in the book's figures; the ground and the ink follow the theme. */
@@ -62,8 +64,10 @@ export function drawNeurons(
   n: number,
   m: number,
   { now, collisions, fates }: Seen,
-  chosen: number,
+  marks: Marks,
+  nameless: boolean,
 ): void {
+  const sign = (weight: number): string => (weight < 0 ? palette.negative : palette.positive);
   const bottom = 8;
   const mid = (height - bottom) / 2 + 6;
   const y = (weight: number): number =>
@@ -78,14 +82,21 @@ export function drawNeurons(
   }
   const step = (width - LEFT - 6) / m;
   const dot = Math.max(1, Math.min(4, step * 0.7));
-  context.fillStyle = palette.muted;
+  context.fillStyle = palette.run;
+  context.globalAlpha = 0.18;
+  const band = Math.max(12, Math.min(30, step));
+  for (const k of marks.neurons) context.fillRect(neuronX(k, m, width) - band / 2, 0, band, height);
+  context.globalAlpha = 0.55;
   for (let i = 0; i < n; i++) {
     for (let k = 0; k < m; k++) {
       const weight = W[i * m + k];
-      if (weight > 0.03 || weight < -0.03)
+      if (weight > 0.03 || weight < -0.03) {
+        context.fillStyle = sign(weight);
         context.fillRect(LEFT + (k + 0.5) * step - dot / 2, y(weight) - dot / 2, dot, dot);
+      }
     }
   }
+  context.globalAlpha = 1;
   const held = new Map<number, number[]>();
   now.forEach(({ neuron }, i) => {
     held.set(neuron, [...(held.get(neuron) ?? []), i]);
@@ -93,25 +104,35 @@ export function drawNeurons(
   for (const [k, features] of held) {
     const signs = features.map((i) => now[i].weight > 0);
     const clash = signs.filter((sign) => sign).length > 1 || signs.filter((sign) => !sign).length > 1;
-    const color = features.length < 2 ? palette.ink : clash ? palette.malign : palette.benign;
     const x = neuronX(k, m, width);
-    context.fillStyle = context.strokeStyle = color;
     if (features.length > 1) {
       const ends = features.map((i) => y(now[i].weight));
-      context.lineWidth = 2;
+      context.fillStyle = context.strokeStyle = clash ? palette.malign : palette.benign;
+      context.lineWidth = 3;
       line(context, x, Math.min(...ends), x, Math.max(...ends));
-      context.lineWidth = 1;
+      for (const end of ends) disk(context, x, end, 5.5);
     }
-    for (const i of features) disk(context, x, y(now[i].weight), features.length > 1 ? 4 : 3);
+    for (const i of features) {
+      context.fillStyle = sign(now[i].weight);
+      disk(context, x, y(now[i].weight), 3.5);
+    }
   }
-  const marks = new Map(collisions.map(({ neuron }, which) => [neuron, fates[which]]));
-  for (const [k, fate] of marks) mark(context, neuronX(k, m, width), 7, fate, palette);
-  const { neuron, weight } = now[chosen];
+  const fallen = new Map(collisions.map(({ neuron }, which) => [neuron, fates[which]]));
+  for (const [k, fate] of fallen) mark(context, neuronX(k, m, width), 7, fate, palette);
   context.strokeStyle = palette.run;
-  context.lineWidth = 2;
-  context.beginPath();
-  context.arc(neuronX(neuron, m, width), y(weight), 7, 0, 2 * Math.PI);
-  context.stroke();
+  for (const i of marks.features) {
+    const { neuron, weight } = now[i];
+    const x = neuronX(neuron, m, width);
+    context.lineWidth = 1.5;
+    // Small: the weight on the neuron on which the feature will end.
+    for (const k of marks.neurons) if (k !== neuron) ring(context, neuronX(k, m, width), y(W[i * m + k]), 4);
+    context.lineWidth = 2;
+    ring(context, x, y(weight), 7);
+    if (nameless) continue;
+    const right = x < width - 90;
+    context.textAlign = right ? "left" : "right";
+    written(context, `feature ${i}`, x + (right ? 11 : -11), y(weight), palette);
+  }
 }
 
 /** A collision of the start: a triangle where both stay, a square where equal signs fight, a cross where one has left. */
@@ -137,7 +158,7 @@ export function drawWeights(
   W: Float64Array,
   n: number,
   m: number,
-  chosen: number,
+  chosen: number[],
 ): void {
   const image = new ImageData(m, n);
   const [ground, positive, negative] = [palette.ground, palette.positive, palette.negative].map(channels);
@@ -154,11 +175,57 @@ export function drawWeights(
   context.drawImage(small, LEFT, 0, width - LEFT - 6, height);
   context.strokeStyle = palette.run;
   context.lineWidth = 2;
-  context.strokeRect(LEFT, (chosen * height) / n, width - LEFT - 6, Math.max(2, height / n));
   context.fillStyle = palette.muted;
   context.textAlign = "right";
   context.textBaseline = "middle";
-  context.fillText(`${chosen}`, LEFT - 6, Math.max(7, Math.min(height - 7, ((chosen + 0.5) * height) / n)));
+  for (const i of chosen) {
+    context.strokeRect(LEFT, (i * height) / n, width - LEFT - 6, Math.max(2, height / n));
+    context.fillText(`${i}`, LEFT - 6, Math.max(7, Math.min(height - 7, ((i + 0.5) * height) / n)));
+  }
+}
+
+/** For each of two features, the size of its weight where it ends, and of that where it began, against the step. */
+export function drawLife({ context, width, height, palette }: Pen, { ways, shared }: Life, step: number): void {
+  const [top, bottom] = [24, height - 20];
+  const space = (width - 8) / ways.length;
+  ways.forEach(({ feature, first, there }, place) => {
+    const [left, right] = [place * space + LEFT, (place + 1) * space];
+    const last = there.points.at(-1)?.step || 1;
+    const x = (at: number): number => left + (at / last) * (right - left);
+    const y = (weight: number): number => bottom - (Math.min(1.1, Math.abs(weight)) / 1.1) * (bottom - top);
+    context.textBaseline = "middle";
+    context.textAlign = "right";
+    for (const level of [0, 1]) {
+      context.fillStyle = palette.rule;
+      context.fillRect(left, Math.round(y(level)), right - left, 1);
+      context.fillStyle = palette.muted;
+      context.fillText(`${level}`, left - 6, y(level));
+    }
+    context.fillText(`step ${last.toLocaleString("en-US")}`, right, height - 8);
+    context.fillStyle = palette.ink;
+    context.textAlign = "left";
+    context.fillText(`feature ${feature}: ${first.neuron} → ${there.neuron}`, left, 9);
+    for (const { neuron, points } of first.neuron === shared.neuron ? [there] : [first, there]) {
+      context.setLineDash(neuron === shared.neuron ? [] : [5, 3]);
+      context.lineWidth = neuron === shared.neuron ? 2.5 : 1.5;
+      const { weight } = points.reduce((most, each) => (Math.abs(each.weight) > Math.abs(most.weight) ? each : most));
+      context.strokeStyle = weight < 0 ? palette.negative : palette.positive;
+      for (const [alpha, upTo] of [
+        [0.3, last], // what is still to come is pale
+        [1, step],
+      ]) {
+        context.globalAlpha = alpha;
+        context.beginPath();
+        for (const point of points) if (point.step <= upTo) context.lineTo(x(point.step), y(point.weight));
+        context.stroke();
+      }
+      context.globalAlpha = 1;
+    }
+    context.setLineDash([]);
+    context.lineWidth = 1;
+    context.strokeStyle = palette.run;
+    line(context, x(Math.min(step, last)), top - 4, x(Math.min(step, last)), bottom);
+  });
 }
 
 /** Polysemantic neurons so far, and the two predictions. */
@@ -264,6 +331,24 @@ function line(context: CanvasRenderingContext2D, x0: number, y0: number, x1: num
   context.moveTo(x0, y0);
   context.lineTo(x1, y1);
   context.stroke();
+}
+
+function ring(context: CanvasRenderingContext2D, x: number, y: number, radius: number): void {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.stroke();
+}
+
+/** A text that stands out from what lies below it. */
+function written(context: CanvasRenderingContext2D, text: string, x: number, y: number, palette: Palette): void {
+  context.textBaseline = "middle";
+  const stroke = context.strokeStyle;
+  context.strokeStyle = palette.ground;
+  context.lineWidth = 4;
+  context.strokeText(text, x, y);
+  context.strokeStyle = stroke;
+  context.fillStyle = palette.ink;
+  context.fillText(text, x, y);
 }
 
 function disk(context: CanvasRenderingContext2D, x: number, y: number, radius: number): void {

@@ -30,7 +30,7 @@ interface NumberField {
 
 export const NUMBERS: Record<"n" | "m" | "l1" | "lr" | "sigma" | "seed" | "step" | "feature", NumberField> = {
   n: { min: 2, max: 128, whole: true },
-  m: { min: 2, max: 1024, whole: true },
+  m: { min: 1, max: 1024, whole: true },
   l1: { min: 0, max: 1, whole: false },
   lr: { min: 1e-5, max: 0.2, whole: false },
   sigma: { min: 0, max: 1, whole: false },

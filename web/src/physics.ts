@@ -84,8 +84,8 @@ export class Network {
     const root = 1 / Math.sqrt(1 - this.beta2);
     for (let k = 0, at = i * m; k < m; k++, at++) {
       const x = before[at];
-      const tax = x > 0 ? l1 : x < 0 ? -l1 : 0;
-      const gradient = product[k] + (xi ? this.outgoing[i] * xi[k] : 0) + tax;
+      const penalty = x > 0 ? l1 : x < 0 ? -l1 : 0;
+      const gradient = product[k] + (xi ? this.outgoing[i] * xi[k] : 0) + penalty;
       if (!adamw) {
         W[at] = x - lr * (gradient + weightDecay * x);
         continue;

@@ -1,13 +1,26 @@
-// The four pictures of the playground: their canvases, when they are drawn, and which feature lies under the pointer.
+// The pictures of the playground: their canvases, when they are drawn, and which feature lies under the pointer.
 
 import { element } from "./controls";
-import { drawCounts, drawForces, drawNeurons, drawWeights, neuronX, type Palette, type Pen, pen, SHOWN } from "./draw";
+import {
+  drawCounts,
+  drawForces,
+  drawLife,
+  drawNeurons,
+  drawWeights,
+  neuronX,
+  type Palette,
+  type Pen,
+  pen,
+  SHOWN,
+} from "./draw";
+import type { Life } from "./life";
 import type { State } from "./link";
 import { expected, forces } from "./physics";
 import type { Run } from "./run";
+import type { Marks } from "./tour";
 import type { Seen } from "./words";
 
-const HEIGHTS = { neurons: 240, weights: 180, counts: 216, forces: 216 }; // CSS pixels
+const HEIGHTS = { life: 150, neurons: 240, weights: 180, counts: 216, forces: 216 }; // CSS pixels
 export type Name = keyof typeof HEIGHTS;
 const NAMES = Object.keys(HEIGHTS) as Name[];
 
@@ -16,6 +29,9 @@ export interface Scene {
   run: Run;
   state: State;
   seen: Seen;
+  /** What the tour marks, and the life that it tells. */
+  marks: Marks | null;
+  life: Life | null;
 }
 
 export class Pictures {
@@ -82,8 +98,11 @@ export class Pictures {
 }
 
 const DRAWN: Record<Name, (pen: Pen, scene: Scene) => void> = {
-  neurons: (pen, { run, state: { n, m, feature }, seen }) => drawNeurons(pen, run.network.W, n, m, seen, feature),
-  weights: (pen, { run, state: { n, m, feature } }) => drawWeights(pen, run.network.W, n, m, feature),
+  life: (pen, { run, life }) => life && drawLife(pen, life, run.step),
+  neurons: (pen, { run, state: { n, m, feature }, seen, marks }) =>
+    drawNeurons(pen, run.network.W, n, m, seen, marks ?? { features: [feature], neurons: [] }, !marks),
+  weights: (pen, { run, state: { n, m, feature }, marks }) =>
+    drawWeights(pen, run.network.W, n, m, marks?.features ?? [feature]),
   counts: (pen, { run, state: { n, m } }) => drawCounts(pen, run.counted, run.step, expected(n, m)),
   forces: (pen, { run, state: { n, m, l1, feature } }) => {
     const { W } = run.network;

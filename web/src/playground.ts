@@ -1,16 +1,19 @@
-// The playground in its page: what the reader presses, and what is drawn when.
+// The playground in its page: what the reader asks, and what is drawn when.
 
 import { button, EXAMPLES, element, example, Form } from "./controls";
 import { DEFAULTS, NUMBERS, read, type State, write } from "./link";
 import { type Name, Pictures } from "./pictures";
 import { Run } from "./run";
+import { type Stop, stateAt, stopOf, Tour } from "./tour";
 import { labels, list, type Seen, see, settled, setup, status, summary } from "./words";
 
+export { lifeOf, sharedNeurons, told } from "./life";
 export { faultTogether, read, write } from "./link";
 // For the tests that hold the page's physics against the book's.
 export { expected, favorites, forces, Network, polysemanticNeurons } from "./physics";
 export { draw, ln, quantile, Random } from "./random";
 export { decided, initial, Run } from "./run";
+export { stateAt, TOUR } from "./tour";
 
 const PACES: Record<string, number> = {
   "1 step a frame": 1,
@@ -24,14 +27,20 @@ const CALM = 500; // ms between two pictures where the reader wants little motio
 const LISTED = 40;
 const CAPTIONS = {
   neurons:
-    "Every neuron is a column, every weight a dot at its height. Large dots: where a feature’s largest weight is now; " +
-    "black or white alone, green where two features share with opposite signs, pink where equal signs clash. On top the " +
-    "collisions of the start: a triangle while opposite signs stay together, a square while equal signs fight, a " +
-    "cross when one has left. Circled: the chosen feature; click a dot to choose.",
+    "Every neuron is a column, every weight a dot at its height, orange if positive, blue if negative. Large dots: where a " +
+    "feature’s largest weight is now; joined in green where two features share a neuron with opposite signs, in pink " +
+    "where their signs are equal. On top the pairs that began on one neuron: a triangle while both are there with " +
+    "opposite signs, a square while both are there with equal signs, a cross when one has left. Circled: the chosen " +
+    "feature; click a dot to choose.",
+  life:
+    "How two features came to one neuron: for each the sizes of two weights against the step. Dashed: on the neuron where " +
+    "it began, that of its largest weight; solid: on the neuron that both share in the end. Orange is positive, blue " +
+    "negative. Chosen by rule: the first shared neuron on which neither feature began; if there is none, the first whose " +
+    "features began on different neurons.",
   counts: "Polysemantic neurons so far. Solid: random slots; dashed: the paper’s n²/4m.",
   forces:
-    "The chosen feature’s largest weights, by neuron, and the three forces on them, outward to the right: benefit " +
-    "(blue), interference (pink), regularization (yellow).",
+    "The chosen feature’s largest weights, by neuron, orange if positive, blue if negative, and the three forces on " +
+    "them, outward to the right: benefit (light blue), interference (pink), regularization (yellow).",
   weights: "All weights: features down, neurons across; orange is positive, blue negative. Framed: the chosen feature.",
 };
 
@@ -41,12 +50,16 @@ class Playground {
   private playing = false;
   /** A step to go to, from a link or the slider. */
   private target: number | null = null;
+  /** A step at which playing pauses, in the tour. */
+  private until = Number.POSITIVE_INFINITY;
   private saidAt = 0;
   private settled = false;
   private last: { run: Run; seen: Seen } | null = null;
   private readonly calm = matchMedia("(prefers-reduced-motion: reduce)");
   private readonly pictures: Pictures;
   private readonly form: Form;
+  private readonly tour: Tour;
+  private readonly life: HTMLElement;
   private readonly play = button("Play", { class: "playground-play", "aria-keyshortcuts": "k" }, () => this.toggle());
   private readonly pace = element("select", { "aria-label": "pace" });
   private readonly examples = element("select", { "aria-label": "example" });
@@ -67,13 +80,27 @@ class Playground {
     this.target = state.step || null;
     this.form = new Form(state, (changed) => this.begin(changed));
     const lost = "The browser has taken the pictures away; reload the page to see them again.";
-    const scene = () => ({ run: this.run, state: this.state, seen: this.seen() });
+    this.tour = new Tour({
+      root,
+      arrive: (stop) => this.arrive(stop),
+      go: (stop) => this.show(stop),
+      left: () => this.left(),
+    });
+    const scene = () => ({
+      run: this.run,
+      state: this.state,
+      seen: this.seen(),
+      marks: this.tour.marks,
+      life: this.tour.known?.life ?? null,
+    });
     this.pictures = new Pictures(root, scene, (now) => this.say(now ? lost : ""));
+    this.life = figure(this.pictures.canvases.life, CAPTIONS.life);
     this.lay();
     this.say(
       faults.length ? `Not understood in this link, and left at its default: ${faults.slice(0, 3).join("; ")}.` : "",
     );
     this.watch();
+    this.tour.open(stopOf(location.hash));
     requestAnimationFrame((now) => this.frame(now));
   }
 
@@ -94,7 +121,7 @@ class Playground {
     const { neurons, weights, counts, forces } = this.pictures.canvases;
     this.root.replaceChildren(
       this.notice,
-      element("div", { class: "playground-bar" }, this.play, step, first, this.pace, this.examples),
+      element("div", { class: "playground-bar" }, this.tour.start, this.play, step, first, this.pace, this.examples),
       element(
         "details",
         { class: "playground-settings" },
@@ -103,6 +130,7 @@ class Playground {
       ),
       element("div", { class: "playground-time" }, this.time, this.clock),
       this.status,
+      this.life,
       figure(neurons, CAPTIONS.neurons),
       element(
         "div",
@@ -119,7 +147,9 @@ class Playground {
         this.list,
       ),
       element("div", { class: "playground-share" }, this.shared, copy),
+      this.tour.node,
     );
+    this.life.hidden = true;
   }
 
   private watch(): void {
@@ -137,8 +167,15 @@ class Playground {
     });
   }
 
+  /** Start anew, as the reader asks. */
   private begin(state: State): void {
+    this.tour.close();
+    this.renew(state);
+  }
+
+  private renew(state: State): void {
     this.rest();
+    this.until = Number.POSITIVE_INFINITY;
     this.state = { ...state, step: 0 };
     this.run = new Run(this.state);
     this.target = null;
@@ -149,14 +186,49 @@ class Playground {
     this.pictures.touch();
   }
 
+  /** The tour has come to a stop: its state, and the step at which it begins. */
+  private arrive(stop: Stop): void {
+    const asked = stateAt(stop);
+    const same = write({ ...this.state, step: 0, feature: 0 }) === write(asked);
+    if (same) this.choose(0);
+    else this.renew(asked);
+    this.life.hidden = !stop.looks.includes("life");
+    this.pace.value = `${stop.pace}`;
+    this.go(stop.from);
+  }
+
+  /** What the tour says here is known: it is run, or, where the reader wants little motion, shown. */
+  private show(stop: Stop): void {
+    const [feature] = stop.marks(this.tour.known ?? { start: [], shared: [], life: null }).features;
+    this.choose(feature ?? 0);
+    if (this.calm.matches) this.go(stop.to);
+    else {
+      this.go(stop.from);
+      this.roll();
+      this.until = stop.to;
+    }
+  }
+
+  private left(): void {
+    this.until = Number.POSITIVE_INFINITY;
+    this.life.hidden = true;
+    this.sync();
+    this.pictures.touch();
+  }
+
   private toggle(): void {
     if (this.playing) this.pause();
     else {
-      this.playing = true;
+      this.roll();
       this.target = null;
-      this.play.textContent = "Pause";
-      this.status.setAttribute("aria-live", "off"); // it is said again when all rests
     }
+  }
+
+  /** Play, from here or from the target. */
+  private roll(): void {
+    this.playing = true;
+    this.play.textContent = "Pause";
+    this.status.setAttribute("aria-live", "off"); // it is said again when all rests
   }
 
   private pause(): void {
@@ -184,6 +256,7 @@ class Playground {
 
   private frame(now: number): void {
     requestAnimationFrame((next) => this.frame(next));
+    if (this.target === null) this.tour.work(2 * BUDGET);
     const moved = this.target === null ? this.playing && this.train(Number(this.pace.value)) : this.seek(this.target);
     const rests = this.target === null && !this.playing; // what is said then is what the pictures show
     const due = rests || !this.calm.matches || now - this.pictures.drawnAt > CALM;
@@ -199,10 +272,14 @@ class Playground {
     for (let done = 0; done < steps; done++) {
       if (this.run.step >= NUMBERS.step.max) return this.stop("This page stops here.");
       if (!this.run.advance()) return this.stop("The weights stopped being finite: choose a smaller learning rate.");
+      if (this.run.step === this.until) break;
       if (performance.now() > end) break;
     }
-    const why = this.settled ? "" : settled(this.seen());
-    if (why) {
+    const ends = this.run.step === this.until;
+    // On its way the tour does not stop where all is decided: it goes to its own end.
+    const waits = !ends && this.run.step < this.until && this.until < Number.POSITIVE_INFINITY;
+    const why = this.settled || waits ? "" : settled(this.seen());
+    if (why || ends) {
       this.settled = true;
       return this.stop(why);
     }
@@ -212,7 +289,7 @@ class Playground {
   private stop(why: string): true {
     this.target = null;
     this.pause();
-    this.status.textContent = `${why} ${this.status.textContent}`;
+    this.status.textContent = `${why} ${this.status.textContent}`.trim();
     return true;
   }
 
@@ -241,8 +318,10 @@ class Playground {
   private sync(): void {
     this.state.step = this.target ?? this.run.step;
     const query = write(this.state);
+    const anchor = stopOf(location.hash) ? "" : location.hash;
+    const address = this.tour.at ? `#tour-${this.tour.at}` : `${query}${anchor}`;
     try {
-      history.replaceState(null, "", `${location.pathname}${query}${location.hash}`);
+      history.replaceState(null, "", `${location.pathname}${address}`);
     } catch {
       // A page without an address of its own, such as in a frame, keeps it as it is.
     }
@@ -253,7 +332,7 @@ class Playground {
     this.status.textContent = status(this.seen(), this.state);
     this.chosenSetup.textContent = setup(this.state);
     this.examples.value = example(this.state);
-    const said = labels(this.seen(), this.run.network.W, this.state);
+    const said = labels(this.seen(), this.run.network.W, this.state, this.tour.marks, this.tour.known?.life ?? null);
     for (const name of Object.keys(said) as Name[]) this.pictures.canvases[name].setAttribute("aria-label", said[name]);
     this.tell();
   }

@@ -84,6 +84,13 @@ export class Run {
     this.random.restore(before.noise);
   }
 
+  /** One weight at the steps that are kept, and now. */
+  track(feature: number, neuron: number): { step: number; weight: number }[] {
+    const at = feature * this.setup.m + neuron;
+    const kept = this.checkpoints.filter(({ step }) => step < this.step);
+    return [...kept, { step: this.step, W: this.network.W }].map(({ step, W }) => ({ step, weight: W[at] }));
+  }
+
   private arrived(): void {
     const { network, step, checkpoints } = this;
     const { n, m } = network;

@@ -1,8 +1,10 @@
 // What is to be seen of a run, worked out once for its pictures and its words, and the words.
 
+import { apart, type Life, type Shared, sharedNeurons } from "./life";
 import type { Setup, State } from "./link";
 import { expected, type Favorite, favorites, forces, polysemanticNeurons } from "./physics";
 import { type Collision, decided, type Run } from "./run";
+import type { Marks } from "./tour";
 
 /** What has become of a collision of the start. */
 export type Fate = "benign" | "malign" | "displaced";
@@ -16,22 +18,27 @@ export interface Seen {
   count: number;
   collisions: Collision[];
   fates: Fate[];
+  shared: Shared[];
 }
 
-export function see({ step, network: { W, n, m }, collisions, setup: { l1, noise } }: Run): Seen {
+export function see(run: Run): Seen {
+  const { step, network, collisions, setup } = run;
+  const { W, n, m } = network;
+  const { l1, noise } = setup;
   const now = favorites(W, n, m);
   const fates = collisions.map((each) => fate(each, now));
-  // The benefit of a weight w is at most 4 w: below λ/4 the pressure is stronger.
+  // The benefit of a weight w is at most 4 w: below λ/4 the ℓ1 penalty is stronger.
   const lost = now.map(({ weight }) => noise === "none" && Math.abs(weight) < l1 / 4);
-  return { step, now, done: decided(W, n, m), lost, count: polysemanticNeurons(W, n, m), collisions, fates };
+  const [done, count, shared] = [decided(W, n, m), polysemanticNeurons(W, n, m), sharedNeurons(run)];
+  return { step, now, done, lost, count, collisions, fates, shared };
 }
 
 /** Why there is nothing left to wait for; empty while there is. */
 export function settled({ done, lost }: Seen): string {
   if (done.every(Boolean)) return "Every feature has decided.";
   if (lost.every(Boolean))
-    return "No feature can decide any more: every weight is below λ/4, and λ presses it to zero.";
-  return done.every((each, i) => each || lost[i]) ? "Every feature has decided or is pressed to zero." : "";
+    return "No feature can decide any more: every weight is below λ/4, and the ℓ1 penalty takes it to zero.";
+  return done.every((each, i) => each || lost[i]) ? "Every feature has decided or goes to zero." : "";
 }
 
 /** By where the two features' largest weights are now. */
@@ -45,12 +52,12 @@ const spaced = (value: number): string => value.toLocaleString("en-US");
 
 /** The state in words. */
 export function status({ step, count, done, lost }: Seen, { n, m, l1, noise, init }: Setup): string {
-  const pressed = lost.filter(Boolean).length;
+  const falling = lost.filter(Boolean).length;
   return (
     `Step ${spaced(step)}: ${count} polysemantic ${count === 1 ? "neuron" : "neurons"}, ` +
-    `${done.filter(Boolean).length} of ${n} features decided${pressed ? `, ${pressed} pressed to zero` : ""}.` +
+    `${done.filter(Boolean).length} of ${n} features decided${falling ? `, ${falling} on the way to zero` : ""}.` +
     // Of other runs neither formula speaks.
-    (init === "random" && noise === "none" && l1 > 0 && !pressed ? foretold(n, m) : "")
+    (init === "random" && noise === "none" && l1 > 0 && !falling ? foretold(n, m) : "")
   );
 }
 
@@ -65,14 +72,24 @@ export const setup = ({ n, m, l1, optimizer, noise }: Setup): string =>
   `${noise === "none" ? "no" : noise} noise`;
 
 /** What each picture shows. */
-export function labels(seen: Seen, W: Float64Array, state: State) {
+export function labels(seen: Seen, W: Float64Array, state: State, marks: Marks | null, life: Life | null) {
   const { n, m, l1, feature } = state;
   const { step, count, now } = seen;
   const { neuron, weight } = now[feature];
   const found = forces(W, n, m, l1, feature);
   const outward = (force: Float64Array): string => ((weight < 0 ? -1 : 1) * force[neuron]).toFixed(3);
+  const marked = marks?.features.map((i) => `; marked: feature ${i}, largest weight on neuron ${now[i].neuron}`) ?? [];
   return {
-    neurons: `${n} features on ${m} neurons at step ${step}; ${count} neurons polysemantic`,
+    life: life
+      ? life.ways
+          .map(
+            ({ feature, first, there }) => `feature ${feature}: from neuron ${first.neuron} to neuron ${there.neuron}`,
+          )
+          .join("; ")
+      : "none",
+    neurons:
+      `${n} features on ${m} neurons at step ${step}; ${count} neurons polysemantic${marked.join("")}` +
+      `${marks?.neurons.length ? `; marked neurons: ${marks.neurons.join(", ")}` : ""}`,
     weights: `all ${n * m} weights at step ${step}, as a picture`,
     counts: `polysemantic neurons against the step: ${count} at step ${step}`,
     forces:
@@ -81,14 +98,25 @@ export function labels(seen: Seen, W: Float64Array, state: State) {
   };
 }
 
-/** The collisions of the start in one sentence or two. */
-export function summary({ collisions: { length }, fates }: Seen): string {
+/** The collisions of the start, and the shared neurons of now, in a few sentences. */
+export function summary({ collisions: { length }, fates, shared }: Seen): string {
   const [stay, clash] = (["benign", "malign"] as const).map((kind) => fates.filter((each) => each === kind).length);
   return (
-    `At the start ${length} ${length === 1 ? "pair has" : "pairs have"} one favorite neuron. ` +
+    `At the start ${length} ${length === 1 ? "pair has" : "pairs have"} the largest weights on one neuron. ` +
     `Now ${stay} of them ${stay === 1 ? "is" : "are"} still together with opposite signs, ${clash} with the same sign, ` +
-    `${length - stay - clash} displaced.`
+    `${length - stay - clash} displaced.${origins(shared)}`
   );
+}
+
+/** From where the features of shared neurons come. */
+function origins(shared: Shared[]): string {
+  const { length } = shared;
+  if (!length) return "";
+  const different = shared.filter(apart).length;
+  const sharing = "shared by two features with opposite signs";
+  if (length === 1)
+    return ` One neuron is ${sharing}, which began on ${different ? "different neurons" : "one neuron"}.`;
+  return ` ${length} neurons are ${sharing}; ${different} of these pairs began on different neurons.`;
 }
 
 /** Collisions one by one: those of the start, then those that came on the way. */
@@ -99,7 +127,7 @@ export function list({ collisions, now, done }: Seen): string[] {
     for (const [j, other] of now.entries()) {
       const together = i < j && one.neuron === other.neuron && one.weight > 0 !== other.weight > 0;
       if (together && done[i] && done[j] && !before.has(`${[i, j]}`))
-        met.push(`features ${i} and ${j}, favorites of different neurons at the start, share neuron ${one.neuron}`);
+        met.push(`features ${i} and ${j}, which began on different neurons, share neuron ${one.neuron}`);
     }
   }
   return [...collisions.map((collision) => described(collision, now, done)), ...met];
