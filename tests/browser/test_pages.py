@@ -322,13 +322,3 @@ def test_a_page_that_is_loaded_again_keeps_the_readers_place(book: Book) -> None
             tab.locator(".explore input").first.wait_for(state="attached")
             tab.wait_for_timeout(500)
             assert tab.evaluate(where) == pytest.approx(before, abs=2)
-
-
-def test_a_link_to_a_claim_shows_it_whatever_the_filter_says(book: Book) -> None:
-    with book.browser.new_context() as context:
-        tab = context.new_page()
-        tab.goto(f"{book.address}book/ledger.html")
-        tab.locator('.ledger-filter input[value="refuted"]').check()
-        assert not tab.locator("#ledger-C1").is_visible()
-        tab.evaluate("() => { location.hash = 'ledger-C1'; }")
-        tab.locator("#ledger-C1").wait_for(state="visible")

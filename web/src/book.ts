@@ -21,9 +21,7 @@ for (const box of document.querySelectorAll(BOXES)) seen.observe(box);
 // size, for a picture of the whole page or on a phone that is turned, shows all of it at once.
 const STEP = 10; // ms
 const WAIT = 2000; // ms
-const blocks = [
-  ...document.querySelectorAll<HTMLElement>(".bd-article section > :not(section, h1, h2, h3, h4), .ledger > .claim"),
-];
+const blocks = [...document.querySelectorAll<HTMLElement>(".bd-article section > :not(section, h1, h2, h3, h4)")];
 const layOut = (limit: number): void => {
   const end = performance.now() + limit;
   for (let block = blocks.shift(); block; block = blocks.shift()) {

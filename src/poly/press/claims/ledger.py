@@ -1,23 +1,32 @@
 """Compare what all chapters measured with what was registered, and write the ledger's page."""
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from nbformat import NotebookNode
-from scipy import stats
 
-from poly import inference
 from poly.press import claims, markup
 from poly.press.chapters import Page, outputs_of, poly_metadata
-from poly.press.claims import Claim, Prediction, Record, registry, rules, templates
-from poly.press.claims.cards import Card
+from poly.press.claims import Claim, Record, chances, registry, rules, scores, templates
+from poly.press.claims.entries import Kind
+from poly.press.claims.lines import BLINDNESS, Line, Place, all_amendments, line, verdict_of
+from poly.press.claims.verdicts import VERDICTS
+from poly.press.typeset import appendices
 
-# A verdict is false if the truth lies beyond one end of a 95 % interval.
-_ONE_SIDED = 0.025
-_Z = stats.norm.ppf(1 - _ONE_SIDED)
 _BOUND = ("entry", "amended", "interval")
+KINDS: tuple[Kind, ...] = ("prediction", "replication", "identity", "exploration")
+# A default that no call can change.
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class Choice(NamedTuple):
+    """What the ledger's lines can be filtered by: a name, and its values, each in words and with a number of lines."""
+
+    name: str
+    values: list[tuple[str, str, int]]
 
 
 def records(notebook: NotebookNode) -> list[Record]:
@@ -73,9 +82,10 @@ def _record_faults(claim: Claim, record: Record) -> list[str]:
 
 def published(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> list[Record]:
     """List every claim as ``claims.json`` has it. The verdict is open if nothing was measured yet."""
-    measured = {record["id"]: record for notebook in notebooks.values() for record in records(notebook)}
+    measured = {name: record for name, (_, record) in _measured(notebooks).items()}
     return [
         {key: value for key, value in measured.get(claim.id, _unmeasured(claim)).items() if key not in _BOUND}
+        | _promised(claim)
         for claim in ledger.values()
     ]
 
@@ -83,8 +93,14 @@ def published(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode
 def _unmeasured(claim: Claim) -> Record:
     nothing = dict.fromkeys(("measured", "low", "high"))
     entry = {"id": claim.id, "statement": claim.statement, "chapter": claim.chapter}
-    tail = {"verdict": "open", "seeds": 0, "blind": claim.blind}
+    tail = {"verdict": verdict_of(claim, None), "seeds": 0, "blind": claim.blind}
     return entry | {"predicted": claim.prediction.value} | nothing | tail
+
+
+def _promised(claim: Claim) -> Record:
+    """List what an entry says of its own kind and margin, and of its place in the ledger's history."""
+    own = {field: getattr(claim, field) for field in ("kind", "with_number", "precision", "succeeds", "retired")}
+    return own | {"tolerance": claim.prediction.tolerance, "margin": claim.prediction.margin}
 
 
 def substitutions(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]:
@@ -106,19 +122,66 @@ def substitutions(ledger: Mapping[str, Claim], notebooks: Mapping[Page, Notebook
     return found
 
 
-def tables(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]:
-    """Write the claims and the number of errors to expect, by the names of their places on the ledger's page."""
-    measured = {record["id"]: (page, record) for page, notebook in notebooks.items() for record in records(notebook)}
-    found = [record for _, record in measured.values() if record["id"] in ledger]
-    return {"claims": _list(ledger, measured), "errors": _errors(ledger, found)}
+def tables(
+    ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode], commits: Mapping[str, str] = _NONE
+) -> dict[str, str]:
+    """Write the parts of the ledger's page, by the names of their places on it.
+
+    Args:
+        ledger: all claims.
+        notebooks: the chapters that measure them.
+        commits: the commits that registered claims, by id, as far as they are known.
+    """
+    lines = _lines(ledger, notebooks, commits)
+    there = [line for line in lines if not line.retired]
+    retired = [line for line in lines if line.retired]
+    in_force = {claim.id for claim in ledger.values() if not claim.retired}
+    found = [record for name, (_, record) in _measured(notebooks).items() if name in in_force]
+    parts = {
+        "score": templates.render("score.html", blind=scores.blind(there), others=scores.others(there, len(retired))),
+        "errors": chances.errors(ledger, found),
+        "claims": templates.render("ledger.html", lines=there, choices=_choices(there)),
+        "retired": templates.render("retired.html", lines=retired),
+        "amendments": templates.render("amendments.html", changes=all_amendments(ledger)),
+    }
+    return {name: f"{html}\n" for name, html in parts.items()}
 
 
-def _list(ledger: Mapping[str, Claim], measured: Mapping[str, tuple[Page, Record]]) -> str:
-    ordered = sorted(ledger.values(), key=lambda claim: _in_order(claim.id))
-    entries = [_card(claim, measured.get(claim.id)) for claim in ordered]
-    times = Counter(card.verdict for card in entries) | Counter(all=len(entries))
-    choices = [(verdict, times[verdict]) for verdict in ("all", "confirmed", "refined", "refuted", "open")]
-    return templates.render("ledger.html", choices=choices, cards=entries) + "\n"
+def _measured(notebooks: Mapping[Page, NotebookNode]) -> dict[str, tuple[Page, Record]]:
+    return {record["id"]: (page, record) for page, notebook in notebooks.items() for record in records(notebook)}
+
+
+def _lines(
+    ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode], commits: Mapping[str, str]
+) -> list[Line]:
+    measured = _measured(notebooks)
+    successors: dict[str, list[str]] = {}
+    for claim in ledger.values():
+        successors.setdefault(claim.succeeds, []).append(claim.id)
+    found = []
+    for claim in sorted(ledger.values(), key=lambda claim: _in_order(claim.id)):
+        page, record = measured.get(claim.id, (None, None))
+        place = _place(page.name if page else claim.chapter, notebooks)
+        after = successors.get(claim.id, ())
+        found.append(line(claim, record, place, commit=commits.get(claim.id, ""), successors=after))
+    return found
+
+
+def _choices(lines: Sequence[Line]) -> list[Choice]:
+    """List what the lines can be filtered by, with the number of lines for each value."""
+    verdicts = list(dict.fromkeys(verdict for kind in KINDS for verdict in VERDICTS[kind]))
+    by_page = sorted(lines, key=lambda line: (not _number(line.chapter), line.place))  # chapters, then appendices
+    known: dict[str, dict[str, str]] = {
+        "kind": dict(zip(KINDS, KINDS, strict=True)),
+        "verdict": dict(zip(verdicts, verdicts, strict=True)),
+        "chapter": {line.chapter: line.place for line in by_page},
+        "blindness": BLINDNESS,
+    }
+    found = []
+    for name, values in known.items():
+        times = Counter(getattr(line, name) for line in lines)
+        found.append(Choice(name, [(value, said, times[value]) for value, said in values.items() if times[value]]))
+    return found
 
 
 def _in_order(name: str) -> tuple[bool, list[tuple[int, str]]]:
@@ -127,111 +190,15 @@ def _in_order(name: str) -> tuple[bool, list[tuple[int, str]]]:
     return not re.match(r"C\d", name), parts
 
 
-def _card(claim: Claim, found: tuple[Page, Record] | None) -> Card:
-    rows = [("predicted", claims.predicted(claim.prediction))]
-    if claim.alternative:
-        rows.append(("or else", claims.predicted(claim.alternative)))
-    rows.append(("test", claim.test))
-    verdict, place, address = "open", f"{_place(claim.chapter)}, not yet in the book", ""
-    if found:
-        page, record = found
-        verdict, place = record["verdict"], _place(page.name)
-        address = f"{page.name}.html#claim-{claim.id}"
-        starts = f", {record['seeds']:,} starts" if record["seeds"] else ""
-        rows.append(("measured", claims.measurement(record, claim.digits) + starts))
-        if verdict != claim.expected:
-            rows.append(("expected", claim.expected))
-    if claim.amended:
-        rows.append(("amended", claim.amended))
-    return Card(
-        id=claim.id,
-        anchor=f"ledger-{claim.id}",
-        verdict=verdict,
-        statement=markup.one_line(claim.statement),
-        rows=[(name, markup.one_line(value)) for name, value in rows],
-        place=place,
-        address=address,
-        registration=f" · {'blind' if claim.blind else 'not blind'} · registered {claim.registered}",
-    )
-
-
 def _number(chapter: str) -> str:
     return re.match(r"0*(\d*)", chapter)[1]  # type: ignore[index]
 
 
-def _place(chapter: str) -> str:
-    """Name a chapter or an appendix: 'chapter 4', 'appendix law of crowds'."""
-    number = _number(chapter)
-    return markup.one_line(f"chapter {number}" if number else chapter.replace("-", " "))
-
-
-def chance(claim: Claim, record: Record) -> float | None:
-    """Compute the p-value of a verdict: the chance of such an interval if the truth were on the tolerance's edge.
-
-    Errors are normal, as wide as the interval's half on the side of the edge. A confirmed claim is tested against the
-    nearer edge, as in two one-sided tests. A refuted one is tested against the edge that it lies beyond. The
-    chance to lie as far beyond the other edge is added. For a refined one, the greater of two chances counts: that of
-    the refuted prediction, and that of the confirmed alternative.
-
-    Returns:
-        The chance; None for an open claim, and for an interval that is not one of confidence.
-    """
-    measured, low, high = record["measured"], record["low"], record["high"]
-    if record["verdict"] == "open" or not str(record.get("interval", "")).startswith("95 %") or not low < high:
-        return None
-    if record["verdict"] == "confirmed":
-        return _outside(claim.prediction, record)
-    value, tolerance, *_ = claim.prediction
-    side = 1 if measured > value else -1
-    half = measured - low if side == 1 else high - measured
-    z = _distance(side * (measured - value) - tolerance, half)
-    p = float(stats.norm.sf(z) + stats.norm.sf(z + _distance(2 * tolerance, half)))
-    refined = record["verdict"] == "refined" and claim.alternative
-    return max(p, _outside(refined, record)) if refined else p
-
-
-def _outside(prediction: Prediction, record: Record) -> float:
-    """Compute the chance of an interval this far inside the tolerance if the truth were on its nearer edge."""
-    value, tolerance, *_ = prediction
-    measured = record["measured"]
-    z = min(
-        _distance(measured - value + tolerance, measured - record["low"]),
-        _distance(value + tolerance - measured, record["high"] - measured),
-    )
-    return float(stats.norm.sf(z))
-
-
-def _distance(gap: float, half: float) -> float:
-    """Convert a gap to standard errors, given half of a 95 % interval."""
-    return float(gap / half * _Z) if half > 0 else math.inf
-
-
-def _errors(ledger: Mapping[str, Claim], found: Sequence[Record]) -> str:
-    decided = [record for record in found if record["verdict"] != "open"]
-    tested = [(record, p) for record in decided if (p := chance(ledger[record["id"]], record)) is not None]
-    expected = _ONE_SIDED * sum(1 + (record["verdict"] != "confirmed") for record, _ in tested)
-    text = (
-        f"Of {len(ledger)} registered claims {len(found)} have been measured and {len(decided)} decided. "
-        f"{len(tested)} verdicts rest on a 95 % interval of confidence; the others are exact, or come with the range "
-        "of what was seen, which says nothing about chance. At worst, where the truth lies on the edge of the "
-        "tolerance, a confirmation by interval is false once in forty times; a refutation once in twenty, if the "
-        f"tolerance is narrow. So of {len(tested)} at most {expected:.2g} are expected to be false.\n"
-    )
-    if not tested:
-        return text
-    adjusted = inference.holm([p for _, p in tested])
-    rows = "".join(
-        f'| <a href="#ledger-{record["id"]}">{record["id"]}</a> | {record["verdict"]} | {_p(p)} | {_p(q)} |\n'
-        for (record, p), q in zip(tested, adjusted, strict=True)
-    )
-    stand = sum(q <= 2 * _ONE_SIDED for q in adjusted)
-    return (
-        f"{text}\nHolm's adjustment asks for more: that they be free of error all together, in 95 cases of a hundred. "
-        "*Chance* is that of a measurement so far inside or outside the tolerance if the truth were on its edge, with "
-        f"normal errors. {stand} of {len(tested)} verdicts stand after the adjustment.\n\n"
-        f"| claim | verdict | chance | after Holm |\n|---|---|---:|---:|\n{rows}"
-    )
-
-
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
+def _place(chapter: str, pages: Iterable[Page]) -> Place:
+    """Name a chapter or an appendix: 'chapter 4', 'appendix B', or 'appendix law of crowds' if it is not there."""
+    if number := _number(chapter):
+        return Place(chapter, f"chapter {number}")
+    docnames = [page.docname for page in pages if page.docname.startswith(appendices.APPENDIX)]
+    lettered = dict(zip(docnames, appendices.LETTERS, strict=False))
+    letter = lettered.get(f"book/{chapter}")
+    return Place(chapter, markup.one_line(f"appendix {letter}" if letter else chapter.replace("-", " ")))
