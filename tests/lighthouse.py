@@ -1,8 +1,8 @@
 """What Lighthouse says of the finished book.
 
     python tests/lighthouse.py                        every page, as a phone and as a desk
-    python tests/lighthouse.py playground 07-noise    pages whose address has such a part
-    python tests/lighthouse.py --runs 3 07-noise      the median of several runs
+    python tests/lighthouse.py playground 06-noise    pages whose address has such a part
+    python tests/lighthouse.py --runs 3 06-noise      the median of several runs
 
 It wants a machine that does nothing else meanwhile: performance is measured, not counted. The exit status says
 whether every score is 95 or more.

@@ -68,7 +68,7 @@ def test_the_zip_opens_from_the_file_system(book: Book, out: Path, tmp_path: Pat
         tab.on("requestfailed", lambda request: failed.append(f"{request.url}: {request.failure}"))
         tab.goto((tmp_path / export.NAME / "index.html").as_uri())
         tab.wait_for_url("**/book/index.html")
-        for page in ("playground.html", "04-counting-collisions.html"):
+        for page in ("playground.html", "appendix-adamw.html"):
             tab.goto((tmp_path / export.NAME / "book" / page).as_uri())
         tab.locator(".explore svg").first.wait_for(timeout=10000)
     assert [each for each in failed if "ERR_ABORTED" not in each] == []  # the next page was asked for

@@ -121,7 +121,7 @@ def test_notes_in_the_margin_are_no_landmarks(tab: Page, book: Book) -> None:
 
 def test_the_search_stays_in_reach_where_the_contents_scroll(tab: Page, book: Book) -> None:
     tab.set_viewport_size({"width": 1366, "height": 650})
-    for page in ("book/references.html", "book/08-baselines.html", "book/index.html"):
+    for page in ("book/references.html", "book/appendix-nulls.html", "book/index.html"):
         tab.goto(book.address + page)
         tab.wait_for_timeout(300)
         box = tab.locator(".bd-sidebar-primary .search-button-field").bounding_box()
