@@ -88,8 +88,8 @@ function picture(): string {
 svg{color-scheme:light dark;${colors("#ffffff", "#222222", "#6c727c", ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#6a3d9a"])}}
 @media (prefers-color-scheme:dark){svg{${colors("#14181e", "#eceff2", "#8f98a3", ["#ff8a3d", "#4aa8e0", "#2fc79b", "#e79cc6", "#b795e0"])}}}
 rect{fill:var(--ground)}
-text{font:15px system-ui,sans-serif;fill:var(--ink);paint-order:stroke;stroke:var(--ground);stroke-width:5px;stroke-linejoin:round}
-@media (max-width:520px){text{font-size:25px}}
+text{font:15px system-ui,sans-serif;fill:var(--ink);paint-order:stroke;stroke:var(--ground);stroke-width:7px;stroke-linejoin:round}
+@media (max-width:520px){text{font-size:25px;stroke-width:12px}}
 .left{text-anchor:end}
 .when{fill:var(--muted)}
 path,circle{fill:none;stroke-linecap:round;stroke-width:8px}
