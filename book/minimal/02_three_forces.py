@@ -37,4 +37,4 @@ for n in (1, 8, 32, 128):
     share = share_right(n)
     means = np.random.default_rng(0).choice(share, (10_000, networks)).mean(1)
     low, high = np.percentile(means, [2.5, 97.5])
-    print(f"{n} features: {share.mean():.3f}, 95 % interval {low:.3f} to {high:.3f}")
+    print(f"n = {n}: {share.mean():.3f}, 95 % interval {low:.3f} to {high:.3f}")

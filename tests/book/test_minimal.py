@@ -134,7 +134,7 @@ def agree(number: Number, other: Number, digits: int) -> bool:
     """Say whether two numbers differ by at most three standard errors, and by what was lost in printing."""
     error = float(np.hypot(number.error, other.error))
     assert 3 * error <= 0.45 * other.value
-    return abs(number.value - other.value) <= 3 * error + 0.5 * 10.0**-digits
+    return abs(number.value - other.value) <= 3 * error + 0.5 * 0.1**digits
 
 
 def decimals(output: str) -> int:
