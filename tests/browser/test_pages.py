@@ -259,7 +259,9 @@ def test_the_root_leads_to_the_front_page(book: Book) -> None:
         tab.wait_for_url("**/book/index.html", timeout=5000)
 
 
-@pytest.mark.parametrize(("words", "page"), [("superposition", "glossary"), ("C7a", "ledger"), ("E3", "appendix-adamw")])
+@pytest.mark.parametrize(
+    ("words", "page"), [("superposition", "glossary"), ("C7a", "ledger"), ("E3", "appendix-adamw")]
+)
 def test_search_finds_words_and_claims(book: Book, words: str, page: str) -> None:
     with book.browser.new_context() as context:
         tab = context.new_page()

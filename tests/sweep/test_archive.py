@@ -96,8 +96,8 @@ def test_a_failed_run_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def parameters(chapter: str) -> dict[str, Any]:
-    (path,) = BOOK.glob(f"{chapter}-*.ipynb")
+def parameters(page: str) -> dict[str, Any]:
+    path = BOOK / f"{page}.ipynb"
     (cell,) = [cell for cell in read_notebook(path).cells if "parameters" in cell.metadata.get("tags", [])]
     values: dict[str, Any] = {}
     exec(cell.source, values)  # the book's own cell
@@ -105,17 +105,18 @@ def parameters(chapter: str) -> dict[str, Any]:
 
 
 def test_chapters_find_what_they_ask_for(no_runs: None) -> None:
-    four, five = parameters("04"), parameters("05")
-    wide = {"n": four["others"][:1], "m": [four["m_wide"][-2]], "l1": [four["l1_wide"]]}
+    four, five = parameters("04-counting-collisions"), parameters("05-does-the-start-decide")
+    excess, start = parameters("appendix-adamw"), parameters("appendix-start")
+    wide = {"n": [excess["n_excess"]], "m": [excess["m_wide"][-2]], "l1": [excess["l1_wide"]]}
     changed = ("l1", "apart", "finer")
     apart_widths = [five["m_step"] * 2**k for k in range(5)]
     asked = {
-        "wide": (wide | {"method": ["adamw"]}, four["networks_wide"], PAIRED),
-        "wide-finer": (wide | {"apart": [False], "finer": [4]}, four["networks_finer"], changed),
-        "wide-apart": (wide | {"apart": [True], "finer": [1]}, four["networks_apart"], changed),
+        "wide": (wide | {"method": ["adamw"]}, excess["networks_wide"], PAIRED),
+        "wide-finer": (wide | {"apart": [False], "finer": [4]}, excess["networks_finer"], changed),
+        "wide-apart": (wide | {"apart": [True], "finer": [1]}, excess["networks_apart"], changed),
         "phases": (
-            {"n": [four["n_wide"]], "m": four["m_wide"][:-1], "l1": adamw_archive.L1S_PHASES},
-            four["networks_phases"],
+            {"n": [excess["n_wide"]], "m": excess["m_wide"][:-1], "l1": adamw_archive.L1S_PHASES},
+            excess["networks_phases"],
             (),
         ),
         "apart": (
@@ -130,9 +131,9 @@ def test_chapters_find_what_they_ask_for(no_runs: None) -> None:
             ("l1", "finer"),
         ),
         "followed": (
-            {"n": [five["n"]], "m": [five["m_adamw"]], "l1": [five["l1"]], "method": ["adamw"]}
+            {"n": [five["n"]], "m": [start["m_adamw"]], "l1": [five["l1"]], "method": ["adamw"]}
             | {"records": [five["records"]]},
-            five["networks_adamw"],
+            start["networks_adamw"],
             ("l1", "method", "records"),
         ),
     }
@@ -143,7 +144,7 @@ def test_chapters_find_what_they_ask_for(no_runs: None) -> None:
 
 
 def test_chapters_find_the_networks_by_gradient_flow(no_runs: None) -> None:
-    for chapter in ("04", "05", "06"):
+    for chapter in ("04-counting-collisions", "05-does-the-start-decide", "appendix-law-of-crowds"):
         asked = parameters(chapter)
         widths = [asked["m_step"] * k for k in range(1, asked["m_steps"] + 1)]
         grid = {"n": [asked["n"]], "m": widths, "l1": asked.get("l1s") or [asked["l1"]], "method": ["flow"]}
@@ -153,8 +154,8 @@ def test_chapters_find_the_networks_by_gradient_flow(no_runs: None) -> None:
         assert len(found) == asked["networks"] * len(widths) * len(grid["l1"])
 
 
-def test_chapter_6_asks_for_the_sizes_that_were_fixed() -> None:
-    asked = parameters("06")
+def test_the_law_of_crowds_asks_for_the_sizes_that_were_fixed() -> None:
+    asked = parameters("05-does-the-start-decide") | parameters("appendix-law-of-crowds")
     for sizes, kept_sizes in (
         ("small_fit", flow_archive.FIT),
         ("tested", flow_archive.TESTED),
