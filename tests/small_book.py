@@ -77,7 +77,8 @@ FILES = {
     "parse: {myst_enable_extensions: [dollarmath]}\n",
     "requirements.txt": "papermill\n",
     "book/index.md": "# Tiny\n\nSee {numref}`fig-dot` in [one](01-one).\n",
-    "book/claims.yml": "C1: &first {statement: first, prediction: {value: 0, tolerance: 1, says: zero}, test: look, "
+    "book/claims.yml": "C1: &first {statement: first, prediction: {value: 0, tolerance: 1, says: zero, "
+    "margin: derived, why: a test}, test: look, "
     "chapter: 03-three, expected: open, blind: true, registered: 2000-01-01, digits: 1}\n"
     "C2: {<<: *first, statement: second, chapter: 02-two}\n",
     "book/data/points.csv": "1,2\n",

@@ -54,7 +54,7 @@ def test_the_pages_hold_figures_captions_numbers_and_no_live_caption(finished: P
     assert 'href="01-one.html#fig-dot"' in (html / "book/index.html").read_text(encoding="utf-8")
     claims = json.loads((html / "claims.json").read_text(encoding="utf-8"))
     assert [claim["id"] for claim in claims] == ["C1", "C2"]
-    assert claims[1] == RECORD
+    assert claims[1].items() >= RECORD.items()
 
 
 def test_a_figure_offers_its_numbers_and_provenance_has_their_hash(finished: Path) -> None:
