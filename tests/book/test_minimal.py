@@ -6,6 +6,7 @@ without one of its forces does not pass.
 """
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -52,8 +53,9 @@ def shared_neurons() -> Number:
     return mean(metrics.polysemantic_neurons(training.train(start, config, generator=generator(), progress=False).W))
 
 
+@functools.cache  # the slowest, and three tests ask for it
 def weights_for_which_the_threshold_is_right() -> Number:
-    start = model.init(128, 128, instances=16, generator=generator())
+    start = model.init(128, 128, instances=8, generator=generator())
     W = flow.flow(start, 0.02, t_end=10.0, tol=1e-4, progress=False).W  # with larger steps 0.01 more
     grows = sum(model.forces(W, 0.02), torch.zeros_like(W)) * W.sign() > 0
     theta = torch.from_numpy(theory.threshold(W.square().sum(-1).numpy(), 0.02 / 4))[..., None]
