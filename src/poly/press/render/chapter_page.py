@@ -27,12 +27,18 @@ def add_claims(
     notebook: NotebookNode, name: str, registered: Mapping[str, Claim], meanings: Mapping[str, str]
 ) -> NotebookNode:
     """Add claims and notes to the notebook, in place; ``name`` is the chapter's, as claims know it."""
-    here = [claim for claim in registered.values() if claim.chapter == name]
+    here = [claim for claim in registered.values() if claim.chapter == name and not claim.retired]
     _define(notebook, meanings)
     if here:
-        notebook.cells.insert(1, _cell("frame-claims", _box(here)))
+        notebook.cells.insert(_predictions(notebook), _cell("frame-claims", _box(here)))
         _before_exercises(notebook, _cell("frame-verdicts", _verdicts(here, notebook)))
     return notebook
+
+
+def _predictions(notebook: NotebookNode) -> int:
+    """Find the place of the first cell that shows predictions; without one, the place under the title."""
+    places = [place for place, cell in enumerate(notebook.cells) if "claims.predict(" in cell.source]
+    return min(places, default=1)
 
 
 def _cell(name: str, source: str) -> NotebookNode:
@@ -106,7 +112,7 @@ def _plain(meaning: str) -> str:
 
 
 def fold_cells(cells: list[NotebookNode]) -> list[NotebookNode]:
-    """Hide settings under a bar of their own, and code that follows hidden code under the same bar.
+    """Hide settings and predictions under bars of their own, and code that follows hidden code under the same bar.
 
     A cell that only fills in numbers of the text is hidden like the code of a figure.
     """
@@ -114,9 +120,9 @@ def fold_cells(cells: list[NotebookNode]) -> list[NotebookNode]:
     for cell in cells:
         tags = cell.metadata.get("tags", [])
         if "parameters" in tags:
-            prompts = {"code_prompt_show": "Settings of this chapter", "code_prompt_hide": "Settings of this chapter"}
-            cell.metadata["mystnb"] = {**prompts, **cell.metadata.get("mystnb", {})}
-            cell.metadata["tags"] = [*tags, "hide-input"]
+            _fold(cell, "Settings of this chapter", "hide-input")
+        elif cell.source.startswith("claims.predict("):
+            _fold(cell, "Predictions, and how they are tested", "hide-cell")
         elif cell.cell_type == "code" and not tags and cell.outputs and not any(map(_seen, cell.outputs)):
             cell.metadata["tags"] = ["hide-input"]
         before = found[-1] if found else None
@@ -127,6 +133,13 @@ def fold_cells(cells: list[NotebookNode]) -> list[NotebookNode]:
         else:
             found.append(cell)
     return found
+
+
+def _fold(cell: NotebookNode, title: str, tag: str) -> None:
+    """Hide a part of the cell under a bar with this title."""
+    prompts = {"code_prompt_show": title, "code_prompt_hide": title}
+    cell.metadata["mystnb"] = {**prompts, **cell.metadata.get("mystnb", {})}
+    cell.metadata["tags"] = [*cell.metadata.get("tags", []), tag]
 
 
 def _goes_on(before: NotebookNode, cell: NotebookNode) -> bool:
