@@ -50,11 +50,14 @@ addEventListener("load", (event) => event.stopImmediatePropagation());
 if (returned()) layOut(Infinity);
 
 // An old address may name a claim, a figure or an equation that is on another page now: this script knows its page.
-const anchor = decodeURIComponent(location.hash.slice(1));
-if (anchor && !document.getElementById(anchor)) {
+const forward = (): void => {
+  const anchor = decodeURIComponent(location.hash.slice(1));
+  if (!anchor || document.getElementById(anchor)) return;
   const { content_root: root = "../" } = document.documentElement.dataset;
   document.head.append(Object.assign(document.createElement("script"), { src: `${root}_static/moved.js` }));
-}
+};
+addEventListener("hashchange", forward);
+forward();
 
 // The menus of the page's head.
 const opened = (): HTMLElement | null => document.querySelector('[data-bs-toggle="dropdown"][aria-expanded="true"]');
