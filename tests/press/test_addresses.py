@@ -73,7 +73,7 @@ def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("index", "book/index", "book/01-one", "book/02-two"):
         (made / f"{name}.html").write_text("<p>text</p>")
     monkeypatch.setattr(render, "_jupyter_book", lambda *_: made)
-    monkeypatch.setattr(postprocess, "postprocess", lambda _: None)
+    monkeypatch.setattr(postprocess, "postprocess", lambda *_: None)
     return book
 
 
