@@ -168,3 +168,8 @@ def test_the_papers_claims_come_first_by_number() -> None:
     ledger_of = {name: LEDGER["A"]._replace(id=name) for name in ("A1", "C10", "R2", "C2", "C5b", "C5a")}
     text = ledger.tables(ledger_of, {})["claims"]
     assert re.findall(r'id="ledger-(\w+)"', text) == ["C2", "C5a", "C5b", "C10", "A1", "R2"]
+
+
+def test_the_search_of_the_book_finds_every_claim_on_the_ledger_s_page() -> None:
+    assert ledger.tables(LEDGER, {})["ids"] == "```{index} A, B, Z\n```\n"
+    assert ledger.tables({}, {})["ids"] == ""

@@ -144,7 +144,12 @@ def tables(
         "retired": templates.render("retired.html", lines=retired),
         "amendments": templates.render("amendments.html", changes=all_amendments(ledger)),
     }
-    return {name: f"{html}\n" for name, html in parts.items()}
+    return {"ids": _searchable(ledger), **{name: f"{html}\n" for name, html in parts.items()}}
+
+
+def _searchable(ledger: Mapping[str, Claim]) -> str:
+    """Write the claims' ids as entries of an index: the search of the book does not see the table's HTML."""
+    return f"```{{index}} {', '.join(ledger)}\n```\n" if ledger else ""
 
 
 def _measured(notebooks: Mapping[Page, NotebookNode]) -> dict[str, tuple[Page, Record]]:
