@@ -215,7 +215,9 @@ def test_texts_of_claims_stay_texts(where: str) -> None:
         cells = chapter_page.add_claims(notebook, "01-one", {"C1": CLAIM}, {}).cells
         sources = [cell.source for cell in cells if cell.id.startswith("frame")]
     else:
-        sources = list(ledger.tables({"C1": CLAIM}, {page: notebook}).values())
+        parts = ledger.tables({"C1": CLAIM}, {page: notebook})
+        assert parts.pop("ids") == "```{index} C1\n```\n"  # markdown, with no text of a claim in it
+        sources = list(parts.values())
     assert len(sources) == (2 if where == "frame" else 5)
     for source in sources:
         made = written(source)
