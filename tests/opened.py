@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from poly.press import export
 from poly.press.chapters import PressError
+from poly.press.render import moved
 from poly.press.render.postprocess import page_files
 from poly.press.serve import free_server
 
@@ -36,9 +37,9 @@ class Site:
 
     def pages(self) -> list[str]:
         """Paths of all pages, without the theme's own fragments and those that lead to other pages."""
-        pages = [path for path in page_files(self.html) if '<html lang="en" data-moved=' not in path.read_text("utf-8")]
-        found = (path.relative_to(self.html).as_posix() for path in pages)
-        return [page for page in found if page != "index.html"]
+        elsewhere = {"index.html", *(f"book/{old}.html" for old in moved.read(ROOT))}
+        found = (path.relative_to(self.html).as_posix() for path in page_files(self.html))
+        return [page for page in found if page not in elsewhere]
 
 
 @dataclass

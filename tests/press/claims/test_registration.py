@@ -57,11 +57,8 @@ def test_a_number_that_is_stored_already_is_said(root: Path) -> None:
     said: dict[str, Claim] = {"A": ONE["A"]._replace(with_number=True, blind=False)}
     assert registry.register(root, said) == ["A"]
     assert registry.order(root, said) == ([], 0)
-    assert registry.order(root, ONE) == ([f"claim A: {fault}" for fault in [_late(late)]], 0)
-
-
-def _late(commit: str) -> str:
-    return f"its number was stored when it was registered, in {commit[:12]}: say with_number"
+    says = f"claim A: its number was stored when it was registered, in {late[:12]}: say with_number"
+    assert registry.order(root, ONE) == ([says], 0)
 
 
 def test_a_commit_without_the_entry_registers_nothing(root: Path) -> None:

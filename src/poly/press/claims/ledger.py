@@ -203,7 +203,5 @@ def _place(chapter: str, pages: Iterable[Page]) -> Place:
     """Name a chapter or an appendix: 'chapter 4', 'appendix B', or 'appendix law of crowds' if it is not there."""
     if number := _number(chapter):
         return Place(chapter, f"chapter {number}")
-    docnames = [page.docname for page in pages if page.docname.startswith(appendices.APPENDIX)]
-    lettered = dict(zip(docnames, appendices.LETTERS, strict=False))
-    letter = lettered.get(f"book/{chapter}")
+    letter = appendices.letters(page.docname for page in pages).get(f"book/{chapter}")
     return Place(chapter, markup.one_line(f"appendix {letter}" if letter else chapter.replace("-", " ")))

@@ -1,5 +1,6 @@
 """Write a claim as a line of the ledger's page, and its whole entry behind it."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -128,17 +129,16 @@ def all_amendments(ledger: Mapping[str, Claim]) -> list[Amendment]:
 
 def margin(prediction: Prediction) -> str:
     """Say what margin a prediction has, and why."""
-    value, tolerance, _, name, why = prediction
+    _, tolerance, _, name, why = prediction
     wide = f"±{tolerance:g}"
     says = {
-        "about": f"{wide}: about, 10 % of the prediction",
-        "equal": f"{wide}: equal, 5 % of the prediction",
+        **{name: f"{wide}: {name}, {100 * share:g} % of the prediction" for name, share in rules.SHARES.items()},
         "exponent": f"{wide}, as for every exponent",
         "exact": f"{wide}, for rounding alone",
         "derived": f"{wide}, derived",
         "instance": "none: one verified instance decides",
     }[name]
-    if name in rules.SHARES and abs(tolerance - rules.SHARES[name] * abs(value)) > 1e-9 * tolerance:
+    if name in rules.SHARES and not math.isclose(tolerance, rules.fixed_tolerance(prediction) or 0.0):
         says = wide
     return f"{says}. {why}" if why else says
 

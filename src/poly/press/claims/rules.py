@@ -41,10 +41,18 @@ def _margin_faults(prediction: Prediction) -> list[str]:
         return [] if why.strip() else [f"margin {margin} needs a reason: why"]
     if margin == "instance":
         return [] if value == 1 else [f"value={value:g}, must be 1: one verified instance decides"]
-    due = EXPONENT if margin == "exponent" else SHARES[margin] * abs(value)
-    if math.isclose(tolerance, due):
+    due = fixed_tolerance(prediction)
+    if due is None or math.isclose(tolerance, due):
         return []
     return [f"tolerance={tolerance:g}, must be {due:g} for the margin {margin}; another one is derived, and says why"]
+
+
+def fixed_tolerance(prediction: Prediction) -> float | None:
+    """Return the tolerance that a fixed margin gives; None for a margin that gives none."""
+    if prediction.margin == "exponent":
+        return EXPONENT
+    share = SHARES.get(prediction.margin)
+    return None if share is None else share * abs(prediction.value)
 
 
 def _precision_faults(claim: Claim) -> list[str]:

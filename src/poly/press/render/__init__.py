@@ -31,7 +31,7 @@ from poly.press.chapters import (
     read_text,
     what_failed,
 )
-from poly.press.claims import ledger
+from poly.press.claims import ledger, registry
 from poly.press.execute import provenance
 from poly.press.figures import figure_data, sliders
 from poly.press.render import (
@@ -96,7 +96,7 @@ def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, N
     tables = {
         **run_time.tables(root, notebooks),
         **rounding_tables.tables(root, notebooks),
-        **ledger.tables(registered, notebooks),
+        **ledger.tables(registered, notebooks, {name: was["commit"] for name, was in registry.read(root).items()}),
         **citation.tables(root, notebooks, url),
         **cover.tables(notebooks),
     }

@@ -37,8 +37,12 @@ def add_claims(
 
 def _predictions(notebook: NotebookNode) -> int:
     """Find the place of the first cell that shows predictions; without one, the place under the title."""
-    places = [place for place, cell in enumerate(notebook.cells) if "claims.predict(" in cell.source]
-    return min(places, default=1)
+    return next((place for place, cell in enumerate(notebook.cells) if _predicts(cell)), 1)
+
+
+def _predicts(cell: NotebookNode) -> bool:
+    """Tell whether a cell shows predictions."""
+    return bool(cell.cell_type == "code" and cell.source.startswith("claims.predict("))
 
 
 def _cell(name: str, source: str) -> NotebookNode:
@@ -121,7 +125,7 @@ def fold_cells(cells: list[NotebookNode]) -> list[NotebookNode]:
         tags = cell.metadata.get("tags", [])
         if "parameters" in tags:
             _fold(cell, "Settings of this chapter", "hide-input")
-        elif cell.source.startswith("claims.predict("):
+        elif _predicts(cell):
             _fold(cell, "Predictions, and how they are tested", "hide-cell")
         elif cell.cell_type == "code" and not tags and cell.outputs and not any(map(_seen, cell.outputs)):
             cell.metadata["tags"] = ["hide-input"]

@@ -91,7 +91,7 @@ def _lanes(neurons: Sequence[int], favorites: Sequence[int], shared: int) -> lis
     """Place each favorite on its feature's side and the shared neuron in the middle, so that few lines cross."""
     first, second = favorites
     others = [neuron for neuron in neurons if neuron not in (first, second, shared)]
-    middle = [neuron for neuron in (shared,) if neuron not in favorites]
+    middle = [] if shared in favorites else [shared]
     last = [] if second == first else [second]
     half = (len(others) + 1) // 2
     return [first, *others[:half], *middle, *others[half:], *last]

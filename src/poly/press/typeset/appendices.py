@@ -1,5 +1,6 @@
 """Number appendices by letters: Appendix A has Figure A.1 and equation (A.1)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from docutils import nodes
@@ -20,14 +21,19 @@ def use_letters(_app: Sphinx, env: BuildEnvironment) -> list[str]:
     Returns:
         The appendices, so that Sphinx writes them again.
     """
-    numbers = {name: of for name, of in env.toc_secnumbers.items() if name.startswith(APPENDIX) and of.get("")}
-    appendices = sorted(numbers, key=lambda name: numbers[name][""])
-    for letter, name in zip(LETTERS, appendices, strict=False):
+    numbers = {name: of for name, of in env.toc_secnumbers.items() if of.get("")}
+    appendices = letters(sorted(numbers, key=lambda name: numbers[name][""]))
+    for name, letter in appendices.items():
         for numbered in [numbers[name], *env.toc_fignumbers.get(name, {}).values()]:
             numbered.update({anchor: _lettered(of, letter) for anchor, of in numbered.items()})
         for entry in [env.titles[name], *env.tocs[name].findall(nodes.reference)]:
             entry["secnumber"] = _lettered(entry.get("secnumber"), letter)
-    return appendices
+    return list(appendices)
+
+
+def letters(pages: Iterable[str]) -> dict[str, str]:
+    """Give each appendix among these pages its letter, in their order."""
+    return dict(zip((page for page in pages if page.startswith(APPENDIX)), LETTERS, strict=False))
 
 
 def _lettered(number: Number, letter: str) -> Number:
