@@ -137,3 +137,20 @@ def test_a_damaged_file_is_one_line(kept: Path, content: bytes) -> None:
     for read in (adamw_archive.load, adamw_archive.heat_map):
         with pytest.raises(ValueError, match=r"m0016-l1-0\.001\.npz: no file of AdamW runs"):
             read(kept)
+
+
+def test_the_start_and_the_places_of_a_row() -> None:
+    table = sweep.sweep(final_weights.train, GRID, seeds=2, paired=("l1", "method"))
+    for row in table.to_dict("records"):
+        start = final_weights.start(row).numpy()
+        np.testing.assert_allclose(
+            start[row["feature"], row["neuron"]] * np.sign(row["weight"]) * 12**0.5, row["start"], rtol=1e-12
+        )
+        began, ended = final_weights.places(row)
+        favorite = start[range(8), began.neuron]
+        np.testing.assert_array_equal(np.abs(favorite), np.abs(start).max(1))
+        np.testing.assert_array_equal(favorite > 0, began.positive)
+        won = final_weights.winners(row)
+        assert ended.neuron[won.feature].tolist() == won.neuron.tolist()
+        assert ended.positive[won.feature].tolist() == won.positive.tolist()
+        assert (np.delete(ended.neuron, won.feature) == -1).all()

@@ -95,6 +95,19 @@ def test_a_closed_run_at_rest_is_at_its_end_at_once() -> None:
     torch.testing.assert_close(flow.flow(W, 0.1, t_end=1e300).W, rest, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("t_end", [1e6, 1e308])
+def test_without_lambda_a_closed_run_ends_where_no_row_changes(t_end: float) -> None:
+    W = start(3, 4)
+    rest = flow.flow(W, 0.0, t_end=1e5).W
+    torch.testing.assert_close(flow.flow(W, 0.0, t_end=t_end).W, rest, rtol=0, atol=1e-6)
+
+
+def test_a_tiny_lambda_and_an_absurd_time_are_refused() -> None:
+    message = r"l1=1e-30: a run to the end takes .* must be 0 or at least 1e-09, or give t_end ≤ 1e\+09"
+    with pytest.raises(ValueError, match=message):
+        flow.flow(start(2, 3), 1e-30, t_end=1e12)
+
+
 @pytest.mark.parametrize(
     ("l1", "tol", "message"),
     [

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poly import checks, flow, metrics, model, training
+from poly import checks, flow, metrics, model, sweep, training
 from poly.checks import tensors
 
 Array = NDArray[Any]
@@ -138,6 +138,37 @@ def winners(row: Mapping[str, Any]) -> Winners:
     first = order[np.unique(np.asarray(row["feature"])[order], return_index=True)[1]]
     feature, neuron, start, rank = (np.asarray(row[name])[first] for name in ("feature", "neuron", "start", "rank"))
     return Winners(feature.astype(np.int64), neuron.astype(np.int64), row["weight"][first] > 0, start, rank)
+
+
+def start(row: Mapping[str, Any]) -> Float[Tensor, "n m"]:
+    """Draw the start of a row of a sweep's table again, as the sweep drew it.
+
+    Args:
+        row: of ``train``, from a sweep with ``paired=("l1", "method")``.
+    """
+    generator = sweep.stream({"n": row["n"], "m": row["m"]}, row["seed"])
+    return model.init(row["n"], row["m"], generator=generator)[0]
+
+
+class Places(NamedTuple):
+    """For each feature a neuron, and whether its weight there is positive; neuron −1 for a feature without one."""
+
+    neuron: Int[Array, " n"]
+    positive: Bool[Array, " n"]
+
+
+def places(row: Mapping[str, Any]) -> tuple[Places, Places]:
+    """Find where each feature is at the start, on its favorite neuron, and at the end, on its winner.
+
+    Args:
+        row: of ``train``, from a sweep with ``paired=("l1", "method")``.
+    """
+    first, won = start(row), winners(row)
+    favorite = metrics.winners(first)
+    began = Places(favorite.numpy(), (first.gather(1, favorite[:, None])[:, 0] > 0).numpy())
+    ended = Places(np.full(len(first), -1), np.zeros(len(first), bool))
+    ended.neuron[won.feature], ended.positive[won.feature] = won.neuron, won.positive
+    return began, ended
 
 
 def polysemantic_neurons(row: Mapping[str, Any], near: tuple[float, float] = (0.8, 1.2)) -> int:

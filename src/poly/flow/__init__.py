@@ -32,6 +32,8 @@ _LEAST_TOL = 1e-12
 # A run to the end takes half a minute at this λ, and longer below it.
 _LEAST_L1 = 1e-9
 _LARGEST_L1 = 1e100
+# Up to this time a run with a smaller λ takes minutes at most.
+_LONGEST = 1e9
 
 
 def flow(
@@ -56,7 +58,7 @@ def flow(
         l1: λ ≥ 0, in the units of ``model.loss``.
         t_end: end of the run. None: until every row has at most one nonzero weight and has come to rest. The run also
             ends when nothing moves or, without λ, when no row changes any more. That takes a few times 1/λ, so λ must
-            then be 0 or at least 1e-9.
+            then be 0 or at least 1e-9, and also if ``t_end`` exceeds 1e9.
         at: times to record, ≥ 0, increasing, not beyond ``t_end``. Steps end at these times, which changes results
             within ``tol``. With ``observe`` alone, the times are 0, 1, √2, 2, … to the end of the run.
         observe: called with a copy of W at each of these times; None records W itself.
@@ -82,12 +84,12 @@ def flow(
         raise ValueError(f"tol={tol!r}: must be at least {_LEAST_TOL:g}, float64's rounding errors are near")
     if l1 > _LARGEST_L1:
         raise ValueError(f"l1={l1!r}: must be at most {_LARGEST_L1:g}, all weights die at once long before")
-    if t_end is None and 0 < l1 < _LEAST_L1:
+    end = np.inf if t_end is None else checks.nonnegative("t_end", t_end)
+    if 0 < l1 < _LEAST_L1 and end > _LONGEST:
         raise ValueError(
             f"l1={l1!r}: a run to the end takes a few times 1/l1, and ever more steps; "
-            f"must be 0 or at least {_LEAST_L1:g}, or give t_end"
+            f"must be 0 or at least {_LEAST_L1:g}, or give t_end ≤ {_LONGEST:g}"
         )
-    end = np.inf if t_end is None else checks.nonnegative("t_end", t_end)
     times = checks.increasing("at", at, last=end)
 
     if observe is not None:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from poly.compiled import njit
 from poly.flow.interference import overlap_bound, row_error
-from poly.flow.rkc import coefficients, longest_step, next_step, stages
-from poly.flow.signs import clamped, penalty_sign
+from poly.flow.rkc import coefficients, error_of, longest_step, next_step, stages
+from poly.flow.signs import clamped, code_of, penalty_sign, velocity_of
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int8]
@@ -148,18 +148,13 @@ def _add_overlaps(weights: Array, S: Array) -> None:
 
 @njit(nogil=True)
 def _directions(now: Array, force: Array, l1: float, direction: Codes, slope: Array) -> int:
-    """Compute codes and velocities, as in ``sparse``, and return the number of nonzero weights.
-
-    Both are 0 for a weight that stays at 0.
-    """
+    """Compute codes and velocities, and return the number of nonzero weights."""
     living = 0
     for k in range(now.shape[0]):
         for i in range(now.shape[1]):
-            w, p = now[k, i], force[k, i]
-            living += w != 0.0
-            sign = np.sign(w) if w != 0.0 else (np.sign(p) if abs(p) > l1 else 0.0)
-            direction[k, i] = 2 * sign if -p * sign > l1 else sign
-            slope[k, i] = p - l1 * sign if sign != 0.0 else 0.0
+            living += now[k, i] != 0.0
+            code = code_of(now[k, i], force[k, i], l1)
+            direction[k, i], slope[k, i] = code, velocity_of(code, force[k, i], l1)
     return living
 
 
@@ -214,4 +209,4 @@ def _finish(
             force[k, i] = 4 * (w - product[k, i])
             if w != 0.0:
                 after = force[k, i] - l1 * np.sign(w)
-                squares[i] += (0.8 * (now[k, i] - w) + 0.4 * h * (slope[k, i] + after)) ** 2
+                squares[i] += error_of(now[k, i], w, h, slope[k, i], after) ** 2

@@ -3,7 +3,22 @@
 A code is the sign of a weight. It is doubled if the force on the weight is strong enough to carry it through 0.
 """
 
+import numpy as np
+
 from poly.compiled import njit
+
+
+@njit(nogil=True)
+def code_of(w: float, force: float, l1: float) -> int:
+    """Return the code of a weight; that of a weight at 0 is the sign of a force above λ, or 0 if it stays there."""
+    sign = np.sign(w) if w != 0.0 else (np.sign(force) if abs(force) > l1 else 0.0)
+    return int(2 * sign if -force * sign > l1 else sign)
+
+
+@njit(nogil=True)
+def velocity_of(code: int, force: float, l1: float) -> float:
+    """Return the velocity of a weight: force minus ℓ1 penalty, or 0 for a weight that stays at 0."""
+    return force - l1 * np.sign(code) if code != 0 else 0.0
 
 
 @njit(nogil=True)

@@ -20,8 +20,8 @@ from poly.flow.interference import (
     row_error,
     rows_are_faster,
 )
-from poly.flow.rkc import coefficients, longest_step, next_step, stages
-from poly.flow.signs import clamped, penalty_sign
+from poly.flow.rkc import coefficients, error_of, longest_step, next_step, stages
+from poly.flow.signs import clamped, code_of, penalty_sign, velocity_of
 from poly.flow.stopping import at_rest, finished, stays
 
 Array = NDArray[np.float64]
@@ -72,10 +72,10 @@ def _advance(
         if until and (until == KNOWN or np.abs(velocity).max() <= _CLOSE) and finished(ptr, row, w, n, l1):
             t = np.inf
             break
-        if until and l1 == 0.0 and taken >= longer * _MANY and t - first >= longer * _LONG:
+        if l1 == 0.0 and taken >= longer * _MANY and t - first >= longer * _LONG:
             reached = _matrix(neuron, ptr, row, w, W)
             if stays(began, reached, t - first, slow):
-                t = np.inf
+                t = np.inf if until else stop
                 break
             began, first, taken, longer = reached, t, 0, 2 * longer
         taken += 1
@@ -206,16 +206,11 @@ def _living(
 
 @njit(nogil=True)
 def _directions(w: Array, force: Array, l1: float) -> tuple[Codes, Array]:
-    """Compute the codes and velocities of the listed weights.
-
-    A code is the sign of the weight, or of the force that takes it from 0. It is doubled if the force is strong enough
-    to carry the weight through 0.
-    """
+    """Compute the codes and velocities of the listed weights."""
     direction, velocity = np.empty(w.size, np.int8), np.empty(w.size)
     for e in range(w.size):
-        sign = np.sign(w[e]) if w[e] != 0.0 else np.sign(force[e])
-        direction[e] = 2 * sign if -force[e] * sign > l1 else sign
-        velocity[e] = force[e] - l1 * sign
+        direction[e] = code_of(w[e], force[e], l1)
+        velocity[e] = velocity_of(direction[e], force[e], l1)
     return direction, velocity
 
 
@@ -276,7 +271,7 @@ def _step(
         # A weight that reaches 0 is exact there, so the slopes before and after do not measure its error.
         if seen[e] != 0.0:
             after = force[e] - l1 * np.sign(seen[e])
-            squares[row[e]] += (0.8 * (w[e] - seen[e]) + 0.4 * h * (velocity[e] + after)) ** 2
+            squares[row[e]] += error_of(w[e], seen[e], h, velocity[e], after) ** 2
     return seen, force, most, row_error(squares, S)
 
 

@@ -20,9 +20,12 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[Any, Any]:
     """Replace runs by notebooks given by key: "plain", or a seed."""
     found: dict[Any, Any] = {}
 
-    def run(root: Path, pages: Any, variant: Variant) -> list[Any]:
-        found.setdefault("asked", []).append(variant)
-        return [found.get("plain" if variant.perturbed is None else variant.perturbed, notebook()) for _ in pages]
+    def run(root: Path, runs: Any) -> list[Any]:
+        def one(variant: Variant, pages: Any) -> list[Any]:
+            found.setdefault("asked", []).extend([variant] if pages else [])
+            return [found.get("plain" if variant.perturbed is None else variant.perturbed, notebook()) for _ in pages]
+
+        return [one(*each) for each in runs]
 
     (tmp_path / "_build").mkdir()
     monkeypatch.setattr(small_grids, "read_pages", lambda _: [])

@@ -27,6 +27,7 @@ from poly.press.execute import provenance
 from poly.press.execute.cache_key import chapter_key
 from poly.press.execute.variants import Variant, variants
 
+PLAIN = Variant(2, "native")
 FOLDER = Path("_build") / "test"
 RESULT = Path("_build") / "perturb-small.json"
 KEPT = Path("book") / "data" / "perturb-small.json"
@@ -38,17 +39,24 @@ def small(notebook: NotebookNode) -> dict[str, Any]:
     return dict(cells[0].metadata.get("poly", {}).get("small", {})) if cells else {}
 
 
-def run(root: Path, pages: Sequence[Page], variant: Variant) -> list[NotebookNode]:
-    """Execute chapters on their small grids, with sweeps of their own, and return them with their outputs."""
-    folder = root / FOLDER / variant.folder()
-    jobs = []
-    for page in pages:
-        source = read_notebook(page.path)
-        jobs.append(execute.Job(page, source, folder / f"{page.name}.ipynb", "small", small(source)))
-    # The keys of stored sweeps do not include libraries. Small cells take less time than starting a process for them.
-    own = {execute.STORE: str(emptied(folder / "sweeps")), "LOKY_MAX_CPU_COUNT": "1"}
-    execute.execute(root, jobs, variables=variant.variables() | own)
-    return [read_notebook(job.target) for job in jobs]
+def run(root: Path, runs: Sequence[tuple[Variant, Sequence[Page]]]) -> list[list[NotebookNode]]:
+    """Execute chapters on their small grids, all variants side by side, and return them with their outputs.
+
+    Each variant has sweeps of its own.
+    """
+    jobs: list[list[execute.Job]] = []
+    for variant, pages in runs:
+        folder = root / FOLDER / variant.folder()
+        label = "plain" if variant.perturbed is None else "perturbed"
+        # The keys of stored sweeps do not include libraries. Small cells take less time than processes that start.
+        own = {execute.STORE: str(emptied(folder / "sweeps")), "LOKY_MAX_CPU_COUNT": "1"}
+        told = variant.variables() | own
+        jobs.append([])
+        for page in pages:
+            source, target = read_notebook(page.path), folder / f"{page.name}.ipynb"
+            jobs[-1].append(execute.Job(page, source, target, "small", small(source), told, label))
+    execute.execute(root, [job for each in jobs for job in each])
+    return [[read_notebook(job.target) for job in each] for each in jobs]
 
 
 def changes(pages: Sequence[Page], one: Sequence[NotebookNode], other: Sequence[NotebookNode]) -> list[str]:
@@ -67,8 +75,8 @@ def check(root: Path, seed: int) -> list[str]:
     """Execute all chapters plainly and as ``perturbed_variant`` says; list what differs, a line each."""
     pages = find_chapters(read_pages(root), [])
     with exclusive_lock(root / FOLDER):
-        plain = run(root, pages, Variant(2, "native"))
-        return changes(pages, plain, run(root, pages, perturbed_variant(seed)))
+        plain, perturbed = run(root, [(PLAIN, pages), (perturbed_variant(seed), pages)])
+        return changes(pages, plain, perturbed)
 
 
 class Perturbation(TypedDict):
@@ -99,9 +107,9 @@ def perturb(root: Path, wanted: Sequence[str], seeds: Sequence[int]) -> list[str
             if not todo:
                 continue
             print(f"── perturbation {number} of {len(seeds)}, seed {seed}", flush=True)
-            if new := [page for page in todo if page not in plain]:
-                plain |= dict(zip(new, run(root, new, Variant(2, "native")), strict=True))
-            moved = run(root, todo, perturbed_variant(int(seed)))
+            new = [page for page in todo if page not in plain]
+            first, moved = run(root, [(PLAIN, new), (perturbed_variant(int(seed)), todo)])
+            plain |= dict(zip(new, first, strict=True))
             for page, other in zip(todo, moved, strict=True):
                 code, found = known[page.name]
                 if _code(root, page) != code:

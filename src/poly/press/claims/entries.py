@@ -1,5 +1,6 @@
 """Read the registered claims: ``book/claims.yml`` maps an id to an entry, and no key stands there twice."""
 
+import functools
 import hashlib
 import json
 import re
@@ -96,17 +97,25 @@ def load(path: Path | str = "claims.yml") -> dict[str, Claim]:
     if not path.is_file():
         raise ValueError(f"{path}: no such ledger; chapters run in the folder book/")
     try:
-        entries = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a SafeLoader
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path.name}, byte {error.start}: not valid UTF-8") from None
+    return dict(_parsed(text, path.name))
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(text: str, name: str) -> dict[str, Claim]:
+    """Parse a ledger. A chapter asks for it at every claim, and reading YAML takes a third of a second."""
+    try:
+        entries = yaml.load(text, _Loader)  # a SafeLoader
     except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"{path.name}: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{name}: {' '.join(str(error).split())}") from None
     if not isinstance(entries, dict):
-        raise ValueError(f"{path.name}: {schema.SCHEMA['description']}")
-    entries = {str(name): _json(entry) for name, entry in entries.items()}
-    for name, entry in entries.items():
-        schema.validate(name, entry)
-    return {name: _claim(name, entry) for name, entry in entries.items()}
+        raise ValueError(f"{name}: {schema.SCHEMA['description']}")
+    entries = {str(key): _json(entry) for key, entry in entries.items()}
+    for key, entry in entries.items():
+        schema.validate(key, entry)
+    return {key: _claim(key, entry) for key, entry in entries.items()}
 
 
 def fingerprint(claim: Claim) -> str:

@@ -53,6 +53,8 @@ class Job(NamedTuple):
         target: the file of its executed copy.
         key: the key to stamp on that copy.
         parameters: values for its parameters cell.
+        variables: environment variables for its kernel, besides those of all kernels.
+        label: what tells it from another job with the same chapter.
     """
 
     page: Page
@@ -60,6 +62,8 @@ class Job(NamedTuple):
     target: Path
     key: str
     parameters: Mapping[str, Any] = {}
+    variables: Mapping[str, str] = {}
+    label: str = ""
 
 
 class Result(NamedTuple):
@@ -167,7 +171,8 @@ def execute(
     given = {**environment(root, workers), **(variables or {})}
     # papermill injects given parameters as a cell of their own.
     cells = [len(code_cells(job.notebook)) + bool(job.parameters) for job in jobs]
-    watches = [progress.Watch(job.page.name, count) for job, count in zip(jobs, cells, strict=True)]
+    names = [f"{job.page.name}, {job.label}" if job.label else job.page.name for job in jobs]
+    watches = [progress.Watch(name, count) for name, count in zip(names, cells, strict=True)]
     with sockets.folder(root) as private, ThreadPoolExecutor(workers) as pool, progress.display(watches) as tick:
         run = engine.Run(root, given, threading.Event(), [], private, sockets.holds_sockets(private))
         running: set[Future[None]] = {
@@ -214,7 +219,7 @@ def _executed(job: Job, watch: progress.Watch, run: engine.Run) -> NotebookNode:
             kernel_name="python3",
             language="python",
             progress_bar=False,
-            run=run,
+            run=run._replace(environment={**run.environment, **job.variables}),
             watch=watch,
         )
     except PapermillExecutionError as error:
