@@ -3,19 +3,24 @@
 The grids are in the metadata of the parameters cells. The module ``comparison`` compares two runs.
 """
 
+import copy
 import hashlib
 import json
+import re
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypedDict
 
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook
 
 from poly.press import execute, texts
 from poly.press.chapters import (
     Page,
     PressError,
     atomic_write,
+    code_cells,
     emptied,
     exclusive_lock,
     find_chapters,
@@ -23,7 +28,7 @@ from poly.press.chapters import (
     read_pages,
 )
 from poly.press.check import comparison
-from poly.press.execute import provenance
+from poly.press.execute import machine, provenance
 from poly.press.execute.cache_key import chapter_key
 from poly.press.execute.variants import Variant, variants
 
@@ -31,6 +36,9 @@ PLAIN = Variant(2, "native")
 FOLDER = Path("_build") / "test"
 RESULT = Path("_build") / "perturb-small.json"
 KEPT = Path("book") / "data" / "perturb-small.json"
+# The notebook that holds the cells of all chapters, and the command of IPython that forgets all names.
+_NAME = "small-grids"
+_FORGET = "%reset -f"
 
 
 def small(notebook: NotebookNode) -> dict[str, Any]:
@@ -42,21 +50,74 @@ def small(notebook: NotebookNode) -> dict[str, Any]:
 def run(root: Path, runs: Sequence[tuple[Variant, Sequence[Page]]]) -> list[list[NotebookNode]]:
     """Execute chapters on their small grids, all variants side by side, and return them with their outputs.
 
-    Each variant has sweeps of its own.
+    All chapters of a variant run in one kernel, which forgets all names after each: starting a kernel and its imports
+    takes longer than a small grid. Each variant has sweeps of its own.
+
+    Raises:
+        PressError: a chapter failed.
     """
-    jobs: list[list[execute.Job]] = []
-    for variant, pages in runs:
+    sources = [[_with_small(page) for page in pages] for _, pages in runs]
+    jobs = []
+    for (variant, pages), chapters in zip(runs, sources, strict=True):
         folder = root / FOLDER / variant.folder()
-        label = "plain" if variant.perturbed is None else "perturbed"
+        label = "plain" if variant.perturbed is None else f"perturbed with seed {variant.perturbed}"
         # The keys of stored sweeps do not include libraries. Small cells take less time than processes that start.
         own = {execute.STORE: str(emptied(folder / "sweeps")), "LOKY_MAX_CPU_COUNT": "1"}
-        told = variant.variables() | own
-        jobs.append([])
-        for page in pages:
-            source, target = read_notebook(page.path), folder / f"{page.name}.ipynb"
-            jobs[-1].append(execute.Job(page, source, target, "small", small(source), told, label))
-    execute.execute(root, [job for each in jobs for job in each])
-    return [[read_notebook(job.target) for job in each] for each in jobs]
+        for page in pages[:1]:
+            every, joined = page._replace(docname=_NAME), _joined(chapters)
+            target, variables = folder / f"{_NAME}.ipynb", variant.variables() | own
+            jobs.append(execute.Job(every, joined, target, "small", variables=variables, label=label))
+    try:
+        execute.execute(root, jobs, max(1, len(jobs)))
+    except PressError as error:
+        raise PressError(_with_chapter(str(error), runs, sources)) from None
+    done = iter(code_cells(read_notebook(job.target)) for job in jobs)
+    return [_separated(chapters, next(done)) if chapters else [] for chapters in sources]
+
+
+def _with_small(page: Page) -> NotebookNode:
+    """Read a chapter's code cells, with one after its parameters cell that sets the small grid."""
+    source = read_notebook(page.path)
+    grid = "\n".join(f"{name} = {value!r}" for name, value in small(source).items())
+    cells = []
+    for cell in code_cells(source):
+        cells.append(cell)
+        if "parameters" in cell.metadata.get("tags", []):
+            cells.append(new_code_cell(grid))  # type: ignore[no-untyped-call]
+    source.cells = cells
+    return source
+
+
+def _joined(chapters: Sequence[NotebookNode]) -> NotebookNode:
+    """Join the code cells of chapters, with a cell after each that forgets its names."""
+    cells = [copy.copy(cell) for chapter in chapters for cell in [*chapter.cells, new_code_cell(_FORGET)]]  # type: ignore[no-untyped-call]
+    for number, cell in enumerate(cells):
+        cell.id = f"cell-{number}"  # two chapters may have the same id
+    return new_notebook(cells=cells, metadata=chapters[0].metadata)  # type: ignore[no-untyped-call,no-any-return]
+
+
+def _separated(chapters: Sequence[NotebookNode], done: Sequence[NotebookNode]) -> list[NotebookNode]:
+    """Undo ``_joined``: return each chapter with its executed cells."""
+    each, cells = [], iter(done)
+    for chapter in chapters:
+        own = list(islice(cells, len(chapter.cells)))
+        next(cells)  # the cell that forgets
+        each.append(new_notebook(cells=own, metadata=chapter.metadata))  # type: ignore[no-untyped-call]
+    return each
+
+
+def _with_chapter(
+    error: str, runs: Sequence[tuple[Variant, Sequence[Page]]], sources: Sequence[Sequence[NotebookNode]]
+) -> str:
+    """Put the chapter before an error that names a code cell of the joined notebook."""
+    found = re.search(r"failed in code cell (\d+)", error)
+    (_, pages), chapters = next(zip(runs, sources, strict=True))
+    left = int(found[1]) if found else 0
+    for page, chapter in zip(pages, chapters, strict=True):
+        if 0 < left <= len(chapter.cells):
+            return f"{page.name}, its code cell {left}, in {error}"
+        left -= len(chapter.cells) + 1
+    return error
 
 
 def changes(pages: Sequence[Page], one: Sequence[NotebookNode], other: Sequence[NotebookNode]) -> list[str]:
@@ -102,21 +163,31 @@ def perturb(root: Path, wanted: Sequence[str], seeds: Sequence[int]) -> list[str
             if name not in known or known[name][0] == code:
                 known[name] = code, found
         plain: dict[Page, NotebookNode] = {}
-        for number, seed in enumerate(map(str, seeds), 1):
-            todo = [page for page in pages if seed not in known[page.name][1]]
+        at_once = machine.fitting(machine.cores(), machine.KERNEL)
+        for first in range(0, len(seeds), at_once):
+            some = {
+                seed: [page for page in pages if str(seed) not in known[page.name][1]]
+                for seed in seeds[first:][:at_once]
+            }
+            todo = {seed: missing for seed, missing in some.items() if missing}
             if not todo:
                 continue
-            print(f"── perturbation {number} of {len(seeds)}, seed {seed}", flush=True)
-            new = [page for page in todo if page not in plain]
-            first, moved = run(root, [(PLAIN, new), (perturbed_variant(int(seed)), todo)])
-            plain |= dict(zip(new, first, strict=True))
-            for page, other in zip(todo, moved, strict=True):
-                code, found = known[page.name]
-                if _code(root, page) != code:
-                    raise PressError(f"{page.name} changed while it ran: run this again")
-                found[seed] = _did(page, plain[page], other)
-                for line in found[seed]["faults"]:
-                    print(f"  {line}", flush=True)
+            print(
+                f"── perturbations up to {first + len(some)} of {len(seeds)}, seeds {', '.join(map(str, todo))}",
+                flush=True,
+            )
+            new = [page for page in pages if page not in plain and any(page in missing for missing in todo.values())]
+            runs = [(perturbed_variant(seed), missing) for seed, missing in todo.items()]
+            before, *moved = run(root, [(PLAIN, new), *runs])
+            plain |= dict(zip(new, before, strict=True))
+            for (seed, missing), others in zip(todo.items(), moved, strict=True):
+                for page, other in zip(missing, others, strict=True):
+                    code, found = known[page.name]
+                    if _code(root, page) != code:
+                        raise PressError(f"{page.name} changed while it ran: run this again")
+                    found[str(seed)] = _did(page, plain[page], other)
+                    for line in found[str(seed)]["faults"]:
+                        print(f"  seed {seed}: {line}", flush=True)
             written = {name: {"code": code, "seeds": found} for name, (code, found) in known.items()}
             atomic_write(root / RESULT, json.dumps(written, indent=1, ensure_ascii=False) + "\n")
         return [
