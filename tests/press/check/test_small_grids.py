@@ -5,9 +5,18 @@ import pytest
 from nbformat.v4 import new_notebook
 
 from notebooks import notebook
-from poly.press.chapters import Page, PressError, exclusive_lock, notebook_text
+from poly.press.chapters import (
+    Page,
+    PressError,
+    exclusive_lock,
+    find_chapters,
+    notebook_text,
+    read_notebook,
+    read_pages,
+)
 from poly.press.check import small_grids
 from poly.press.execute.variants import Variant, variants
+from small_book import chapter, make_book, write
 
 
 def test_the_small_grid_is_in_the_parameters_cell() -> None:
@@ -97,3 +106,31 @@ def test_the_key_knows_grid_and_levels(tmp_path: Path) -> None:
         page.path.write_text(notebook_text(made), encoding="utf-8")
         keys.add(small_grids._code(tmp_path, page))
     assert len(keys) == 4
+
+
+def two_chapters(tmp_path: Path, second: str) -> tuple[Path, list[Page]]:
+    book = make_book(tmp_path)
+    write(book / "book/01-one.ipynb", chapter("One", "left = n\nprint('n is', n, flag)"))
+    write(book / "book/02-two.ipynb", chapter("Two", second))
+    for path in sorted((book / "book").glob("0*.ipynb")):
+        made = read_notebook(path)
+        next(cell for cell in made.cells if "parameters" in cell.metadata.get("tags", [])).metadata["poly"] = {
+            "small": {"n": 7}
+        }
+        path.write_text(notebook_text(made), encoding="utf-8")
+    return book, find_chapters(read_pages(book), [])
+
+
+def test_chapters_in_one_kernel_know_nothing_of_each_other(tmp_path: Path) -> None:
+    book, pages = two_chapters(tmp_path, "print('left' in dir(), n)")
+    (one, two), nothing = small_grids.run(book, [(small_grids.PLAIN, pages), (small_grids.perturbed_variant(1), [])])
+    assert nothing == []
+    printed = [[output.text for cell in each.cells for output in cell.outputs] for each in (one, two)]
+    assert printed == [["n is 7 True\n"], ["False 7\n"]]
+    assert [len(each.cells) for each in (one, two)] == [3, 3]  # with the one that sets the small grid
+
+
+def test_a_chapter_that_fails_on_its_small_grid_is_named(tmp_path: Path) -> None:
+    book, pages = two_chapters(tmp_path, "1 / 0")
+    with pytest.raises(PressError, match=r"^02-two, its code cell 3, in small-grids, plain failed in code cell 7 of"):
+        small_grids.run(book, [(small_grids.PLAIN, pages)])

@@ -73,7 +73,7 @@ def _stages(root: Path, *, execute: bool = True) -> list[Stage]:
         Stage("types", 45, lambda: _python(root, "mypy")),
         Stage("unit tests", 700, lambda: _tests(root, "tests", "--ignore=tests/browser", "-n", workers)),
         Stage("chapters", 600, lambda: _chapters(root, again=execute)),
-        Stage("small grids", 240, lambda: _small_grids(root)),
+        Stage("small grids", 150, lambda: _small_grids(root)),
         Stage("rendering", 40, lambda: _python(root, "poly.press", "build", "--stored")),
     ]
     if browser.is_dir():
