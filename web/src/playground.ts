@@ -40,7 +40,7 @@ const CAPTIONS = {
   counts: "Polysemantic neurons so far. Solid: random slots; dashed: the paper’s n²/4m.",
   forces:
     "The chosen feature’s largest weights, by neuron, orange if positive, blue if negative, and the three forces on " +
-    "them, outward to the right: benefit (light blue), interference (pink), regularization (yellow).",
+    "them, outward to the right: benefit (light blue), interference (wine red), regularization (yellow).",
   weights: "All weights: features down, neurons across; orange is positive, blue negative. Framed: the chosen feature.",
 };
 

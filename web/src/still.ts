@@ -85,8 +85,8 @@ function picture(): string {
     `--ground:${ground};--ink:${ink};--muted:${muted};--plus:${rest[0]};--minus:${rest[1]};--benign:${rest[2]};--malign:${rest[3]};--run:${rest[4]}`;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}">
 <style>
-svg{color-scheme:light dark;${colors("#ffffff", "#222222", "#6c727c", ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#6a3d9a"])}}
-@media (prefers-color-scheme:dark){svg{${colors("#14181e", "#eceff2", "#8f98a3", ["#ff8a3d", "#4aa8e0", "#2fc79b", "#e79cc6", "#b795e0"])}}}
+svg{color-scheme:light dark;${colors("#ffffff", "#222222", "#6c727c", ["#d55e00", "#23308f", "#009e73", "#cc79a7", "#6a3d9a"])}}
+@media (prefers-color-scheme:dark){svg{${colors("#14181e", "#eceff2", "#8f98a3", ["#ff8a3d", "#97a3ff", "#2fc79b", "#e79cc6", "#b795e0"])}}}
 rect{fill:var(--ground)}
 text{font:15px system-ui,sans-serif;fill:var(--ink);paint-order:stroke;stroke:var(--ground);stroke-width:7px;stroke-linejoin:round}
 @media (max-width:520px){text{font-size:25px;stroke-width:12px}}

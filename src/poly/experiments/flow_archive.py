@@ -1,7 +1,7 @@
 """Compute counts by gradient flow that take long, and store them: ``python -m poly.experiments.flow_archive FOLDER``.
 
-The sizes are the paper's, and those for the fit and the tests of ``theory.biased_slots``. This takes some forty minutes
-on two cores. With the same store, an interrupted run continues where it stopped.
+The sizes are the paper's, and those for the fit and the tests of ``theory.biased_slots``. This takes an hour on two
+cores. With the same store, an interrupted run continues where it stopped.
 """
 
 import argparse
@@ -53,6 +53,9 @@ FRESH = (
 L1S_FRESH = (0.002, 0.007, 0.04)
 PAIRS = ((2, 8, 300_000, 2000), (2, 6, 200_000, 2000), (2, 12, 200_000, 2000), (2, 48, 200_000, 1000))
 L1_PAIRS = 0.02
+# Two sizes of one shape, m = 2n, at the paper's λ, with enough networks to compare their shares of n²/4m.
+HALVES = ((32, 64, 4000, 50), (256, 512, 300, 1))
+L1_HALVES = 1e-3
 
 
 def fresh(n: int, m: int, l1s: Sequence[float], networks: int, batch: int) -> dict[str, Any]:
@@ -73,7 +76,8 @@ def sweeps() -> dict[str, dict[str, Any]]:
         found[f"others-{n}"] = ends | {"grid": grid, "seeds": NETWORKS_OTHERS}
     run, paired = trajectories.trajectory, (*PAIRED, "records")
     found["trajectories"] = {"run": run, "grid": FOLLOWED, "seeds": NETWORKS_FOLLOWED, "paired": paired}
-    for sizes, l1s in ((FIT, L1S_FIT), (TESTED, L1S_TESTED), (FRESH, L1S_FRESH), (PAIRS, (L1_PAIRS,))):
+    by_l1s = ((FIT, L1S_FIT), (TESTED, L1S_TESTED), (FRESH, L1S_FRESH), (PAIRS, (L1_PAIRS,)), (HALVES, (L1_HALVES,)))
+    for sizes, l1s in by_l1s:
         found |= {f"{n}-{m}": fresh(n, m, l1s, *how_many) for n, m, *how_many in sizes}
     return found
 

@@ -41,8 +41,8 @@ def test_a_card() -> None:
     card = cards.chapter_card(claim(), RECORD)
     assert cards.card_html(card) == (
         '<div class="claim claim-confirmed" id="claim-C9"><p class="claim-head"><b>C9</b> '
-        '<span class="claim-verdict">confirmed</span></p><p>s</p><table>'
-        '<tr><th scope="row">predicted</th><td>p (tolerance ±0.5)</td></tr>'
+        '<span class="claim-verdict">confirmed</span></p><p><var>s</var></p><table>'
+        '<tr><th scope="row">predicted</th><td><var>p</var> (tolerance ±0.5)</td></tr>'
         '<tr><th scope="row">measured</th><td>1.25 (95 % interval 1.00 to 1.50)</td></tr>'
         '<tr><th scope="row">starts</th><td>1,200</td></tr>'
         '<tr><th scope="row">blind</th><td>yes</td></tr></table>'
@@ -76,8 +76,8 @@ def test_rows_stand_where_there_is_something_to_say(change: dict[str, Any], rows
 
 
 def test_texts_stay_texts_and_quotes_are_references() -> None:
-    text = '<b>&amp;</b> "it\'s" {{ card }} {% if x %}'
-    written = "&lt;b&gt;&amp;amp;&lt;/b&gt; &quot;it&#x27;s&quot; {{ card }} {% if x %}"
+    text = '<em>&amp;</em> "it\'s" {{ card }} {% if so %}'
+    written = "&lt;em&gt;&amp;amp;&lt;/em&gt; &quot;it&#x27;s&quot; {{ card }} {% if so %}"
     odd: Claim = claim()._replace(statement=text, test=text, prediction=Prediction(1.0, 0.5, text))
     assert f"<p>{written}</p>" in cards.card_html(cards.chapter_card(odd, RECORD))
     page = cards.predictions_html([odd])

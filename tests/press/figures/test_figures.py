@@ -1,4 +1,5 @@
 import json
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from poly.press import figures
 from poly.press.figures import figure_data
 
+ROOT = Path(__file__).parents[3]
 NUMBERS: dict[str, Any] = {"data": {"y": [0, 1]}, "level": "exact"}
 Shown = list[tuple[dict[str, Any], dict[str, Any]]]
 
@@ -121,3 +123,14 @@ def test_an_absolute_error_is_of_the_series_that_it_names(shown: Shown) -> None:
     assert {name: found.rule_of(name).absolute for name in data} == {"edge": 0.0, "after_max": 0.5, "own": 0.0}
     with pytest.raises(ValueError, match=r"^figure 'fig-y': absolute=0.5: must map names of series"):
         figures.show(drawn(), "fig-y", alt="A.", caption="C.", level="rounding", data=data, absolute=0.5)  # type: ignore[arg-type]
+
+
+def test_a_color_has_one_meaning_and_the_playground_has_the_same() -> None:
+    assert len({color.lower() for color in figures.COLORS.values()}) == len(figures.COLORS)
+    sheet = (ROOT / "book" / "assets" / "playground" / "playground.css").read_text(encoding="utf-8")
+    light = sheet.split('html[data-theme="dark"]')[0]
+    given = dict(re.findall(r"--play-(\w+): (#[0-9a-f]{6})", light))
+    del given["regularization"]  # there it is darker, as lines of it stand on white
+    same = given.keys() & figures.COLORS.keys()
+    assert len(same) > 6
+    assert {name: given[name] for name in same} == {name: figures.COLORS[name].lower() for name in same}

@@ -7,6 +7,8 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from poly.press.claims.formulas import typeset
+
 _FOLDER = Path(__file__).parent
 
 
@@ -36,3 +38,4 @@ def _escaped(value: Any) -> Any:
 _ENVIRONMENT = Environment(
     autoescape=True, finalize=_escaped, loader=FunctionLoader(_one_line), undefined=StrictUndefined
 )
+_ENVIRONMENT.filters["typeset"] = typeset

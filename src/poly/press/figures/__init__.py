@@ -27,11 +27,11 @@ __all__ = ["COLORS", "FOLDER", "Axis", "Explore", "Series", "rounding", "show", 
 # The environment variable that names a folder. Figures write their numbers there, to be compared with the stored ones.
 FOLDER = "POLY_FIGURES"
 
-# Most are from the palette of Okabe and Ito, which color-blind readers can distinguish. Each thing has one color in all
-# chapters.
+# Most are from the palette of Okabe and Ito, which color-blind readers can distinguish. Each color has one meaning in
+# all chapters; shades of a color are more or less of the same thing.
 COLORS = {
     "theory": "#222222",
-    "paper": "#D55E00",
+    "paper": "#A50026",
     "flow": "#0072B2",
     "run": "#6A3D9A",
     "adamw": "#B87400",
@@ -39,7 +39,10 @@ COLORS = {
     "malign": "#CC79A7",
     "null": "#8C8C8C",
     "positive": "#D55E00",
-    "negative": "#0072B2",
+    "negative": "#23308F",
+    "benefit": "#56B4E9",
+    "interference": "#882255",
+    "regularization": "#F0E442",
 }
 
 # Sharp on high-resolution screens, and on paper at the book's column width.

@@ -9,55 +9,24 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.rates import confint_poisson_2indep
 
+from inference.draws import covered, rng
 from poly import inference
-from test_inference import covered, rng
 
 
-def poisson_groups(seed: int) -> tuple[list[np.ndarray], list[list[float]]]:
-    means = [[4.0, 9.0], [2.0], [30.0, 1.0, 6.0]]
-    draws = rng(seed)
-    return [draws.poisson(mean, (40, len(mean))) for mean in means], means
+@pytest.mark.parametrize(("successes", "trials"), [(0, 1), (0, 10), (10, 10), (3, 7), (50, 100), (999, 1000)])
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_wilson_is_its_formula(successes: int, trials: int, confidence: float) -> None:
+    p, z = successes / trials, float(stats.norm.ppf((1 + confidence) / 2))
+    center = (p + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z / (1 + z**2 / trials) * math.sqrt(p * (1 - p) / trials + z**2 / (4 * trials**2))
+    found = inference.wilson(successes, trials, confidence=confidence)
+    assert found.measured == p
+    assert found.low == pytest.approx(max(0.0, center - half), abs=1e-12)
+    assert found.high == pytest.approx(min(1.0, center + half), abs=1e-12)
 
 
-def test_ratio_of_totals_is_that_of_all_counts_and_covers() -> None:
-    found = []
-    for seed in range(200):
-        counts, means = poisson_groups(seed)
-        found.append(inference.ratio_of_totals(counts, means, generator=rng(1000 + seed), resamples=200))
-    counts, _ = poisson_groups(199)
-    assert found[-1].measured == pytest.approx(sum(group.sum() for group in counts) / (40 * 52))
-    # 0.95 by construction; one standard error is 0.015.
-    assert np.mean([low <= 1 <= high for _, low, high in found]) == pytest.approx(0.94, abs=0.05)
-
-
-def test_ratio_of_totals_resamples_whole_instances() -> None:
-    counts = np.column_stack([[1, 5, 2, 8], [9, 5, 8, 2]])  # the two points of an instance add up to ten
-    assert inference.ratio_of_totals([counts], [[4, 6]], generator=rng()) == pytest.approx((1, 1, 1))
-
-
-def test_variance_ratio_is_one_where_counts_scatter_as_expected_and_covers() -> None:
-    found = []
-    for seed in range(200):
-        counts, means = poisson_groups(seed)
-        found.append(inference.variance_ratio(counts, means, generator=rng(1000 + seed), resamples=200))
-    assert np.mean([each.measured for each in found]) == pytest.approx(1, abs=0.03)
-    assert np.mean([low <= 1 <= high for _, low, high in found]) == pytest.approx(0.93, abs=0.06)
-
-
-@pytest.mark.parametrize("of", [inference.ratio_of_totals, inference.variance_ratio])
-@pytest.mark.parametrize(
-    ("counts", "expected", "error"),
-    [
-        ([], [], "counts, expected: have shapes"),
-        ([[[1, 2]]], [[1.0]], "counts, expected: have shapes"),
-        ([[[1], [2]]], [[0.0]], "must have|must be > 0"),
-    ],
-)
-def test_groups_that_do_not_fit_are_refused(
-    of: Callable[..., object], counts: list[object], expected: list[object], error: str
-) -> None:
-    with pytest.raises(ValueError, match=error):
-        of(counts, expected, generator=rng())
+def test_wilson_is_at_95_percent_by_default() -> None:
+    assert inference.wilson(3, 7) == inference.wilson(3, 7, confidence=0.95)
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -76,6 +45,8 @@ def test_wilson_rejects_bad_counts(successes: Any, trials: Any, message: str) ->
 
 
 # Garwood 1936, as in the usual tables.
+
+
 @pytest.mark.parametrize(
     ("count", "low", "high"), [(0, 0, 3.69), (1, 0.0253, 5.57), (5, 1.62, 11.67), (10, 4.80, 18.39)]
 )
@@ -196,6 +167,8 @@ def occupied(features: int, neurons: int, generator: np.random.Generator, size: 
 
 
 # For each draw the families that cover at 0.9 (± 3 standard errors), then those that are too wide or too narrow.
+
+
 @pytest.mark.parametrize(
     ("draw", "right", "wide", "narrow"),
     [
@@ -308,18 +281,3 @@ def test_dispersion_of_equal_counts_is_0() -> None:
 def test_dispersion_wants_counts(counts: list[int]) -> None:
     with pytest.raises(ValueError, match=r"^counts: \d with sum \d, must be at least two, and not all 0$"):
         inference.dispersion(counts)
-
-
-def test_a_ratio_of_sums_has_the_interval_of_the_bootstrap() -> None:
-    pairs = np.add(np.random.default_rng(2).integers(1, 50, (7, 2)), [0, 20])
-    slow = inference.bootstrap(
-        pairs, lambda both, axis: np.divide(*np.moveaxis(both.sum(axis), -1, 0)), generator=np.random.default_rng(5)
-    )
-    fast = inference.ratio(pairs, generator=np.random.default_rng(5))
-    np.testing.assert_allclose(fast, slow, rtol=1e-14)
-    assert inference.ratio(pairs, generator=np.random.default_rng(5), confidence=0.5).high < fast.high
-
-
-def test_a_ratio_to_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"must give a finite number$"):
-        inference.ratio([[1, 0], [2, 0]], generator=np.random.default_rng(0))

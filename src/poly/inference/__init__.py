@@ -1,0 +1,26 @@
+"""Estimates with confidence intervals, and tests, as a thin layer over scipy and statsmodels.
+
+Rows of one instance are not independent: pass one value per instance. Needs no torch.
+"""
+
+from poly.inference.counts import dispersion, poisson_rate, rate_ratio, wilson
+from poly.inference.decisions import equivalence, holm, simultaneous, slope
+from poly.inference.estimates import Estimate, Test
+from poly.inference.resampling import bootstrap, ratio, ratio_of_totals, variance_ratio
+
+__all__ = [
+    "Estimate",
+    "Test",
+    "bootstrap",
+    "dispersion",
+    "equivalence",
+    "holm",
+    "poisson_rate",
+    "rate_ratio",
+    "ratio",
+    "ratio_of_totals",
+    "simultaneous",
+    "slope",
+    "variance_ratio",
+    "wilson",
+]

@@ -1,0 +1,61 @@
+"""The first screen of each chapter, and the front page: what was found comes first, in short sentences."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from poly.press.chapters import Page, figures_of, find_chapters, read_notebook, read_pages
+
+ROOT = Path(__file__).parents[2]
+STORY = [page for page in find_chapters(read_pages(ROOT), []) if re.match(r"\d\d-", page.name)]
+FRONT = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
+LONGEST = 25  # words
+NUMBER = re.compile(r"\{\{ \w+_measured \}\}|\{glue:text\}`[^`]+`")
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a page's paragraphs, lists and tables, without markup; a number from a run is one word."""
+    text = re.sub(r"<figure.*?>|</?\w+.*?>|^% .*$|^#+ .*$|^\|[-|]+\|$", "\n\n", text, flags=re.MULTILINE)
+    text = re.sub(r"\{\{ \w+ \}\}|\{glue:text\}`[^`]*`", "0.5", text)
+    text = re.sub(r"\{\w+\}`([^`<]*)(?:<[^`]*>)?`", r"\1", text)
+    parts = [part for block in re.split(r"\n\s*\n|\n(?=[-|\d])", text) for part in block.split("|")]
+    found = [each for part in parts for each in re.split(r"(?<=[.:;?!])\**\s+(?=[\W_]*[A-Z`])", part)]
+    return [each.strip() for each in found if re.search(r"\w", each)]
+
+
+def test_no_sentence_of_the_front_page_is_long() -> None:
+    found = sentences(FRONT)
+    assert len(found) > 60
+    assert [each for each in found if len(each.split()) > LONGEST] == []
+
+
+def test_six_lines_say_what_was_found_each_with_a_number_and_a_link() -> None:
+    lines = re.findall(r"^\d\. .*$", FRONT, re.MULTILINE)
+    assert len(lines) == 6
+    for line in lines:
+        assert NUMBER.search(line), line
+        assert "{doc}`" in line, line
+
+
+def test_a_sentence_of_26_words_would_be_found() -> None:
+    assert max(len(each.split()) for each in sentences(f"One. {'Word ' * 26}end. Two.")) == 27
+
+
+@pytest.mark.parametrize("page", STORY, ids=lambda page: page.name)
+def test_a_chapter_begins_with_what_was_found(page: Page) -> None:
+    notebook = read_notebook(page.path)
+    first = notebook.cells[0].source
+    _, title, found, *_ = re.split(r"\n\s*\n|(?<=\)=)\n", first)
+    assert title.startswith("# ")
+    assert len(sentences(found)[0].split()) <= LONGEST, "one short sentence says what was found"
+    opening = []
+    for cell in notebook.cells[1:]:
+        if cell.cell_type == "markdown" and re.search(r"^## ", cell.source, re.MULTILINE):
+            break
+        opening.append(cell)
+    text = first + "".join(cell.source for cell in opening if cell.cell_type == "markdown")
+    assert NUMBER.search(text), "a number before the first heading"
+    shown = [output for cell in opening for output in cell.get("outputs", [])]
+    assert any("figure" in output.get("metadata", {}).get("poly", {}) for output in shown), "a picture before it"
+    assert figures_of(notebook)
