@@ -51,11 +51,7 @@ def _cell(name: str, source: str) -> NotebookNode:
 
 def _box(here: list[Claim]) -> str:
     ids = " ".join(f'<a href="#claim-{claim.id}">{claim.id}</a>' for claim in here)
-    items = "".join(f"<li><b>{claim.id}</b> {markup.escaped(claim.statement)}</li>" for claim in here)
-    return (
-        f'<div class="claims-here"><p><b>Claims in this chapter</b> {ids}</p>'
-        f"<details><summary>What they say</summary><ul>{items}</ul></details></div>"
-    )
+    return f'<div class="claims-here"><p><b>Claims in this chapter</b> {ids}</p></div>'
 
 
 def _verdicts(here: list[Claim], notebook: NotebookNode) -> str:
