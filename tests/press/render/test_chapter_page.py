@@ -57,7 +57,6 @@ def test_claims_stand_on_top_and_verdicts_before_the_exercises(registered: dict[
     ]
     box, verdicts = found.cells[1].source, next(cell.source for cell in found.cells if cell.id == "frame-verdicts")
     assert 'href="#claim-C7a"' in box
-    assert "Counts are &lt; n²/4m | or so." in box
     assert "C8" not in box + verdicts
     assert "| 0.70 (95 % interval 0.60 to 0.80) |" in verdicts
     assert "verdict-refuted" in verdicts
