@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from poly.press.chapters import Page, figures_of, find_chapters, read_notebook, read_pages
+from poly.press.claims import load
 
 ROOT = Path(__file__).parents[2]
 STORY = [page for page in find_chapters(read_pages(ROOT), []) if re.match(r"\d\d-", page.name)]
@@ -59,3 +60,12 @@ def test_a_chapter_begins_with_what_was_found(page: Page) -> None:
     shown = [output for cell in opening for output in cell.get("outputs", [])]
     assert any("figure" in output.get("metadata", {}).get("poly", {}) for output in shown), "a picture before it"
     assert figures_of(notebook)
+
+
+def test_a_retired_claim_that_was_measured_keeps_its_address() -> None:
+    pages = "".join(
+        cell.source for page in find_chapters(read_pages(ROOT), []) for cell in read_notebook(page.path).cells
+    )
+    retired = [claim for claim in load(ROOT / "book" / "claims.yml").values() if "Last record" in claim.retired]
+    assert len(retired) > 3
+    assert [claim.id for claim in retired if f'<span id="claim-{claim.id}"></span>' not in pages] == []
