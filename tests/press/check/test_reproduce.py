@@ -40,9 +40,9 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     (tmp_path / "requirements.txt").write_text("", encoding="utf-8")
     found: dict[str, Any] = {"root": tmp_path, "asked": [], "gives": notebook(), "fails": False}
 
-    def run(root: Path, jobs: Any, variables: Any) -> None:
+    def run(root: Path, jobs: Any) -> None:
         for job in jobs:
-            found["asked"].append(variables)
+            found["asked"].append(job.variables)
             if found["fails"]:
                 raise PressError("01-one failed in code cell 1 of 1:\n\n    run()\n\nValueError: no")
             done = found["gives"]

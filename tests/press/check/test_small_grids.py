@@ -134,3 +134,8 @@ def test_a_chapter_that_fails_on_its_small_grid_is_named(tmp_path: Path) -> None
     book, pages = two_chapters(tmp_path, "1 / 0")
     with pytest.raises(PressError, match=r"^02-two, its code cell 3, in small-grids, plain failed in code cell 7 of"):
         small_grids.run(book, [(small_grids.PLAIN, pages)])
+    # The plain run is known already, and the first chapter with this seed, too.
+    runs = [(small_grids.PLAIN, []), (small_grids.perturbed_variant(3), pages[1:])]
+    line = r"^02-two, its code cell 3, in small-grids, perturbed with seed 3 failed in code cell 3 of"
+    with pytest.raises(PressError, match=line):
+        small_grids.run(book, runs)

@@ -110,7 +110,8 @@ def _execute(root: Path, variant: Variant, jobs: list[execute.Job]) -> dict[Page
     failed: dict[Page, str] = {}
     while left := [job for job in jobs if job.page not in failed and not _done(root, variant, job.page, job.key)]:
         try:
-            execute.execute(root, left, variables={**variant.variables(), execute.STORE: str(store)})
+            own = {**variant.variables(), execute.STORE: str(store)}
+            execute.execute(root, [job._replace(variables=own) for job in left])
             break
         except PressError as error:
             line = str(error).splitlines()[0]

@@ -60,19 +60,22 @@ def run(root: Path, runs: Sequence[tuple[Variant, Sequence[Page]]]) -> list[list
     jobs = []
     for (variant, pages), chapters in zip(runs, sources, strict=True):
         folder = root / FOLDER / variant.folder()
-        label = "plain" if variant.perturbed is None else f"perturbed with seed {variant.perturbed}"
         # The keys of stored sweeps do not include libraries. Small cells take less time than processes that start.
         own = {execute.STORE: str(emptied(folder / "sweeps")), "LOKY_MAX_CPU_COUNT": "1"}
-        for page in pages[:1]:
-            every, joined = page._replace(docname=_NAME), _joined(chapters)
+        if pages:
+            every, joined = pages[0]._replace(docname=_NAME), _joined(chapters)
             target, variables = folder / f"{_NAME}.ipynb", variant.variables() | own
-            jobs.append(execute.Job(every, joined, target, "small", variables=variables, label=label))
+            jobs.append(execute.Job(every, joined, target, "small", variables=variables, label=_label(variant)))
     try:
         execute.execute(root, jobs, max(1, len(jobs)))
     except PressError as error:
         raise PressError(_with_chapter(str(error), runs, sources)) from None
     done = iter(code_cells(read_notebook(job.target)) for job in jobs)
     return [_separated(chapters, next(done)) if chapters else [] for chapters in sources]
+
+
+def _label(variant: Variant) -> str:
+    return "plain" if variant.perturbed is None else f"perturbed with seed {variant.perturbed}"
 
 
 def _with_small(page: Page) -> NotebookNode:
@@ -110,13 +113,13 @@ def _with_chapter(
     error: str, runs: Sequence[tuple[Variant, Sequence[Page]]], sources: Sequence[Sequence[NotebookNode]]
 ) -> str:
     """Put the chapter before an error that names a code cell of the joined notebook."""
-    found = re.search(r"failed in code cell (\d+)", error)
-    (_, pages), chapters = next(zip(runs, sources, strict=True))
-    left = int(found[1]) if found else 0
-    for page, chapter in zip(pages, chapters, strict=True):
-        if 0 < left <= len(chapter.cells):
-            return f"{page.name}, its code cell {left}, in {error}"
-        left -= len(chapter.cells) + 1
+    for (variant, pages), chapters in zip(runs, sources, strict=True):
+        found = re.match(rf"{_NAME}, {_label(variant)} failed in code cell (\d+)", error)
+        left = int(found[1]) if found else 0
+        for page, chapter in zip(pages, chapters, strict=True):
+            if 0 < left <= len(chapter.cells):
+                return f"{page.name}, its code cell {left}, in {error}"
+            left -= len(chapter.cells) + 1
     return error
 
 

@@ -35,11 +35,12 @@ def verify(root: Path, against: Path | None = None) -> None:
     with exclusive_lock(folder):
         for name in ("executed", "sweeps"):
             shutil.rmtree(folder / name, ignore_errors=True)
-        jobs = [
-            execute.Job(page, source, folder / "executed" / f"{page.name}.ipynb", chapter_key(root, source))
-            for page, source in sources.items()
-        ]
-        execute.execute(root, jobs, variables={execute.STORE: str(folder / "sweeps")} | execute.EXACT_RECOMPUTED)
+        own = {execute.STORE: str(folder / "sweeps")} | execute.EXACT_RECOMPUTED
+        jobs = []
+        for page, source in sources.items():
+            target = folder / "executed" / f"{page.name}.ipynb"
+            jobs.append(execute.Job(page, source, target, chapter_key(root, source), variables=own))
+        execute.execute(root, jobs)
         executed = [read_notebook(job.target) for job in jobs]
     now = {each["id"]: each for notebook in executed for each in ledger.records(notebook)}
     rows = [compare(each, now.get(each["id"])) for each in published if each["measured"] is not None]

@@ -53,7 +53,7 @@ class Job(NamedTuple):
         target: the file of its executed copy.
         key: the key to stamp on that copy.
         parameters: values for its parameters cell.
-        variables: environment variables for its kernel, besides those of all kernels.
+        variables: environment variables for its kernel, besides those of `environment`.
         label: what tells it from another job with the same chapter.
     """
 
@@ -143,9 +143,7 @@ def stamp_of(path: Path) -> tuple[str, str] | None:
     return stamp.get("key", ""), stamp.get("python", "")
 
 
-def execute(
-    root: Path, jobs: Sequence[Job], workers: int | None = None, *, variables: Mapping[str, str] | None = None
-) -> None:
+def execute(root: Path, jobs: Sequence[Job], workers: int | None = None) -> None:
     """Execute the jobs side by side, and store each chapter that is finished.
 
     The first chapter that fails stops the others.
@@ -154,7 +152,6 @@ def execute(
         root: the folder of the book.
         jobs: the chapters to execute.
         workers: how many run at a time; None: as many as cores and memory allow.
-        variables: environment variables for the kernels, besides `environment`.
 
     Raises:
         PressError: a chapter failed, or its kernel died or did not start.
@@ -168,13 +165,13 @@ def execute(
     # The longest first: a long one that starts last leaves all cores but one idle.
     jobs = sorted(jobs, key=lambda job: provenance.run_seconds(job.notebook), reverse=True)
     workers = min(workers or machine.fitting(machine.cores(), machine.KERNEL), len(jobs))
-    given = {**environment(root, workers), **(variables or {})}
+    shared = environment(root, workers)
     # papermill injects given parameters as a cell of their own.
     cells = [len(code_cells(job.notebook)) + bool(job.parameters) for job in jobs]
     names = [f"{job.page.name}, {job.label}" if job.label else job.page.name for job in jobs]
     watches = [progress.Watch(name, count) for name, count in zip(names, cells, strict=True)]
     with sockets.folder(root) as private, ThreadPoolExecutor(workers) as pool, progress.display(watches) as tick:
-        run = engine.Run(root, given, threading.Event(), [], private, sockets.holds_sockets(private))
+        run = engine.Run(root, shared, threading.Event(), [], private, sockets.holds_sockets(private))
         running: set[Future[None]] = {
             pool.submit(_execute_and_store, job, watch, run) for job, watch in zip(jobs, watches, strict=True)
         }
