@@ -26,7 +26,7 @@ import textbook
 import torch
 from threadpoolctl import threadpool_limits
 
-from poly import flow, metrics, model, sparsify, sweep, training
+from poly import flow, metrics, mlp, model, sparsify, sweep, tasks, training
 from poly.flow import dense, rkc
 from poly.press.chapters import atomic_write
 from poly.press.execute.machine import cores
@@ -250,8 +250,48 @@ def memory(*, quick: bool) -> Record:
     return {"ratio": int(found.stdout) * 1024 / size, "weights_bytes": size}
 
 
+def fit(*, quick: bool) -> Record:
+    """Small networks on minibatches, against one after another by torch.nn; and the share of batched products."""
+    result: Record = {}
+    bits = tasks.clauses(generator=torch.Generator().manual_seed(0)).bits
+    steps = 100 if quick else 400
+
+    def streams(number: int) -> list[tasks.AndStream]:
+        return [tasks.AndStream(bits, 0.1, generator=torch.Generator().manual_seed(s)) for s in range(number)]
+
+    for m, networks in ((8, 64), (16, 64), (64, 16), (128, 16)):
+        starts = mlp.init(
+            32, m, 16, instances=(networks,), generator=torch.Generator().manual_seed(0), dtype=torch.float32
+        )
+        config = training.FitConfig(lr=3e-3, steps=steps)
+        x, y = (torch.from_numpy(part) for part in streams(1)[0].draw(64))
+        pairs = []
+        for _ in range(2 if quick else 5):
+            theirs = textbook.minibatch(m, x, y) / len(x)
+            sources, began = streams(networks), time.perf_counter()
+            training.fit(starts, sources, config, generator=torch.Generator())
+            own = time.perf_counter() - began
+            pairs.append((theirs, own / networks / steps, products(m, networks) / networks))
+        result[f"ratio_{m}"] = statistics.median(a / b for a, b, _ in pairs)
+        result[f"our_step_{m}_s"] = min(b for _, b, _ in pairs)
+        result[f"share_of_products_{m}"] = statistics.median(c / b for _, b, c in pairs)
+    return result
+
+
+def products(m: int, networks: int) -> float:
+    """Return how long the five matrix products of a step take for all networks, batched by torch, float32."""
+    x, hidden, error = (torch.rand(networks, 256, width) for width in (32, m, 16))
+    W1, W2 = torch.rand(networks, 32, m), torch.rand(networks, m, 16)
+
+    def step() -> None:
+        for _ in range(10):
+            _ = x @ W1, hidden @ W2, hidden.mT @ error, error @ W2.mT, x.mT @ hidden
+
+    return min(seconds(step) for _ in range(5)) / 10
+
+
 BENCHMARKS: dict[str, Callable[..., Record]] = {
-    function.__name__: function for function in (adamw, dense_flow, f2, f5, row, memory, exponents, cuda)
+    function.__name__: function for function in (adamw, dense_flow, f2, f5, row, memory, exponents, fit, cuda)
 }
 
 

@@ -16,7 +16,7 @@ TYPED = [
     for name in ("checks", "expected_loss", "flow", "inference", "metrics", "model", "noise", "theory", "training")
 ]
 COMPILED = {f"poly.flow.{name}" for name in ("dense", "interference", "rkc", "signs", "sparse", "stopping")}
-COMPILED |= {"poly.expected_loss.kernels", "poly.training.kernels"}
+COMPILED |= {"poly.expected_loss.kernels", "poly.training.kernels", "poly.training.minibatch_kernels"}
 
 
 class Compiled:

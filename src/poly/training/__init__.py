@@ -1,4 +1,5 @@
-"""Train the model with the usual optimizers: SGD, SGD with hidden noise, AdamW.
+"""Train with the usual optimizers: the model by SGD, SGD with hidden noise and AdamW (``train``); or, by Adam on
+minibatches, networks with a hidden layer of ReLU units (``fit``).
 
 On the CPU each instance is trained separately, one per thread (``kernels``). On other devices torch trains all
 instances at once.
@@ -20,6 +21,9 @@ from poly.checks import tensors
 from poly.model import Trajectory
 from poly.noise import EXCESS_KURTOSIS, Family
 from poly.training import kernels
+from poly.training.minibatch import FitConfig, fit
+
+__all__ = ["FitConfig", "TrainConfig", "fit", "train"]
 
 Array = NDArray[Any]  # float32 or float64
 # The approximate number of noise values that an instance draws at a time.

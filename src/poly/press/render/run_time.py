@@ -47,6 +47,13 @@ ROWS: dict[str, tuple[str, Callable[[Record], str]]] = {
         "How the time of an AdamW step grows with the features n and the neurons m; its operations grow like n²m",
         lambda r: f"n to the {r['n']:.2f}, m to the {r['m']:.2f}",
     ),
+    "fit": (
+        "A step of small networks on minibatches, against `torch.nn` one network after another; 8 and 128 hidden units",
+        lambda r: (
+            f"**{r['ratio_8']:.0f}×** and **{r['ratio_128']:.0f}×**; with 128 units the matrix products alone, batched "
+            f"by torch, take {r['share_of_products_128']:.0%} of our time"
+        ),
+    ),
     "cuda": (
         "Figure F2 with AdamW on a CUDA device: 256 networks, 7,500 steps each",
         lambda r: (

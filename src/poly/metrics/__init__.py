@@ -1,4 +1,4 @@
-"""Measurements on a weight matrix W of shape (*instances, n, m)."""
+"""Measurements on a weight matrix W of shape (*instances, n, m), and on the gains of units (``selectivity``)."""
 
 import math
 from typing import NamedTuple
@@ -8,6 +8,38 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from poly.checks import tensors
+from poly.metrics.selectivity import (
+    Impurity,
+    class_selectivity,
+    group_gains,
+    impurity,
+    impurity_of_squares,
+    participation_ratio,
+    permuted,
+    reading_gains,
+    reading_impurity,
+    squared_error_gains,
+)
+
+__all__ = [
+    "Collisions",
+    "Impurity",
+    "class_selectivity",
+    "collisions",
+    "feature_dimensionality",
+    "fourth_norms",
+    "group_gains",
+    "impurity",
+    "impurity_of_squares",
+    "participation_ratio",
+    "permuted",
+    "polysemantic_neurons",
+    "reading_gains",
+    "reading_impurity",
+    "squared_error_gains",
+    "survivors",
+    "winners",
+]
 
 
 class Collisions(NamedTuple):

@@ -1,0 +1,99 @@
+"""Audit stored activations: ``python -m poly.audit FILE.npz``.
+
+The file holds plain arrays, no pickles: ``activations`` (examples, units), what a linear readout makes of them,
+``weights`` (units, outputs) and optionally ``bias`` (outputs,), and ``targets``. Whole numbers (examples,) are classes:
+the loss is the cross-entropy, and gains are by class. Numbers (examples, outputs) are outputs: the loss is the squared
+error of each.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from poly import audit, files
+
+Array = NDArray[Any]
+
+
+class Stored(NamedTuple):
+    """Arrays of a file: activations, their readout, and targets."""
+
+    activations: Array
+    weights: Array
+    bias: Array
+    targets: Array
+
+
+def load(path: Path) -> Stored:
+    """Read a file and check that its arrays fit each other.
+
+    Raises:
+        ValueError: a file that is missing, damaged or pickled, or arrays that do not fit.
+    """
+    found = files.read_arrays(path, ("activations", "weights", "targets"), ("bias",))
+    found.setdefault("bias", np.zeros(found["weights"].shape[-1:]))
+    stored = Stored(**found)
+    H, V, c, y = stored
+    if not (H.ndim == V.ndim == 2 and H.shape[1] == len(V) and c.shape == V.shape[1:] and len(y) == len(H)):
+        shapes = ", ".join(f"{name} {value.shape}" for name, value in stored._asdict().items())
+        raise ValueError(f"{path}: the shapes do not fit: {shapes}")
+    for name, value in stored._asdict().items():
+        if value.dtype.kind not in "biuf" or not np.isfinite(value).all():
+            raise ValueError(f"{path}: {name} must hold finite numbers")
+    classes = y.ndim == 1 and y.dtype.kind in "iu"
+    if classes and not 0 <= y.min() <= y.max() < V.shape[1]:
+        raise ValueError(f"{path}: targets hold {y.min()} to {y.max()}, must be classes from 0 to {V.shape[1] - 1}")
+    if not classes and y.shape != (len(H), V.shape[1]):
+        raise ValueError(
+            f"{path}: targets have shape {y.shape}, must be ({len(H)},) whole numbers or ({len(H)}, {V.shape[1]})"
+        )
+    return stored
+
+
+def losses(stored: Stored) -> tuple[Callable[[Array], Array], Array | None]:
+    """Return the loss as a function of activations, and the groups, if targets are classes."""
+    _, V, c, y = stored
+    if y.ndim == 2:
+        return lambda H: (H @ V + c - y) ** 2, None
+
+    def cross_entropy(H: Array) -> Array:
+        outputs = H @ V + c
+        return special.logsumexp(outputs, axis=1) - outputs[np.arange(len(y)), y]  # type: ignore[no-any-return]
+
+    return cross_entropy, y
+
+
+def main() -> int:
+    """Audit one file; return 1 if it cannot be read."""
+    parser = argparse.ArgumentParser(
+        prog="python -m poly.audit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", type=Path, help="an .npz file")
+    parser.add_argument("--seed", type=int, default=0, help="of the order of examples and of the nulls (default 0)")
+    parser.add_argument("--no-rotation", action="store_true", help="leave out the null that takes longest")
+    parser.add_argument("--table", type=Path, metavar="CSV", help="write a line for each unit")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw gains and impurity")
+    options = parser.parse_args()
+    try:
+        stored = load(options.file)
+        loss, groups = losses(stored)
+        report = audit.activations(stored.activations, loss, groups, rotated=not options.no_rotation, seed=options.seed)
+        print(report.summary)
+        if options.table:
+            report.table.to_csv(options.table, index=False)
+        if options.plot:
+            report.plot().savefig(options.plot, dpi=150)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,447 @@
+"""Train one task in several ways, and measure what each costs and how pure its units are.
+
+The task is that of ``tasks.clauses``. All arms of a cell have the same clauses, start and batches.
+``sweep.sweep(purity.compare, …)`` runs a grid of widths, probabilities and clause draws.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from scipy import stats
+
+from poly import checks, metrics, mlp, tasks, training
+from poly.mlp import Network
+from poly.training import FitConfig
+
+Array = NDArray[Any]
+BITS, CLAUSES = 32, 16
+# Inputs to measure with, how many of them show what units read, and the folds of both.
+EXAMPLES, READING, FOLDS = 32_768, 8_192, 16
+# The share of all steps that fine-tuning after a repair takes.
+TUNING = 0.1
+# How many times as many units the arm "wide" has, with the same number of nonzero weights.
+WIDER = 4
+# What the strength of an arm sets in ``training.FitConfig``.
+_SETTING = {
+    "l1-hidden": "l1_hidden",
+    "l1-weights": "l1",
+    "bias": "bias_decay",
+    "dropout": "dropout",
+    "noise": "noise",
+}
+# A unit is divided if more than this share of its gains goes to other outputs than its own.
+_IMPURE = 0.1
+# A loss below this share of the best linear model's counts as none.
+SOLVED = 1e-3
+# Losses within a factor of 1.25 count as equal.
+MARGIN = float(np.log(1.25))
+# Settings that the pilots have chosen (``purity_archive.choose``): by probability, at 16 units and at 64. The first are
+# for up to ``NARROW`` units.
+NARROW = 16
+TUNED: dict[float, tuple[dict[str, tuple[float, float]], dict[str, tuple[float, float]]]] = {
+    0.1: (
+        {
+            "default": (0.0062, 0.0),
+            "rate": (0.0062, 0.0),
+            "oracle": (0.0018, 0.0),
+            "oracle-released": (0.0018, 0.0),
+            "pruned": (0.014, 0.0),
+            "pruned-released": (0.0062, 0.0),
+            "l1-hidden": (0.005, 4e-4),
+            "l1-weights": (0.005, 1e-6),
+            "bias": (0.005, 0.3),
+            "dropout": (0.005, 0.2),
+            "noise": (0.015, 0.03),
+            "repaired": (0.014, 0.0),
+            "wide": (0.0027, 0.0),
+        },
+        {
+            "default": (0.0062, 0.0),
+            "rate": (0.022, 0.0),
+            "oracle": (0.0041, 0.0),
+            "oracle-released": (0.0041, 0.0),
+            "pruned": (0.014, 0.0),
+            "pruned-released": (0.0062, 0.0),
+            "l1-hidden": (0.015, 4e-4),
+            "l1-weights": (0.015, 3e-6),
+            "bias": (0.005, 0.3),
+            "dropout": (0.015, 0.05),
+            "noise": (0.015, 0.01),
+            "repaired": (0.022, 0.0),
+            "wide": (0.0041, 0.0),
+        },
+    ),
+    0.5: (
+        {
+            "default": (0.0041, 0.0),
+            "rate": (0.0041, 0.0),
+            "oracle": (0.0062, 0.0),
+            "oracle-released": (0.0027, 0.0),
+            "pruned": (0.0041, 0.0),
+            "pruned-released": (0.0041, 0.0),
+            "l1-hidden": (0.005, 4e-4),
+            "l1-weights": (0.005, 3e-6),
+            "bias": (0.005, 1.0),
+            "dropout": (0.0015, 0.05),
+            "noise": (0.005, 0.01),
+            "repaired": (0.0062, 0.0),
+            "wide": (0.0062, 0.0),
+        },
+        {
+            "default": (0.0041, 0.0),
+            "rate": (0.022, 0.0),
+            "oracle": (0.0041, 0.0),
+            "oracle-released": (0.0041, 0.0),
+            "pruned": (0.0062, 0.0),
+            "pruned-released": (0.0041, 0.0),
+            "l1-hidden": (0.015, 4e-4),
+            "l1-weights": (0.015, 3e-5),
+            "bias": (0.015, 0.1),
+            "dropout": (0.015, 0.02),
+            "noise": (0.015, 0.1),
+            "repaired": (0.014, 0.0),
+            "wide": (0.0027, 0.0),
+        },
+    ),
+}
+_PERMUTATIONS = 50
+_MOST_NEGATIVE = 0.05
+
+ARMS = (
+    "default",
+    "oracle",
+    "oracle-released",
+    "pruned",
+    "pruned-released",
+    "l1-hidden",
+    "l1-weights",
+    "bias",
+    "dropout",
+    "noise",
+    "repaired",
+    "wide",
+    "untrained",
+    "rate",
+)
+# Those that pilots choose settings for, and those of them that are meant to make units purer.
+PILOTED = ARMS[:-2]
+KNOBS = ("l1-hidden", "l1-weights", "bias", "dropout", "noise", "repaired")
+
+
+class Arm(NamedTuple):
+    """A way to train: its name, its initial learning rate, and the strength of what it adds.
+
+    - default: nothing is added.
+    - oracle: unit j reads and writes clause j only, counted modulo the number of clauses.
+    - oracle-released: so in the first half of the steps; all weights are free in the second half.
+    - pruned: default in the first half; then only the largest weights stay, as many as the oracle has.
+    - pruned-released: so, but all weights are free again in the last quarter.
+    - l1-hidden, l1-weights: an ℓ1 penalty on activations or weights; the strength is its λ.
+    - bias: hidden biases start at −1 and decay; the strength is the decay.
+    - dropout, noise: on hidden activations; the strength is the probability or the standard deviation.
+    - repaired: default; then each impure unit is divided between itself and a dead unit, and fine-tuned.
+    - wide: four times as many units, of whose weights a random quarter is there.
+    - untrained: the hidden layer of the start, with the best linear readout.
+    - rate: default, with the largest learning rate at which all pilots solve the task.
+    """
+
+    name: str
+    lr: float
+    strength: float = 0.0
+
+
+# The trials of the pilots, as many for each arm: learning rates, and strengths where there is one.
+_RATES, _FEW_RATES = tuple(float(f"{lr:.1e}") for lr in np.geomspace(5e-4, 5e-2, 12)), (1.5e-3, 5e-3, 1.5e-2)
+_STRENGTHS = {
+    "l1-hidden": (1e-4, 4e-4, 1.6e-3, 6.4e-3),
+    "l1-weights": (1e-6, 3e-6, 1e-5, 3e-5),
+    "bias": (0.0, 0.1, 0.3, 1.0),
+    "dropout": (0.02, 0.05, 0.1, 0.2),
+    "noise": (0.01, 0.03, 0.1, 0.2),
+}
+
+
+def trials(name: str) -> tuple[Arm, ...]:
+    """List the twelve settings of an arm that the pilots try."""
+    checks.one_of("name", name, ARMS)
+    if name not in _STRENGTHS:
+        return tuple(Arm(name, lr) for lr in _RATES)
+    return tuple(Arm(name, lr, strength) for lr in _FEW_RATES for strength in _STRENGTHS[name])
+
+
+class Measured(NamedTuple):
+    """What is measured of each arm on fresh inputs.
+
+    ``loss``: squared error per output. ``impurity`` and ``negative``: of ``metrics.impurity`` by mean ablation.
+    ``withheld``: 1 if the sum of all gains may be 0 or more than 5 % of the gains are negative. ``squares``: Π from
+    squares of gains. ``grouped``: Π of whole groups of units. ``reading``: Π of what units read. ``permuted``: Π if
+    gains were dealt to units at random, a mean over deals. ``rotated``: Π in a random basis. ``live``: units that vary.
+    ``weights``: nonzero weights. All are NaN for an arm that is not available. ``pairs``, of the first arm alone: the
+    share of all gains that units which serve clause s most have for clause t.
+    """
+
+    loss: Float[Array, " arms"]
+    impurity: Float[Array, " arms"]
+    negative: Float[Array, " arms"]
+    withheld: Float[Array, " arms"]
+    squares: Float[Array, " arms"]
+    grouped: Float[Array, " arms"]
+    reading: Float[Array, " arms"]
+    permuted: Float[Array, " arms"]
+    rotated: Float[Array, " arms"]
+    live: Float[Array, " arms"]
+    weights: Float[Array, " arms"]
+    pairs: Float[Array, "clauses clauses"]
+
+
+def compare(
+    *,
+    p: float,
+    m: int,
+    draw: int,
+    arms: str | Sequence[tuple[str, float, float]],
+    steps: int,
+    generator: torch.Generator,
+) -> Measured:
+    """Train all arms on the clauses of a draw, from one start and on the same batches, and measure them.
+
+    Args:
+        p: probability of a 1.
+        m: hidden units.
+        draw: number of the clause draw.
+        arms: "tuned", as the pilots have chosen; "long", two of these; or a list, each of the form of ``Arm``.
+        steps: batches of 256 that each arm is trained on.
+        generator: source of start, batches, noise and the inputs to measure with.
+
+    Raises:
+        ValueError: an unknown arm, or numbers out of their range.
+    """
+    task = clauses(draw)
+    seeds = torch.randint(2**63 - 1, (4,), generator=generator).tolist()
+    chosen = chosen_arms(arms, p, m) if isinstance(arms, str) else tuple(Arm(*each) for each in arms)
+    rows, pairs = [], np.full((CLAUSES, CLAUSES), np.nan)
+    for k, arm in enumerate(chosen):
+        found = train(arm, task, p=p, m=m, steps=steps, seeds=seeds[:3])
+        if found is None:
+            rows.append([np.nan] * (len(Measured._fields) - 1))
+            continue
+        row, together = measure(found, task, p=p, seed=seeds[3])
+        rows.append(row)
+        pairs = together if k == 0 else pairs
+    return Measured(*[*np.array(rows).T, pairs])
+
+
+def chosen_arms(name: str, p: float, m: int) -> tuple[Arm, ...]:
+    """Return the arms as the pilots have chosen them: those of the next of the two widths that pilots had.
+
+    Args:
+        name: "tuned" for all arms, "long" for default and oracle-released.
+        p: one of the pilots' probabilities.
+        m: hidden units.
+
+    Raises:
+        ValueError: another name, or a probability that pilots did not have.
+    """
+    checks.one_of("arms", name, ("tuned", "long"))
+    checks.one_of("p", p, tuple(TUNED))
+    settings = TUNED[p][0 if m <= NARROW else 1] | {"untrained": (1.0, 0.0)}
+    names = ARMS if name == "tuned" else ("default", "oracle-released")
+    return tuple(Arm(each, *settings[each]) for each in names)
+
+
+def price(loss: Float[Array, "..."], other: Float[Array, "..."], p: float) -> Float[Array, "..."]:
+    """Compute how much more one network costs than another, ``ln(max(L, ε) / max(L′, ε))``.
+
+    ε is a thousandth of the loss of the best linear model: networks that solve the task cost the same.
+
+    Args:
+        loss, other: L and L′.
+        p: probability of a 1.
+    """
+    least = SOLVED * tasks.linear_loss(p)
+    return np.log(np.maximum(loss, least) / np.maximum(other, least))
+
+
+def clauses(draw: int) -> tasks.Clauses:
+    """Return the clauses of a draw."""
+    source = torch.Generator().manual_seed(checks.count("draw", draw, at_least=0))
+    return tasks.clauses(BITS, CLAUSES, generator=source)
+
+
+def train(arm: Arm, task: tasks.Clauses, *, p: float, m: int, steps: int, seeds: Sequence[int]) -> Network | None:
+    """Train one arm; return None if it is not available.
+
+    Args:
+        arm: the arm.
+        task: the clauses.
+        p, m, steps: as for ``compare``.
+        seeds: of start, batches, and noise.
+    """
+    checks.one_of("arm", arm.name, ARMS)
+    sources = [torch.Generator().manual_seed(seed) for seed in seeds]
+    width = m * WIDER if arm.name == "wide" else m
+    start = mlp.init(BITS, width, CLAUSES, generator=sources[0], dtype=torch.float32)
+    stream = tasks.AndStream(task.bits, p, d=BITS, generator=sources[1])
+
+    def fit(network: Network, part: float = 1.0, masks: Network | None = None, **added: Any) -> Network:
+        config = FitConfig(lr=arm.lr, steps=round(part * steps), **added)
+        return training.fit(network, stream, config, masks=masks, generator=sources[2], progress=False)
+
+    if arm.name == "untrained":
+        return _readout(start, stream)
+    if arm.name == "repaired":
+        divided = repair(fit(start, 1 - TUNING), stream)
+        return divided and fit(divided[0], TUNING, masks=divided[1])
+    if arm.name in ("pruned", "pruned-released"):
+        half = fit(start, 0.5)
+        return fit(half, 0.5, masks=_largest(half, m), release=steps // 4 if "released" in arm.name else None)
+    if arm.name in ("oracle", "oracle-released"):
+        release = steps // 2 if "released" in arm.name else None
+        return fit(_alive(start), masks=_oracle(task, m), release=release)
+    if arm.name == "wide":
+        return fit(start, masks=_random(start, m, sources[2]))
+    if arm.name == "bias":
+        start = start._replace(b1=torch.full_like(start.b1, -1.0))
+    added: dict[str, Any] = {_SETTING[arm.name]: arm.strength} if arm.name in _SETTING else {}
+    return fit(start, **added)
+
+
+def _oracle(task: tasks.Clauses, m: int) -> Network:
+    """Return the masks with which unit j reads and writes clause j, counted modulo the number of clauses."""
+    W1, W2 = torch.zeros(BITS, m), torch.zeros(m, CLAUSES)
+    for j in range(m):
+        clause = j % CLAUSES
+        W1[task.bits[clause], j] = 1
+        W2[j, clause] = 1
+    return Network(W1=W1, b1=torch.ones(m), W2=W2, b2=torch.ones(CLAUSES))
+
+
+def _alive(start: Network) -> Network:
+    """Make all weights positive and all biases 0, so that every unit is active for some input."""
+    return Network(W1=start.W1.abs(), b1=start.b1 * 0, W2=start.W2.abs(), b2=start.b2 * 0)
+
+
+def _largest(network: Network, m: int) -> Network:
+    """Return the masks of the largest weights: two that are read and one that is written for each of m units."""
+    W1, W2 = (_top(part.abs(), number) for part, number in ((network.W1, 2 * m), (network.W2, m)))
+    return Network(W1=W1, b1=torch.ones_like(network.b1), W2=W2, b2=torch.ones_like(network.b2))
+
+
+def _random(start: Network, m: int, generator: torch.Generator) -> Network:
+    """Return random masks with as many weights as a dense network of m units."""
+    W1, W2 = (
+        _top(torch.rand(part.shape, generator=generator), number)
+        for part, number in ((start.W1, BITS * m), (start.W2, m * CLAUSES))
+    )
+    return Network(W1=W1, b1=torch.ones_like(start.b1), W2=W2, b2=torch.ones_like(start.b2))
+
+
+def _top(values: torch.Tensor, number: int) -> torch.Tensor:
+    """Return 1 at the places of the largest values, and 0 elsewhere."""
+    mask = torch.zeros(values.numel())
+    mask[values.flatten().argsort(descending=True, stable=True)[:number]] = 1
+    return mask.reshape(values.shape)
+
+
+def _readout(start: Network, stream: tasks.AndStream) -> Network:
+    """Return the network with the readout of least squared error."""
+    x, y = (part.reshape(-1, part.shape[-1]).astype(float) for part in stream.draw(EXAMPLES // stream.batch))
+    hidden = np.maximum(x @ start.W1.double().numpy() + start.b1.double().numpy(), 0)
+    solved = np.linalg.lstsq(np.column_stack([hidden, np.ones(len(x))]), y, rcond=None)[0]
+    W2, b2 = torch.from_numpy(solved[:-1]), torch.from_numpy(solved[-1])
+    return start._replace(W2=W2.to(start.W2), b2=b2.to(start.b2))
+
+
+def repair(network: Network, stream: tasks.AndStream) -> tuple[Network, Network] | None:
+    """Divide impure units between themselves and dead units, and prune what both read.
+
+    The most impure unit comes first. Its incoming weights and bias are copied to a dead unit. It keeps the outgoing
+    weight to the output that it serves most, and the copy gets the others. This leaves the function as it is. Then both
+    keep the two inputs that each gains most from.
+
+    Args:
+        network: as trained.
+        stream: source of inputs to measure with.
+
+    Returns:
+        The divided network and its masks, or None if no unit is dead.
+    """
+    x, y = (part.reshape(-1, part.shape[-1]).astype(float) for part in stream.draw(READING // stream.batch))
+    W1, b1, W2, b2 = (part.double().numpy().copy() for part in network)
+    hidden = np.maximum(x @ W1 + b1, 0)
+    errors = hidden @ W2 + b2 - y
+    dead = np.flatnonzero(np.ptp(hidden, axis=0) == 0)
+    if not len(dead):
+        return None
+    gains = metrics.squared_error_gains(hidden, W2, errors, folds=1)[0]
+    impure = gains.sum(axis=1) - gains.max(axis=1)
+    units = [unit for unit in np.argsort(-impure) if impure[unit] > _IMPURE * gains[unit].sum()]
+    pairs = list(zip(units, dead, strict=False))
+    for unit, free in pairs:
+        W1[:, free], b1[free] = W1[:, unit], b1[unit]
+        W2[free] = W2[unit]
+        own = gains[unit].argmax()
+        W2[free, own] = 0
+        W2[unit, np.arange(CLAUSES) != own] = 0
+    read = metrics.reading_gains(x, W1, b1, W2, errors, folds=1)[0]
+    mask = np.ones_like(W1)
+    for unit in (each for pair in pairs for each in pair):
+        mask[:, unit] = 0
+        mask[np.argsort(-read[unit])[:2], unit] = 1
+    parts = (torch.from_numpy(part).to(torch.float32) for part in (W1, b1, W2, b2))
+    masks = Network(*(torch.ones_like(part) for part in network))._replace(W1=torch.from_numpy(mask).float())
+    return Network(*parts), masks
+
+
+def measure(
+    network: Network, task: tasks.Clauses, *, p: float, seed: int
+) -> tuple[list[float], Float[Array, "clauses clauses"]]:
+    """Measure one network on fresh inputs, in the order of ``Measured``; return also ``pairs``."""
+    generator = torch.Generator().manual_seed(seed)
+    batch = tasks.AndStream(task.bits, p, d=BITS, batch=EXAMPLES, generator=generator).draw(1, np.float64)
+    x, y = (part[0] for part in batch)
+    W1, b1, W2, b2 = (part.double().numpy() for part in network)
+    hidden = np.maximum(x @ W1 + b1, 0)
+    errors = hidden @ W2 + b2 - y
+    gains = metrics.squared_error_gains(hidden, W2, errors, folds=FOLDS)
+    found = metrics.impurity(gains)
+    half = float(stats.t.isf(0.025, FOLDS - 1) * found.total.std(ddof=1) / np.sqrt(FOLDS))
+    withheld = found.total.mean() <= half or found.negative > _MOST_NEGATIVE
+    rng = np.random.default_rng(seed)
+    dealt = [metrics.impurity(metrics.permuted(gains, generator=rng)).value for _ in range(_PERMUTATIONS)]
+    mean = gains.mean(axis=0)
+    serves = mean.argmax(axis=1)
+    whole = metrics.group_gains(hidden, W2, errors, serves, folds=FOLDS)
+    together = np.zeros((CLAUSES, CLAUSES))
+    np.add.at(together, serves, mean / mean.sum())
+    few = slice(READING)
+    read = metrics.reading_gains(x[few], W1, b1, W2, errors[few], folds=FOLDS)
+    row = [
+        float(np.square(errors).mean()),
+        found.value,
+        found.negative,
+        float(withheld),
+        metrics.impurity_of_squares(gains),
+        metrics.impurity(whole).value,
+        metrics.reading_impurity(read, task.bits).value,
+        float(np.mean(dealt)),
+        rotated(hidden, W2, errors, rng),
+        float((np.ptp(hidden, axis=0) > 0).sum()),
+        float(np.count_nonzero(W1) + np.count_nonzero(W2)),
+    ]
+    return row, together
+
+
+def rotated(
+    hidden: Float[Array, "examples m"],
+    readout: Float[Array, "m clauses"],
+    errors: Float[Array, "examples clauses"],
+    generator: np.random.Generator,
+) -> float:
+    """Compute Π of a hidden layer that is rotated at random behind the ReLU; the readout undoes the rotation."""
+    basis = np.linalg.qr(generator.standard_normal((hidden.shape[1],) * 2))[0]
+    return metrics.impurity(metrics.squared_error_gains(hidden @ basis, basis.T @ readout, errors, folds=FOLDS)).value

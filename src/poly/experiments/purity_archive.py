@@ -1,0 +1,121 @@
+"""Compute what purity costs, and store it: ``python -m poly.experiments.purity_archive book/data/purity-runs``.
+
+The pilots come first, on clause draws of their own. They try twelve settings of each arm, and the list of them is
+stored, with the mean loss and impurity of each. With the same store, an interrupted run continues where it stopped.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from poly import sweep, tasks
+from poly.experiments import purity
+from poly.sweep import archive
+from poly.sweep.hashing import code_hash
+
+PILOTS = "pilots.json"
+# Probabilities, and the widths that settings are chosen at; draws of the pilots are from 1000 on.
+PROBABILITIES = (0.1, 0.5)
+TUNED_AT = (16, 64)
+PILOT_DRAWS = (1000, 1001, 1002, 1003)
+# Draws of the reported networks, with two seeds each, and widths.
+DRAWS, WIDTHS = 24, (8, 16, 32, 64, 128)
+SEEDS, STEPS = 2, 5000
+PAIRED = ("arms", "steps")
+
+
+def pilots(store: Path | str | None) -> list[dict[str, Any]]:
+    """Try twelve settings of each arm, and list them: a row for each setting, probability and width.
+
+    Each row has means over the networks where the arm is available, ``networks`` of them: ``loss``, ``impurity``, and
+    ``price``, the mean of ``purity.price`` against the best linear model. ``solved`` counts the networks whose loss is
+    below a thousandth of that model's.
+    """
+    arms = tuple(tuple(arm) for name in purity.PILOTED for arm in purity.trials(name))
+    grid: dict[str, Sequence[Any]] = {
+        "p": list(PROBABILITIES),
+        "m": list(TUNED_AT),
+        "draw": list(PILOT_DRAWS),
+        "arms": [arms],
+        "steps": [STEPS],
+    }
+    table = sweep.sweep(purity.compare, grid, seeds=SEEDS, paired=PAIRED, store=store)
+    rows = []
+    for (p, m), cells in table.groupby(["p", "m"], sort=False):
+        linear = tasks.linear_loss(p)
+        for k, (name, lr, strength) in enumerate(arms):
+            loss, impurity = (np.array([each[k] for each in cells[field]]) for field in ("loss", "impurity"))
+            known = ~np.isnan(loss)
+            row: dict[str, Any] = {"p": p, "m": int(m), "arm": name, "lr": lr, "strength": strength}
+            row |= {"networks": int(known.sum()), "solved": int((loss[known] < purity.SOLVED * linear).sum())}
+            for field, values in (
+                ("loss", loss),
+                ("impurity", impurity),
+                ("price", purity.price(loss, np.full_like(loss, linear), p)),
+            ):
+                row[field] = float(f"{values[known].mean():.4g}") if known.any() else None
+            rows.append(row)
+    return rows
+
+
+def choose(rows: Sequence[dict[str, Any]], p: float, m: int) -> dict[str, tuple[float, float]]:
+    """Choose a setting of each arm from the list of pilots: its learning rate and strength.
+
+    Of the settings that solve the task in all networks the middle one is chosen, so that a rate also fits other widths.
+    If none does, it is the setting of the lowest mean price. An arm that is meant to make units purer gets the purest
+    setting whose mean price against the default is at most ln 1.25, if there is one. "rate" is the default at the
+    largest rate that solves the task.
+
+    Args:
+        rows: as from ``pilots``.
+        p, m: of the pilots.
+    """
+    here = [row for row in rows if (row["p"], row["m"]) == (p, m)]
+    enough = 0.75 * max(row["networks"] for row in here)
+    found = {}
+    for name in purity.PILOTED:
+        some = [row for row in here if row["arm"] == name and row["networks"] >= enough]
+        solved = [row for row in some if row["solved"] == row["networks"]]
+        best = solved[(len(solved) - 1) // 2] if solved else min(some, key=lambda row: row["price"])
+        if name == "default":
+            default = best
+            last = solved[-1] if solved else best
+            found["rate"] = last["lr"], last["strength"]
+        if name in purity.KNOBS:
+            free = [row for row in some if row["price"] - default["price"] <= purity.MARGIN]
+            best = min(free, key=lambda row: row["impurity"]) if free else best
+        found[name] = best["lr"], best["strength"]
+    return found
+
+
+def sweeps() -> dict[str, dict[str, Any]]:
+    """Return every stored sweep by its name: the arguments of ``archive.load_or_run`` and ``archive.save``."""
+    grid: dict[str, Sequence[Any]] = {"p": list(PROBABILITIES), "m": list(WIDTHS), "draw": list(range(DRAWS))}
+    ends: dict[str, Any] = {"run": purity.compare, "seeds": SEEDS, "paired": PAIRED}
+    return {
+        "purity": ends | {"grid": grid | {"arms": ["tuned"], "steps": [STEPS]}},
+        "purity-long": ends | {"grid": grid | {"arms": ["long"], "steps": [4 * STEPS]}},
+    }
+
+
+def main() -> None:
+    """Compute the files that do not exist yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the files are kept, such as book/data/purity-runs")
+    parser.add_argument("--store", type=Path, help="where single cells are kept until a sweep is whole")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    listed = options.folder / PILOTS
+    if not listed.exists():
+        made = {"code": code_hash(purity.compare), "date": time.strftime("%Y-%m-%d", time.gmtime())}
+        archive.write_json(listed, made | archive.machine() | {"settings": pilots(options.store)})
+    for name, asked in sweeps().items():
+        archive.compute_missing(options.folder, name, **asked, store=options.store)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""``python -m poly.audit FILE``."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "poly.audit", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def stored(seed: int = 0) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    H = np.maximum(rng.standard_normal((400, 6)), 0)
+    V = np.eye(3).repeat(2, axis=0)
+    return {"activations": H, "weights": V, "targets": H @ V + 0.1 * rng.standard_normal((400, 3))}
+
+
+def test_a_file_is_audited(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **stored())
+    found = run(tmp_path / "a.npz", "--table", tmp_path / "t.csv", "--plot", tmp_path / "p.png", "--seed", 2)
+    assert found.stderr == ""
+    assert found.stdout.startswith("activations: 6 units, 6 of them live; 3 groups; 400 examples in 20 folds, seed 2\n")
+    assert "impurity" in found.stdout
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 7
+    assert (tmp_path / "p.png").stat().st_size > 1000
+
+
+def test_whole_numbers_are_classes(tmp_path: Path) -> None:
+    arrays = stored()
+    np.savez(tmp_path / "a.npz", **arrays | {"targets": arrays["targets"].argmax(axis=1), "bias": np.zeros(3)})
+    found = run(tmp_path / "a.npz", "--no-rotation")
+    assert found.returncode == 0, found.stderr
+    assert "random basis" not in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"weights": None}, "must have activations, weights, targets"),
+        ({"weights": np.ones((5, 3))}, "the shapes do not fit"),
+        ({"targets": np.full(400, 3)}, "targets hold 3 to 3, must be classes from 0 to 2"),
+        ({"targets": np.ones(400)}, "targets have shape"),
+        ({"activations": np.full((400, 6), np.nan)}, "activations must hold finite numbers"),
+        ({"targets": np.array([None] * 400)}, "targets holds pickled objects"),
+    ],
+)
+def test_bad_files_are_refused_in_one_line(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    arrays = {name: value for name, value in (stored() | change).items() if value is not None}
+    np.savez(tmp_path / "bad.npz", **arrays)
+    found = run(tmp_path / "bad.npz")
+    assert found.returncode == 1
+    assert found.stderr.startswith("error: ")
+    assert said in found.stderr
+    assert found.stderr.count("\n") == 1
+
+
+def test_help_says_what_the_file_holds() -> None:
+    found = run("--help")
+    assert found.returncode == 0
+    assert "activations" in found.stdout
+    assert "python -m poly.audit" in found.stdout

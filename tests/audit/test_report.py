@@ -1,0 +1,55 @@
+import sys
+
+import numpy as np
+import pytest
+
+from poly.audit import report as reports
+from poly.audit.report import Report
+
+
+def make(gains: list[list[float]], *, noise: float = 0.0, live: list[bool] | None = None) -> Report:
+    folded = np.repeat(np.array(gains, float)[None], 8, axis=0)
+    folded = folded + noise * np.random.default_rng(0).standard_normal(folded.shape)
+    alive = np.array(live if live is not None else [True] * len(gains))
+    return reports.make("hidden", folded[:, alive], None, np.array(gains, float), live=alive, examples=100, seed=0)
+
+
+def test_the_table_has_a_line_for_each_unit() -> None:
+    found = make([[3, 1], [0, 2], [0, 0]], live=[True, True, False]).table
+    assert found["serves"].tolist() == [0, 1, -1]
+    assert found["live"].tolist() == [True, True, False]
+    assert found["gain"].tolist() == [4, 2, 0]
+    assert found["share"].tolist()[:2] == [0.75, 1]
+    assert found["groups"].tolist()[:2] == pytest.approx([1.6, 1])
+
+
+def test_impurity_is_withheld_where_it_says_nothing() -> None:
+    assert make([[3, 1], [0, 2]]).withheld == ""
+    negative = make([[3, -1], [0, 2]])
+    assert negative.withheld == "16.7 % of the gains are negative, must be at most 5 %"
+    assert np.isnan(negative.impurity.measured)
+    assert "impurity withheld: 16.7 %" in negative.summary
+    assert "may be 0" in make([[0.01, 0], [0, 0.01]], noise=1).withheld
+    assert make([[0, 0]], live=[False]).withheld == "no unit is live"
+
+
+def test_the_summary_says_what_was_done() -> None:
+    words = make([[3, 1], [0, 2]]).summary
+    assert words.startswith(
+        "hidden: 2 units, 2 of them live; 2 groups; 100 examples in 8 folds, seed 0\nimpurity 0.167 ("
+    )
+    assert "gains dealt to units at random" in words
+    assert "negative gains: 0.0 %" in words
+
+
+def test_the_picture_shows_units_and_nulls() -> None:
+    figure = make([[3, 1], [0, 2], [0, 0]], live=[True, True, False]).plot()
+    left, right = figure.axes[:2]
+    assert left.images[0].get_array().shape == (2, 2)
+    assert [label.get_text() for label in right.get_xticklabels()] == ["measured", "permuted"]
+
+
+def test_a_missing_matplotlib_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(RuntimeError, match="matplotlib is not installed"):
+        make([[3, 1], [0, 2]]).plot()
