@@ -22,8 +22,9 @@ PILOTS = "pilots.json"
 PROBABILITIES = (0.1, 0.5)
 TUNED_AT = (16, 64)
 PILOT_DRAWS = (1000, 1001, 1002, 1003)
-# Draws of the reported networks, with two seeds each, and widths.
-DRAWS, WIDTHS = 24, (8, 16, 32, 64, 128)
+# Draws of the reported networks, with two seeds each, and widths. The first draw is the number that the commit which
+# registered the claims begins with.
+FIRST_DRAW, DRAWS, WIDTHS = 0x705D63, 24, (8, 16, 32, 64, 128)
 SEEDS, STEPS = 2, 5000
 PAIRED = ("arms", "steps")
 
@@ -94,7 +95,8 @@ def choose(rows: Sequence[dict[str, Any]], p: float, m: int) -> dict[str, tuple[
 
 def sweeps() -> dict[str, dict[str, Any]]:
     """Return every stored sweep by its name: the arguments of ``archive.load_or_run`` and ``archive.save``."""
-    grid: dict[str, Sequence[Any]] = {"p": list(PROBABILITIES), "m": list(WIDTHS), "draw": list(range(DRAWS))}
+    draws = list(range(FIRST_DRAW, FIRST_DRAW + DRAWS))
+    grid: dict[str, Sequence[Any]] = {"p": list(PROBABILITIES), "m": list(WIDTHS), "draw": draws}
     ends: dict[str, Any] = {"run": purity.compare, "seeds": SEEDS, "paired": PAIRED}
     return {
         "purity": ends | {"grid": grid | {"arms": ["tuned"], "steps": [STEPS]}},
