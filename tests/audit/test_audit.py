@@ -98,7 +98,7 @@ def test_dead_units_weigh_nothing_and_are_counted() -> None:
     report = audit.layer(sparse(W, V), "hidden", x, x[:, :4].relu() + x[:, 4:].relu(), squared)
     assert report.live.tolist() == [True] * 8 + [False] * 3
     assert (report.gains[8:] == 0).all()
-    assert "11 units, 8 of them live" in report.summary
+    assert "11 units on axis -1, 8 of them live" in report.summary
 
 
 def test_classes_are_groups_and_each_weighs_the_same() -> None:
@@ -146,6 +146,34 @@ class Residual(nn.Module):
         x = self.embed(tokens)
         x = x + self.down(self.act(self.up(x)))
         return self.out(x)  # type: ignore[no-any-return]
+
+
+def test_the_axis_of_the_units_can_be_chosen() -> None:
+    torch.manual_seed(0)
+    layers = OrderedDict(conv=nn.Conv1d(2, 5, 3), act=nn.ReLU(), flat=nn.Flatten(), out=nn.Linear(20, 3))
+    model, x, y = nn.Sequential(layers).eval(), torch.randn(200, 2, 6), torch.randn(200, 3)
+    assert audit.layer(model, "act", x, y, squared).gains.shape == (4, 3)
+    report = audit.layer(model, "act", x, y, squared, axis=1)
+    assert report.gains.shape == (5, 3)
+    assert "5 units on axis 1" in report.summary
+    with torch.no_grad():
+        h = model[:2](x)
+        changed = h.clone()
+        changed[:, 3] = h[:, 3].mean()
+        rise = (squared(model[2:](changed), y) - squared(model(x), y)).mean(0)
+    assert report.gains[3] == pytest.approx(rise.tolist(), rel=1e-3, abs=1e-6)
+
+
+def test_rescaling_units_changes_neither_impurity_nor_null() -> None:
+    x, found = inputs(), []
+    noise = 0.2 * inputs(2000, 4, seed=1)
+    for factors in (torch.ones(8), torch.logspace(-1, 1, 8)):
+        scale = factors.double()
+        model = sparse(torch.eye(8).double() * scale, readout("paired") / scale[:, None])
+        with torch.no_grad():
+            found.append(audit.layer(model, "hidden", x, model(x) + noise, squared))
+    assert found[0].impurity == pytest.approx(found[1].impurity, rel=1e-9)
+    assert found[0].nulls["rotated"] == pytest.approx(found[1].nulls["rotated"], rel=1e-9)
 
 
 def test_the_units_of_a_transformer_are_ablated_at_all_places() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from poly.audit.ablation import Activations
-from poly.audit.gains import FOLDS, accumulate, deal, interval
+from poly.audit.gains import FOLDS, accumulate, deal, interval, random_directions
 
 
 def test_every_example_is_dealt_once_and_groups_evenly() -> None:
@@ -17,13 +17,16 @@ def test_every_example_is_dealt_once_and_groups_evenly() -> None:
         assert len(members) in ((50 // FOLDS, 50 // FOLDS + 1), (5, 5), (2, 3))[place % 3]
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("base", "groups", "said"),
     [
         (np.zeros(9), None, "groups: is None, must be the class of each example"),
         (np.zeros((9, 2)), np.zeros(9, int), "groups: must be None, because loss gives 2"),
         (np.zeros(9), np.array([0] * 4 + [2] * 5), "groups: group 1 has 0 examples, must have at least 4"),
-        (np.zeros(9), np.zeros(9), "dtype float64, must be 9 whole numbers"),
+        (np.zeros(9), np.full(9, 0.5), "must be 9 whole numbers"),
+        (np.zeros(9), np.full(9, 10**12), "groups: holds 1000000000000, must be whole numbers below"),
+        (np.zeros(9), [[1], [1, 2]], "groups="),
         (np.zeros(9), np.zeros(8, int), r"groups: has shape \(8,\)"),
         (np.zeros(9), np.full(9, -1), "whole numbers ≥ 0"),
         (np.zeros((3, 2)), None, "inputs: hold 3 examples"),
@@ -63,3 +66,12 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 
 def test_gains_that_sum_to_nothing_have_no_interval() -> None:
     assert np.isnan(interval(np.zeros((4, 2, 2)))).all()
+
+
+@pytest.mark.parametrize("units", [3, 64, 100])
+def test_random_directions_are_orthonormal_within_a_basis(units: int) -> None:
+    rows = random_directions(units, 64, np.random.default_rng(0))
+    assert rows.shape == (64, units)
+    first = rows[: min(units, 64)]
+    assert np.allclose(first @ first.T, np.eye(len(first)))
+    assert np.allclose(np.linalg.norm(rows, axis=1), 1)

@@ -25,7 +25,9 @@ def test_a_file_is_audited(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **stored())
     found = run(tmp_path / "a.npz", "--table", tmp_path / "t.csv", "--plot", tmp_path / "p.png", "--seed", 2)
     assert found.stderr == ""
-    assert found.stdout.startswith("activations: 6 units, 6 of them live; 3 groups; 400 examples in 20 folds, seed 2\n")
+    assert found.stdout.startswith(
+        "activations: 6 units on axis -1, 6 of them live; 3 groups; 400 examples in 20 folds, seed 2\n"
+    )
     assert "impurity" in found.stdout
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 7
     assert (tmp_path / "p.png").stat().st_size > 1000
@@ -36,7 +38,7 @@ def test_whole_numbers_are_classes(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **arrays | {"targets": arrays["targets"].argmax(axis=1), "bias": np.zeros(3)})
     found = run(tmp_path / "a.npz", "--no-rotation")
     assert found.returncode == 0, found.stderr
-    assert "random basis" not in found.stdout
+    assert "random directions" not in found.stdout
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,8 @@ def test_whole_numbers_are_classes(tmp_path: Path) -> None:
         ({"targets": np.ones(400)}, "targets have shape"),
         ({"activations": np.full((400, 6), np.nan)}, "activations must hold finite numbers"),
         ({"targets": np.array([None] * 400)}, "targets holds pickled objects"),
+        ({"targets": np.array(3)}, "the shapes do not fit"),
+        ({"activations": np.ones((0, 6)), "targets": np.ones((0, 3))}, "the shapes do not fit"),
     ],
 )
 def test_bad_files_are_refused_in_one_line(tmp_path: Path, change: dict[str, Any], said: str) -> None:

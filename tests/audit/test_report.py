@@ -11,7 +11,7 @@ def make(gains: list[list[float]], *, noise: float = 0.0, live: list[bool] | Non
     folded = np.repeat(np.array(gains, float)[None], 8, axis=0)
     folded = folded + noise * np.random.default_rng(0).standard_normal(folded.shape)
     alive = np.array(live if live is not None else [True] * len(gains))
-    return reports.make("hidden", folded[:, alive], None, np.array(gains, float), live=alive, examples=100, seed=0)
+    return reports.make("hidden", -1, folded[:, alive], None, np.array(gains, float), live=alive, examples=100, seed=0)
 
 
 def test_the_table_has_a_line_for_each_unit() -> None:
@@ -26,9 +26,11 @@ def test_the_table_has_a_line_for_each_unit() -> None:
 def test_impurity_is_withheld_where_it_says_nothing() -> None:
     assert make([[3, 1], [0, 2]]).withheld == ""
     negative = make([[3, -1], [0, 2]])
-    assert negative.withheld == "16.7 % of the gains are negative, must be at most 5 %"
+    assert negative.withheld == "16.7 % of the gains are negative, must be at most 5 %; more examples may help"
     assert np.isnan(negative.impurity.measured)
     assert "impurity withheld: 16.7 %" in negative.summary
+    assert np.isnan(negative.nulls["permuted"].measured)
+    assert "dealt to units" not in negative.summary
     assert "may be 0" in make([[0.01, 0], [0, 0.01]], noise=1).withheld
     assert make([[0, 0]], live=[False]).withheld == "no unit is live"
 
@@ -36,7 +38,7 @@ def test_impurity_is_withheld_where_it_says_nothing() -> None:
 def test_the_summary_says_what_was_done() -> None:
     words = make([[3, 1], [0, 2]]).summary
     assert words.startswith(
-        "hidden: 2 units, 2 of them live; 2 groups; 100 examples in 8 folds, seed 0\nimpurity 0.167 ("
+        "hidden: 2 units on axis -1, 2 of them live; 2 groups; 100 examples in 8 folds, seed 0\nimpurity 0.167 ("
     )
     assert "gains dealt to units at random" in words
     assert "negative gains: 0.0 %" in words

@@ -92,6 +92,26 @@ def test_on_other_instructions_rounding_is_allowed_and_no_more(folder: Path, mon
     assert 0 < audits(folder)[0]["largest"] < 1e-6
 
 
+PURE = SOURCE.replace('"k": n}', '"impurity": SHIFT + torch.rand(n, generator=generator)}\n\n\nSHIFT = 0.0')
+
+
+def test_on_other_instructions_the_mean_impurity_may_move_a_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    module = load(tmp_path, monkeypatch, PURE)
+    archive.compute_missing(tmp_path, "a", module.draw, {"n": [3]}, seeds=3, paired=(), store=None)
+    load(tmp_path, monkeypatch, PURE.replace("SHIFT = 0.0", "SHIFT = 0.05"))
+    assert len(audit.audit(tmp_path)) == 1
+    known = json.loads((tmp_path / archive.PROVENANCE).read_text())
+    known["kept-a.npz"]["capability"] = "of another processor"
+    (tmp_path / archive.PROVENANCE).write_text(json.dumps(known))
+    load(tmp_path, monkeypatch, PURE.replace("SHIFT = 0.0", "SHIFT = 0.2"))
+    assert len(audit.audit(tmp_path)) == 1
+    load(tmp_path, monkeypatch, PURE.replace("SHIFT = 0.0", "SHIFT = 0.05"))
+    assert audit.audit(tmp_path) == []
+
+
 def test_a_renamed_function_is_an_error_until_its_files_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Computing it again without a word could take hours."""
     before = archive.read(folder / "kept-a.npz")

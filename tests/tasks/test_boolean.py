@@ -77,6 +77,8 @@ def test_the_loss_of_a_pure_network_is_that_of_the_network_it_describes() -> Non
         (lambda: tasks.AndStream(np.array([[0, 1]]), 1.0, generator=generator()), "p=1.0: must be"),
         (lambda: tasks.AndStream(np.array([[0, 1]]), 0.5, generator=3), "generator=3"),  # type: ignore[arg-type]
         (lambda: tasks.linear_loss(0), "p=0"),
+        (lambda: tasks.AndStream(np.array([[0, 1]]), 1 - 1e-11, generator=generator()), "at least 1e-9 away"),
+        (lambda: tasks.AndStream(np.array([[0, 1]]), 1e-11, generator=generator()), "at least 1e-9 away"),
         (lambda: tasks.pure_loss(0.5, 0), "m=0"),
     ],
 )

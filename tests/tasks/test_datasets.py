@@ -74,5 +74,7 @@ def test_each_pass_has_every_example_once() -> None:
     assert not np.array_equal(seen[:10], seen[10:])
     assert targets.shape == (5, 4, 3)
     assert np.array_equal(targets.argmax(-1).ravel(), seen.astype(int) % 3)
+    with pytest.raises(ValueError, match="below the number of examples"):
+        tasks.DatasetStream(X, np.full(10, 10**11), generator=generator())
     with pytest.raises(ValueError, match="below classes=2"):
         tasks.DatasetStream(X, y, classes=2, generator=generator())

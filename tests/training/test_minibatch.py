@@ -165,6 +165,41 @@ def test_bad_input_is_refused(call: Any, said: str) -> None:
         call()
 
 
+class Odd(tasks.AndStream):
+    """A stream whose batches are not what it says."""
+
+    change: Any = staticmethod(lambda x, y: (x, y))
+
+    def draw(self, batches: int, dtype: Any = np.float32) -> tuple[Any, Any]:
+        x, y = super().draw(batches, dtype)
+        return type(self).change(x, y)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda x, y: (x, y[..., :1]), "streams: draw gives shapes"),
+        (lambda x, y: (x[:1], y[:1]), "must give"),
+        (lambda x, y: (x, y[:, :-1]), "must give"),
+        (lambda x, y: (x, y * np.nan), "streams: draw gives NaN"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_what_a_stream_gives_is_checked(change: Any, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Odd, "change", staticmethod(change))
+    odd = Odd(BITS, 0.1, batch=64, generator=generator())
+    with pytest.raises(ValueError, match=said):
+        training.fit(start(), odd, FitConfig(lr=1e-3, steps=60), generator=generator())
+
+
+def test_a_stream_may_give_another_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = FitConfig(lr=1e-3, steps=20)
+    expected = training.fit(start(), stream(), config, generator=generator())
+    monkeypatch.setattr(Odd, "change", staticmethod(lambda x, y: (x.astype(np.float32), y.astype(int))))
+    odd = Odd(BITS, 0.1, batch=64, generator=generator(2))
+    assert largest_difference(training.fit(start(), odd, config, generator=generator()), expected) == 0
+
+
 def test_the_start_is_left_untouched() -> None:
     network = start()
     before = [part.clone() for part in network]

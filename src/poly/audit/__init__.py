@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from poly import checks
 from poly.audit.ablation import Activations, Layer
-from poly.audit.gains import accumulate, deal
+from poly.audit.gains import accumulate, deal, random_directions
 from poly.audit.report import Report, make
 
 __all__ = ["Report", "activations", "layer"]
 
-# Directions of a random basis that are ablated: enough, because they are all alike.
-_MOST_DIRECTIONS = 64
+# Random directions that are ablated: enough, because they are all alike.
+_DIRECTIONS = 64
 
 
 def layer(
@@ -32,6 +32,7 @@ def layer(
     loss: Callable[[Tensor, Tensor], Tensor],
     groups: ArrayLike | None = None,
     *,
+    axis: int | None = None,
     half_width: float | None = None,
     rotated: bool = True,
     seed: int = 0,
@@ -40,8 +41,7 @@ def layer(
 ) -> Report:
     """Audit a layer of a network, by ablating each of its units.
 
-    A unit is an entry of the layer's last axis; of a layer that gives images (examples, channels, height, width), a
-    channel. It is ablated at all places at once, to its mean over examples and places. Name the module behind the
+    A unit is ablated at all places at once, to its mean over examples and places. Name the module behind the
     nonlinearity if you mean activations.
 
     Args:
@@ -52,12 +52,14 @@ def layer(
         loss: of outputs and targets, with a loss for each example: (examples, groups), one for each output; or
             (examples,), together with ``groups``.
         groups: the class of each example, 0 … groups − 1, each with at least four examples. A group's loss is the mean
-            over its examples.
+            over its examples. The smallest group decides how many folds there are, at most 20.
+        axis: of the units in the layer's output. None: 1 for outputs with four or five axes, such as images (examples,
+            channels, height, width); else the last one. Give 1 for (examples, channels, length).
         half_width: use only as many examples as an interval of Π needs that reaches this far to either side; None: use
             all. Means of activations are over all examples.
-        rotated: whether to measure Π for up to 64 directions of a random basis, too.
+        rotated: whether to measure Π for 64 random directions, too.
         seed: of the order of examples and of the nulls.
-        rows: examples times units that pass through the model at once; bounds the memory.
+        rows: examples times units that pass through the model at once. It bounds the memory: lower it for large inputs.
         progress: whether to show a progress bar, after 2 seconds; None: on a terminal.
 
     Returns:
@@ -65,7 +67,8 @@ def layer(
 
     Raises:
         ValueError: bad input: an unknown layer, one that does not run or runs twice, a model in training mode or in
-            half precision, outputs that change from call to call, targets or groups that do not fit.
+            half precision, a compiled model, outputs that change from call to call, an example whose loss depends on
+            others in its batch, targets or groups that do not fit.
 
     Example:
         >>> def loss(outputs, targets):
@@ -74,7 +77,7 @@ def layer(
         >>> print(report.summary)
     """
     checks.function("loss", loss)
-    ablated = Layer(model, name, inputs, targets, loss, rows=checks.count("rows", rows))
+    ablated = Layer(model, name, inputs, targets, loss, axis=axis, rows=checks.count("rows", rows))
     return _audit(name, ablated, groups, half_width, rotated, seed, progress)
 
 
@@ -125,11 +128,10 @@ def _audit(
     gains, mean, cells = accumulate(ablated, live, cells, half_width=wanted, progress=progress)
     other = None
     if rotated and len(live) > 1:
-        # The first directions of a random orthonormal basis, as rows.
-        normal = np.random.default_rng([seed, 1]).standard_normal((len(live), min(len(live), _MOST_DIRECTIONS)))
-        basis = np.zeros((normal.shape[1], len(ablated.live)))
-        basis[:, live] = np.linalg.qr(normal)[0].T
-        other, _, _ = accumulate(ablated, basis, cells, progress=progress)
+        directions = np.zeros((_DIRECTIONS, len(ablated.live)))
+        directions[:, live] = random_directions(len(live), _DIRECTIONS, np.random.default_rng([seed, 1]))
+        other, _, _ = accumulate(ablated, directions, cells, progress=progress)
     whole = np.zeros((len(ablated.live), cells.groups))
     whole[live] = mean
-    return make(name, gains, other, whole, live=ablated.live, examples=sum(map(len, cells.members)), seed=seed)
+    axis = ablated.axis if isinstance(ablated, Layer) else -1
+    return make(name, axis, gains, other, whole, live=ablated.live, examples=sum(map(len, cells.members)), seed=seed)

@@ -40,7 +40,8 @@ def load(path: Path) -> Stored:
     found.setdefault("bias", np.zeros(found["weights"].shape[-1:]))
     stored = Stored(**found)
     H, V, c, y = stored
-    if not (H.ndim == V.ndim == 2 and H.shape[1] == len(V) and c.shape == V.shape[1:] and len(y) == len(H)):
+    fits = H.ndim == V.ndim == 2 and H.shape[1] == len(V) and c.shape == V.shape[1:] and y.shape[:1] == H.shape[:1]
+    if not fits or not H.size or not V.size:
         shapes = ", ".join(f"{name} {value.shape}" for name, value in stored._asdict().items())
         raise ValueError(f"{path}: the shapes do not fit: {shapes}")
     for name, value in stored._asdict().items():

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike, NDArray
 
-from poly import metrics, parallel
+from poly import checks, metrics, parallel
 from poly.inference import ratio
 
 Array = NDArray[Any]
@@ -62,13 +62,12 @@ def deal(base: Float[Array, "examples ..."], groups: ArrayLike | None, *, seed: 
         return Cells([order[fold::folds] for fold in range(folds)], folds, base.shape[1])
     if groups is None:
         raise ValueError("groups: is None, must be the class of each example, because loss gives one loss for each")
-    if hasattr(groups, "detach"):
-        groups = groups.detach().cpu()
-    labels = np.asarray(groups)
-    if labels.shape != (len(base),) or labels.dtype.kind not in "iu" or labels.min() < 0:
-        raise ValueError(
-            f"groups: has shape {labels.shape} and dtype {labels.dtype}, must be {len(base)} whole numbers ≥ 0"
-        )
+    numbers = checks.array("groups", groups)
+    labels = numbers.astype(np.int64)
+    if labels.shape != (len(base),) or (labels != numbers).any() or labels.min() < 0:
+        raise ValueError(f"groups: has shape {labels.shape}, must be {len(base)} whole numbers ≥ 0")
+    if labels.max() >= len(base):
+        raise ValueError(f"groups: holds {labels.max()}, must be whole numbers below the number of groups")
     sizes = np.bincount(labels)
     least = int(sizes.argmin())
     if sizes[least] < LEAST:
@@ -122,6 +121,15 @@ def accumulate(
 
 def _by_fold(values: Float[Array, "directions cells columns"], cells: Cells) -> Float[Array, "folds directions groups"]:
     return values.reshape(len(values), cells.folds, cells.groups).swapaxes(0, 1)
+
+
+def random_directions(units: int, number: int, rng: np.random.Generator) -> Float[Array, "number units"]:
+    """Draw directions of random orthonormal bases: of one, or of several where one has too few."""
+    rows: list[Array] = []
+    while len(rows) < number:
+        normal = rng.standard_normal((units, min(units, number - len(rows))))
+        rows += list(np.linalg.qr(normal)[0].T)
+    return np.stack(rows)
 
 
 def interval(gains: Float[Array, "folds directions groups"]) -> tuple[float, float, float]:

@@ -32,12 +32,15 @@ class Report:
         squares: Π from squares of gains, which do not cancel.
         gains: mean ablation, (units, groups).
         live: which units vary, (units,).
+        axis: of the units in the layer's output.
         nulls: "permuted": Π if the gains of each group were dealt to the live units at random, the mean and the range
-            of 95 % of 200 deals; "rotated": Π of the directions of a random basis, and its interval.
+            of 95 % of 200 deals. "rotated": Π of 64 random directions, in which every unit is measured in its standard
+            deviation, and its interval. NaN where Π or the null itself is withheld.
         examples, folds, seed: what was used.
     """
 
     layer: str
+    axis: int
     impurity: Estimate
     withheld: str
     total: Estimate
@@ -72,7 +75,7 @@ class Report:
         """Say in a few lines what was measured and found."""
         units, groups = self.gains.shape
         lines = [
-            f"{self.layer}: {units} units, {int(self.live.sum())} of them live; {groups} groups; "
+            f"{self.layer}: {units} units on axis {self.axis}, {int(self.live.sum())} of them live; {groups} groups; "
             f"{self.examples:,} examples in {self.folds} folds, seed {self.seed}"
         ]
         if self.withheld:
@@ -82,8 +85,8 @@ class Report:
                 f"impurity {_words(self.impurity)}: this share of what units do for the loss goes to other groups than "
                 "the one that each unit serves most"
             )
-        told = {"permuted": "gains dealt to units at random", "rotated": "directions of a random basis"}
-        lines += [f"{told[name]}: {_words(null)}" for name, null in self.nulls.items()]
+        told = {"permuted": "gains dealt to units at random", "rotated": "random directions"}
+        lines += [f"{told[name]}: {_words(null)}" for name, null in self.nulls.items() if np.isfinite(null.measured)]
         lines.append(f"negative gains: {100 * self.negative:.1f} % of all; impurity from squares {self.squares:.3f}")
         return "\n".join(lines)
 
@@ -118,6 +121,7 @@ class Report:
 
 def make(
     layer: str,
+    axis: int,
     gains: Float[Array, "folds living groups"],
     rotated: Float[Array, "folds directions groups"] | None,
     whole: Float[Array, "units groups"],
@@ -129,7 +133,7 @@ def make(
     """Turn gains by fold into a report.
 
     Args:
-        layer: its name.
+        layer, axis: as in ``Report``.
         gains: of live units, by fold.
         rotated: of the directions of a random basis, by fold, or None.
         whole: of all units, over all folds.
@@ -147,17 +151,19 @@ def make(
     elif total.low <= 0:
         withheld = f"the sum of all gains, {_words(total)}, may be 0"
     elif found.negative > MOST_NEGATIVE:
-        withheld = (
-            f"{100 * found.negative:.1f} % of the gains are negative, must be at most {100 * MOST_NEGATIVE:.0f} %"
-        )
-    rng = np.random.default_rng([seed, 2])
-    dealt = [metrics.impurity(metrics.permuted(gains, generator=rng)).value for _ in range(_PERMUTATIONS)]
-    nulls = {"permuted": Estimate(float(np.mean(dealt)), *map(float, np.quantile(dealt, [0.025, 0.975])))}
-    if rotated is not None:
-        nulls["rotated"] = Estimate(*interval(rotated))
+        share, most = (f"{100 * value:.{digits}f} %" for value, digits in ((found.negative, 1), (MOST_NEGATIVE, 0)))
+        withheld = f"{share} of the gains are negative, must be at most {most}; more examples may help"
     unknown = Estimate(np.nan, np.nan, np.nan)
+    nulls = dict.fromkeys(["permuted"] if rotated is None else ["permuted", "rotated"], unknown)
+    if not withheld:
+        rng = np.random.default_rng([seed, 2])
+        dealt = [metrics.impurity(metrics.permuted(gains, generator=rng)).value for _ in range(_PERMUTATIONS)]
+        nulls["permuted"] = Estimate(float(np.mean(dealt)), *map(float, np.quantile(dealt, [0.025, 0.975])))
+        if rotated is not None and metrics.impurity(rotated).negative <= MOST_NEGATIVE:
+            nulls["rotated"] = Estimate(*interval(rotated))
     return Report(
         layer=layer,
+        axis=axis,
         impurity=unknown if withheld else Estimate(*interval(gains)),
         withheld=withheld,
         total=total,

@@ -1,6 +1,7 @@
 """Train one task in several ways, and measure what each costs and how pure its units are.
 
-The task is that of ``tasks.clauses``. All arms of a cell have the same clauses, start and batches.
+The task is that of ``tasks.clauses``. All arms of a cell have the same clauses and, as far as they can, the same start
+and batches.
 ``sweep.sweep(purity.compare, …)`` runs a grid of widths, probabilities and clause draws.
 """
 
@@ -57,7 +58,7 @@ TUNED: dict[float, tuple[dict[str, tuple[float, float]], dict[str, tuple[float, 
             "dropout": (0.005, 0.2),
             "noise": (0.015, 0.03),
             "repaired": (0.014, 0.0),
-            "wide": (0.0027, 0.0),
+            "wide": (0.0018, 0.0),
         },
         {
             "default": (0.0062, 0.0),
@@ -72,7 +73,7 @@ TUNED: dict[float, tuple[dict[str, tuple[float, float]], dict[str, tuple[float, 
             "dropout": (0.015, 0.05),
             "noise": (0.015, 0.01),
             "repaired": (0.022, 0.0),
-            "wide": (0.0041, 0.0),
+            "wide": (0.0062, 0.0),
         },
     ),
     0.5: (
@@ -89,7 +90,7 @@ TUNED: dict[float, tuple[dict[str, tuple[float, float]], dict[str, tuple[float, 
             "dropout": (0.0015, 0.05),
             "noise": (0.005, 0.01),
             "repaired": (0.0062, 0.0),
-            "wide": (0.0062, 0.0),
+            "wide": (0.0027, 0.0),
         },
         {
             "default": (0.0041, 0.0),
@@ -104,7 +105,7 @@ TUNED: dict[float, tuple[dict[str, tuple[float, float]], dict[str, tuple[float, 
             "dropout": (0.015, 0.02),
             "noise": (0.015, 0.1),
             "repaired": (0.014, 0.0),
-            "wide": (0.0027, 0.0),
+            "wide": (0.014, 0.0),
         },
     ),
 }
@@ -135,16 +136,19 @@ KNOBS = ("l1-hidden", "l1-weights", "bias", "dropout", "noise", "repaired")
 class Arm(NamedTuple):
     """A way to train: its name, its initial learning rate, and the strength of what it adds.
 
-    - default: nothing is added.
-    - oracle: unit j reads and writes clause j only, counted modulo the number of clauses.
+    - default: nothing is added. The learning rate falls to 0 over all steps.
+    - oracle: unit j reads and writes clause j only, counted modulo the number of clauses. Weights start positive and
+      biases at 0.
     - oracle-released: so in the first half of the steps; all weights are free in the second half.
-    - pruned: default in the first half; then only the largest weights stay, as many as the oracle has.
+    - pruned: default in the first half; then only the largest weights stay, as many as the oracle has. The learning
+      rate falls to 0 in each half.
     - pruned-released: so, but all weights are free again in the last quarter.
     - l1-hidden, l1-weights: an ℓ1 penalty on activations or weights; the strength is its λ.
     - bias: hidden biases start at −1 and decay; the strength is the decay.
     - dropout, noise: on hidden activations; the strength is the probability or the standard deviation.
-    - repaired: default; then each impure unit is divided between itself and a dead unit, and fine-tuned.
-    - wide: four times as many units, of whose weights a random quarter is there.
+    - repaired: default in nine tenths of the steps; then impure units are divided between themselves and dead units
+      (``repair``), and the network is fine-tuned. The learning rate falls to 0 in both parts.
+    - wide: four times as many units, of whose weights a random quarter is there, twice as large at the start.
     - untrained: the hidden layer of the start, with the best linear readout.
     - rate: default, with the largest learning rate at which all pilots solve the task.
     """
@@ -303,7 +307,7 @@ def train(arm: Arm, task: tasks.Clauses, *, p: float, m: int, steps: int, seeds:
         release = steps // 2 if "released" in arm.name else None
         return fit(_alive(start), masks=_oracle(task, m), release=release)
     if arm.name == "wide":
-        return fit(start, masks=_random(start, m, sources[2]))
+        return fit(_as_large(start), masks=_random(start, m, sources[2]))
     if arm.name == "bias":
         start = start._replace(b1=torch.full_like(start.b1, -1.0))
     added: dict[str, Any] = {_SETTING[arm.name]: arm.strength} if arm.name in _SETTING else {}
@@ -340,6 +344,11 @@ def _random(start: Network, m: int, generator: torch.Generator) -> Network:
     return Network(W1=W1, b1=torch.ones_like(start.b1), W2=W2, b2=torch.ones_like(start.b2))
 
 
+def _as_large(start: Network) -> Network:
+    """Enlarge the weights of a network of which a part will be there, so that its sums are as large as with all."""
+    return start._replace(W1=start.W1 * WIDER**0.5, W2=start.W2 * WIDER**0.5)
+
+
 def _top(values: torch.Tensor, number: int) -> torch.Tensor:
     """Return 1 at the places of the largest values, and 0 elsewhere."""
     mask = torch.zeros(values.numel())
@@ -359,9 +368,10 @@ def _readout(start: Network, stream: tasks.AndStream) -> Network:
 def repair(network: Network, stream: tasks.AndStream) -> tuple[Network, Network] | None:
     """Divide impure units between themselves and dead units, and prune what both read.
 
-    The most impure unit comes first. Its incoming weights and bias are copied to a dead unit. It keeps the outgoing
-    weight to the output that it serves most, and the copy gets the others. This leaves the function as it is. Then both
-    keep the two inputs that each gains most from.
+    A dead unit was active for none of the inputs drawn. The most impure unit comes first. Its incoming weights and bias
+    are copied to a dead unit. It keeps the outgoing weight to the output that it serves most, and the copy gets the
+    others. This leaves the outputs for these inputs as they are. Then both keep the two inputs that each gains most
+    from.
 
     Args:
         network: as trained.
@@ -374,7 +384,7 @@ def repair(network: Network, stream: tasks.AndStream) -> tuple[Network, Network]
     W1, b1, W2, b2 = (part.double().numpy().copy() for part in network)
     hidden = np.maximum(x @ W1 + b1, 0)
     errors = hidden @ W2 + b2 - y
-    dead = np.flatnonzero(np.ptp(hidden, axis=0) == 0)
+    dead = np.flatnonzero(hidden.max(axis=0) == 0)
     if not len(dead):
         return None
     gains = metrics.squared_error_gains(hidden, W2, errors, folds=1)[0]
@@ -415,7 +425,10 @@ def measure(
     dealt = [metrics.impurity(metrics.permuted(gains, generator=rng)).value for _ in range(_PERMUTATIONS)]
     mean = gains.mean(axis=0)
     serves = mean.argmax(axis=1)
-    whole = metrics.group_gains(hidden, W2, errors, serves, folds=FOLDS)
+    # The groups come from the first half of the inputs, and their gains from the second.
+    chosen = gains[: FOLDS // 2].mean(axis=0).argmax(axis=1)
+    second = slice(EXAMPLES // 2, None)
+    whole = metrics.group_gains(hidden[second], W2, errors[second], chosen, folds=FOLDS)
     together = np.zeros((CLAUSES, CLAUSES))
     np.add.at(together, serves, mean / mean.sum())
     few = slice(READING)
@@ -442,6 +455,12 @@ def rotated(
     errors: Float[Array, "examples clauses"],
     generator: np.random.Generator,
 ) -> float:
-    """Compute Π of a hidden layer that is rotated at random behind the ReLU; the readout undoes the rotation."""
-    basis = np.linalg.qr(generator.standard_normal((hidden.shape[1],) * 2))[0]
-    return metrics.impurity(metrics.squared_error_gains(hidden @ basis, basis.T @ readout, errors, folds=FOLDS)).value
+    """Compute Π of a hidden layer that is rotated at random behind the ReLU; the readout undoes the rotation.
+
+    Every unit is measured in its standard deviation, so that the scale of units does not matter.
+    """
+    lives = np.ptp(hidden, axis=0) > 0
+    scale = hidden[:, lives].std(axis=0)
+    basis = np.linalg.qr(generator.standard_normal((len(scale), len(scale))))[0]
+    turned, back = hidden[:, lives] / scale @ basis, basis.T @ (scale[:, None] * readout[lives])
+    return metrics.impurity(metrics.squared_error_gains(turned, back, errors, folds=FOLDS)).value

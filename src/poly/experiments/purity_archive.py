@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
 
-from poly import sweep, tasks
+from poly import checks, sweep, tasks
 from poly.experiments import purity
 from poly.sweep import archive
-from poly.sweep.hashing import code_hash
 
 PILOTS = "pilots.json"
 # Probabilities, and the widths that settings are chosen at; draws of the pilots are from 1000 on.
@@ -26,6 +27,8 @@ PILOT_DRAWS = (1000, 1001, 1002, 1003)
 # registered the claims begins with.
 FIRST_DRAW, DRAWS, WIDTHS = 0x705D63, 24, (8, 16, 32, 64, 128)
 SEEDS, STEPS = 2, 5000
+# The width at which two arms are also trained four times as long.
+LONG_AT = 64
 PAIRED = ("arms", "steps")
 
 
@@ -100,8 +103,29 @@ def sweeps() -> dict[str, dict[str, Any]]:
     ends: dict[str, Any] = {"run": purity.compare, "seeds": SEEDS, "paired": PAIRED}
     return {
         "purity": ends | {"grid": grid | {"arms": ["tuned"], "steps": [STEPS]}},
-        "purity-long": ends | {"grid": grid | {"arms": ["long"], "steps": [4 * STEPS]}},
+        "purity-long": ends | {"grid": grid | {"m": [LONG_AT], "arms": ["long"], "steps": [4 * STEPS]}},
     }
+
+
+def values(table: sweep.Table, name: str, field: str, *, p: float, m: int) -> Float[NDArray[Any], "draws seeds"]:
+    """Select a measure of one arm from a table of ``purity.compare``, in the order of draws and seeds.
+
+    Args:
+        table: with one kind of arms, "tuned" or "long".
+        name: of the arm.
+        field: of ``purity.Measured``.
+        p, m: probability and width.
+
+    Raises:
+        ValueError: the table does not have the arm, or not this probability and width.
+    """
+    rows = table[(table.p == p) & (table.m == m)].sort_values(["draw", "seed"])
+    if rows.empty:
+        raise ValueError(f"table: has no rows with p={p}, m={m}")
+    names = [arm.name for arm in purity.chosen_arms(str(rows.arms.iloc[0]), p, m)]
+    checks.one_of("name", name, names)
+    column = np.array([each[names.index(name)] for each in rows[field]])
+    return column.reshape(rows.draw.nunique(), -1)
 
 
 def main() -> None:
@@ -113,8 +137,8 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     listed = options.folder / PILOTS
     if not listed.exists():
-        made = {"code": code_hash(purity.compare), "date": time.strftime("%Y-%m-%d", time.gmtime())}
-        archive.write_json(listed, made | archive.machine() | {"settings": pilots(options.store)})
+        made = {"date": time.strftime("%Y-%m-%d", time.gmtime()), **archive.machine()}
+        archive.write_json(listed, made | {"settings": pilots(options.store)})
     for name, asked in sweeps().items():
         archive.compute_missing(options.folder, name, **asked, store=options.store)
 

@@ -92,7 +92,10 @@ class AndStream:
             )
         self.bits = np.ascontiguousarray(self.bits, np.int64)
         self.outputs = len(self.bits)
-        self._threshold = np.uint32(round(probability(p) * 2**32))
+        words = round(probability(p) * 2**32)
+        if not 0 < words < 2**32:
+            raise ValueError(f"p={p!r}: must be at least 1e-9 away from 0 and 1")
+        self._threshold = np.uint32(words)
         self._source = numpy_generator(generator)
 
     def draw(

@@ -106,6 +106,8 @@ class DatasetStream:
         inputs, targets = check(X, y)
         if targets.ndim == 1:
             number = int(targets.max()) + 1 if classes is None else checks.count("classes", classes)
+            if classes is None and number > len(targets):
+                raise ValueError(f"y: holds the label {targets.max()}, must be below the number of examples")
             if targets.max() >= number:
                 raise ValueError(f"y: holds the label {targets.max()}, must be below classes={number}")
             targets = np.eye(number)[targets]

@@ -270,11 +270,24 @@ def _advance(run: tuple[Stream, list[_Run]], cancelled: parallel.Flag, steps: in
     for first in range(0, steps, ahead):
         if cancelled[0]:
             return
-        x, y = source.draw(min(ahead, steps - first), dtype)
+        x, y = _drawn(source, min(ahead, steps - first), dtype)
         for network in networks:
             network.advance(x, y, first)
         with bar.get_lock():
             bar.update(len(x) * len(networks))
+
+
+def _drawn(source: Stream, batches: int, dtype: Any) -> tuple[Array, Array]:
+    """Draw batches, and check them: compiled code does not."""
+    x, y = source.draw(batches, dtype)
+    wanted = (batches, source.batch)
+    if x.shape != (*wanted, source.inputs) or y.shape != (*wanted, source.outputs):
+        must = f"{(*wanted, source.inputs)} and {(*wanted, source.outputs)}"
+        raise ValueError(f"streams: draw gives shapes {x.shape} and {y.shape}, must give {must}")
+    x, y = np.ascontiguousarray(x, dtype), np.ascontiguousarray(y, dtype)
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("streams: draw gives NaN or infinity, every number must be finite")
+    return x, y
 
 
 def _check_finite(trained: Array, configs: Sequence[FitConfig]) -> None:
