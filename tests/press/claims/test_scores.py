@@ -11,7 +11,7 @@ from press.claims.test_forest import claim
 
 
 def scored(verdict: Verdict, **changes: Any) -> Line:
-    return line(claim(**changes), None, Place("01-one", "chapter 1"))._replace(verdict=verdict)
+    return line(claim(**changes), None, Place("01-one", "chapter 1"))._replace(verdict=verdict, measured=True)
 
 
 PREDICTIONS = [scored("confirmed"), scored("confirmed"), scored("refuted"), scored("open")]
@@ -54,6 +54,13 @@ def test_blind_predictions_are_counted_alone() -> None:
 )
 def test_all_others_have_a_sentence_for_each_kind(lines: list[Line], sentence: str) -> None:
     assert scores.others([*PREDICTIONS, *lines]) == [sentence]
+
+
+def test_claims_that_nobody_has_measured_are_not_open() -> None:
+    waiting = [scored("open")._replace(measured=False), scored("open", blind=False)._replace(measured=False)]
+    assert scores.blind([*PREDICTIONS, *waiting]) == scores.blind(PREDICTIONS)
+    assert scores.others([*PREDICTIONS, *waiting]) == ["2 claims are registered and not measured yet."]
+    assert scores.others([*PREDICTIONS, *waiting[:1]]) == ["1 claim is registered and not measured yet."]
 
 
 def test_retired_claims_are_only_numbered() -> None:

@@ -38,6 +38,7 @@ class Line(NamedTuple):
         rows: names and values of the entry's table.
         links: names and ids of the claims that this one succeeds, or that succeed it.
         retired: why it is retired, and since when; empty for a claim in force.
+        measured: whether its chapter has measured it, or had when it was retired.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Line(NamedTuple):
     rows: list[tuple[str, str]]
     links: list[tuple[str, str]]
     retired: str
+    measured: bool
 
 
 class Place(NamedTuple):
@@ -104,6 +106,7 @@ def line(
         rows=[(name, markup.one_line(value)) for name, value in rows],
         links=links,
         retired=markup.one_line(claim.retired),
+        measured=record is not None or "Last record" in claim.retired,
     )
 
 

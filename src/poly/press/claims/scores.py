@@ -23,7 +23,7 @@ _SAID: dict[Verdict, tuple[str, str]] = {
 
 def blind(lines: Sequence[Line]) -> str:
     """Say how the predictions fared whose number nobody knew."""
-    found = [line for line in lines if line.kind == "prediction" and line.blindness == "blind"]
+    found = [line for line in lines if line.measured and line.kind == "prediction" and line.blindness == "blind"]
     if not found:
         return "No prediction was registered blind."
     head = f"{_count(found, 'prediction was', 'predictions were')} registered blind, before the number was known"
@@ -34,11 +34,13 @@ def others(lines: Sequence[Line], retired: int = 0) -> list[str]:
     """Say how all other claims fared, a sentence for each kind that there is."""
     found = []
     for belongs, one, several in _OTHERS:
-        here = [line for line in lines if belongs(line)]
+        here = [line for line in lines if line.measured and belongs(line)]
         if here:
             found.append(f"{_count(here, one, several)}: {tally(here)}.")
-    if explored := [line for line in lines if line.kind == "exploration"]:
+    if explored := [line for line in lines if line.measured and line.kind == "exploration"]:
         found.append(f"{_count(explored, 'exploration has', 'explorations have')} an interval and no verdict.")
+    if waiting := [line for line in lines if not line.measured]:
+        found.append(f"{_count(waiting, 'claim is', 'claims are')} registered and not measured yet.")
     if retired:
         found.append(f"{retired} {'claim is' if retired == 1 else 'claims are'} retired and not counted here.")
     return found
