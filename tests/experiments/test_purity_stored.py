@@ -1,0 +1,114 @@
+"""The pilots and the stored runs of what purity costs: chosen by the rule, and the same when run again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from poly import sweep, tasks
+from poly.experiments import purity, purity_archive
+from poly.sweep import archive
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "book" / "data" / "purity-runs"
+
+
+@pytest.fixture(scope="module")
+def settings() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((FOLDER / purity_archive.PILOTS).read_text(encoding="utf-8"))["settings"]
+    return found
+
+
+def test_every_arm_was_tried_with_the_same_number_of_settings(settings: list[dict[str, Any]]) -> None:
+    for p in purity_archive.PROBABILITIES:
+        for m in purity_archive.TUNED_AT:
+            names = [row["arm"] for row in settings if (row["p"], row["m"]) == (p, m)]
+            assert names == [name for name in purity.PILOTED for _ in range(12)]
+
+
+def test_the_arms_are_set_as_the_rule_chooses(settings: list[dict[str, Any]]) -> None:
+    for p, chosen in purity.TUNED.items():
+        for m, each in zip(purity_archive.TUNED_AT, chosen, strict=True):
+            assert purity_archive.choose(settings, p, m) == each
+
+
+def test_the_default_is_the_middle_of_the_rates_that_solve_the_task() -> None:
+    rates = (0.001, 0.003, 0.01, 0.03, 0.1)
+    solved = (0, 8, 8, 8, 2)
+    rows = [
+        {
+            "p": 0.1,
+            "m": 64,
+            "arm": name,
+            "lr": lr,
+            "strength": 0.0,
+            "networks": 8,
+            "solved": s,
+            "price": -3.0 * (s == 8),
+        }
+        | {"impurity": lr}
+        for name in purity.PILOTED
+        for lr, s in zip(rates, solved, strict=True)
+    ]
+    found = purity_archive.choose(rows, 0.1, 64)
+    assert found["default"] == (0.01, 0.0)
+    assert found["rate"] == (0.03, 0.0)
+    assert found["dropout"] == (0.003, 0.0)  # the purest that is no worse than the default
+
+
+def test_no_draw_of_the_pilots_is_reported() -> None:
+    asked = purity_archive.sweeps()
+    for each in asked.values():
+        assert not set(each["grid"]["draw"]) & set(purity_archive.PILOT_DRAWS)
+        assert len(each["grid"]["draw"]) * each["seeds"] == 48
+
+
+def test_draws_are_numbered_from_the_commit_that_registered_the_claims() -> None:
+    registered = json.loads((ROOT / "book" / "data" / "registered.json").read_text(encoding="utf-8"))
+    assert int(registered["Q1"]["commit"][:6], 16) == purity_archive.FIRST_DRAW
+
+
+def test_a_setting_of_the_pilots_comes_again(settings: list[dict[str, Any]]) -> None:
+    rng = np.random.default_rng()
+    row = settings[int(rng.choice([k for k, each in enumerate(settings) if each["m"] == 16]))]
+    grid = {"p": [row["p"]], "m": [16], "draw": list(purity_archive.PILOT_DRAWS)}
+    grid |= {"arms": [((row["arm"], row["lr"], row["strength"]),)], "steps": [purity_archive.STEPS]}
+    again = sweep.sweep(purity.compare, grid, seeds=purity_archive.SEEDS, paired=purity_archive.PAIRED, progress=False)
+    loss = np.concatenate(again.loss.tolist())
+    known = ~np.isnan(loss)
+    assert known.sum() == row["networks"]
+    if known.any() and row["solved"] < row["networks"]:
+        # On other processors single networks end elsewhere.
+        assert np.log(loss[known].mean()) == pytest.approx(np.log(row["loss"]), abs=1.0), row
+    if known.any():
+        assert np.nanmean(np.concatenate(again.impurity.tolist())) == pytest.approx(row["impurity"], abs=0.1), row
+
+
+@pytest.mark.parametrize("name", ["purity"])
+def test_stored_networks_come_again(name: str) -> None:
+    asked = purity_archive.sweeps()[name]
+    table = archive.load_or_run(FOLDER, **asked)
+    assert len(table) == 2 * 5 * 24 * 2
+    rng = np.random.default_rng()
+    row = table[table.m <= 32].sample(1, random_state=rng).iloc[0]
+    stream = sweep.stream({"p": float(row.p), "m": int(row.m), "draw": int(row.draw)}, int(row.seed))
+    arms = purity.chosen_arms("tuned", float(row.p), int(row.m))
+    k = int(rng.integers(len(arms)))
+    again = purity.compare(
+        p=float(row.p), m=int(row.m), draw=int(row.draw), arms=(arms[k],), steps=int(row.steps), generator=stream
+    )
+    same = archive.machine()["capability"] == made(name)["capability"]
+    linear = tasks.linear_loss(float(row.p))
+    # On another instruction set a network ends elsewhere: its loss is of the same size.
+    within = {"rel": 1e-6, "abs": 1e-12} if same else {"abs": 0.5 * linear}
+    assert again.loss[0] == pytest.approx(row.loss[k], nan_ok=True, **within), (row.p, row.m, arms[k])
+    if same:
+        assert again.impurity[0] == pytest.approx(row.impurity[k], rel=1e-6, abs=1e-9, nan_ok=True)
+
+
+def made(name: str) -> dict[str, Any]:
+    """Return the provenance of a stored sweep."""
+    known: dict[str, Any] = json.loads((FOLDER / archive.PROVENANCE).read_text(encoding="utf-8"))
+    return dict(known[f"kept-{name}.npz"])
