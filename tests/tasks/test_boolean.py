@@ -44,10 +44,11 @@ def test_inputs_are_independent_bits_and_outputs_their_clauses() -> None:
 
 
 def test_a_stream_does_not_depend_on_how_many_batches_are_drawn_at_once() -> None:
-    bits = tasks.clauses(generator=generator()).bits
-    one, other = (tasks.AndStream(bits, 0.5, batch=7, generator=generator(2)) for _ in range(2))
-    pieces = [other.draw(number)[0] for number in (1, 2, 3)]
-    assert np.array_equal(one.draw(6)[0], np.concatenate(pieces))
+    for d in (32, 5):
+        one, other = (tasks.AndStream(np.array([[0, 1]]), 0.5, d=d, batch=7, generator=generator(2)) for _ in range(2))
+        pieces = [other.draw(number)[0] for number in (1, 2, 3)]
+        assert np.array_equal(one.draw(6)[0], np.concatenate(pieces))
+        assert len(np.unique(np.concatenate(pieces), axis=0)) == 6
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5])

@@ -104,8 +104,11 @@ class AndStream:
         """Draw the next batches: inputs and outputs, zeros and ones."""
         x = np.empty((batches * self.batch, self.inputs), dtype)
         y = np.empty((batches * self.batch, self.outputs), dtype)
-        words = self._source.integers(0, 2**32, size=x.size, dtype=np.uint32)
-        _bits(words, self._threshold, x.reshape(-1))
+        # Two bits from each of the generator's 64-bit numbers, which is twice as fast as its method for 32 bits. Every
+        # batch begins with a new number.
+        bits = self.batch * self.inputs
+        words = self._source.bit_generator.random_raw(batches * -(-bits // 2)).view(np.uint32)
+        _bits(np.ascontiguousarray(words.reshape(batches, -1)[:, :bits]).reshape(-1), self._threshold, x.reshape(-1))
         _conjunctions(x, self.bits, y)
         return x.reshape(batches, self.batch, -1), y.reshape(batches, self.batch, -1)
 

@@ -19,7 +19,7 @@ from poly.training import minibatch_kernels as kernels
 
 Array = NDArray[Any]  # float32 or float64
 # The approximate number of values that a network draws at a time.
-_DRAWN = 2**16
+_DRAWN = 2**18
 
 
 @runtime_checkable
