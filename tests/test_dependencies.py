@@ -18,6 +18,8 @@ CODE = [path for folder in ("src", "tests", "benchmarks") for path in sorted((RO
 CHAPTERS = sorted((ROOT / "book").rglob("*.ipynb"))
 LOCAL = {"poly", *(path.stem for path in CODE), *(path.parent.name for path in CODE)}
 INSTALLED = packages_distributions()
+# Modules of the laboratory that use an extra, and say so where it is missing.
+OPTIONAL = {"dask_pool.py": ["dask"], "report.py": ["plot"]}
 
 
 def normal(name: str) -> str:
@@ -62,7 +64,7 @@ def undeclared(path: Path, allowed: set[str]) -> list[str]:
 @pytest.mark.parametrize("path", [*CODE, *CHAPTERS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_imported_package_is_declared(path: Path) -> None:
     laboratory = path.is_relative_to(ROOT / "src") and "press" not in path.parts
-    extras = (["dask"] if path.name == "dask_pool.py" else []) if laboratory else list(EXTRAS)
+    extras = OPTIONAL.get(path.name, []) if laboratory else list(EXTRAS)
     assert undeclared(path, declared(*extras)) == []
 
 

@@ -88,6 +88,16 @@ def test_numbers_are_those_of_the_measures_by_hand() -> None:
     assert found.pairs == pytest.approx(shares, abs=1e-9)
 
 
+def test_a_network_without_a_live_unit_has_a_loss_and_no_impurity() -> None:
+    network = mlp.init(32, 6, 16, generator=generator(2))
+    network.b1[:] = -1e3
+    found = dict(zip(Measured._fields, purity.measure(network, purity.clauses(3), p=0.5, seed=4)[0], strict=False))
+    assert found["loss"] > 0
+    assert found["live"] == 0
+    assert found["withheld"] == 1
+    assert np.isnan([found["impurity"], found["rotated"], found["permuted"]]).all()
+
+
 def test_repair_leaves_the_function_as_it_is_but_for_pruned_inputs() -> None:
     task = purity.clauses(0)
     stream = tasks.AndStream(task.bits, 0.5, generator=generator(1))

@@ -99,7 +99,7 @@ class Report:
         try:
             from matplotlib.figure import Figure  # noqa: PLC0415  # the laboratory works without it
         except ImportError:
-            raise RuntimeError("matplotlib is not installed; pip install matplotlib") from None
+            raise RuntimeError("matplotlib is not installed; install the extra poly[plot]") from None
         figure = Figure(figsize=(8, 3.6), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=[2, 1])
         shown = self.gains[self.live]

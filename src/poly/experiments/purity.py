@@ -430,7 +430,7 @@ def measure(
     second = slice(EXAMPLES // 2, None)
     whole = metrics.group_gains(hidden[second], W2, errors[second], chosen, folds=FOLDS)
     together = np.zeros((CLAUSES, CLAUSES))
-    np.add.at(together, serves, mean / mean.sum())
+    np.add.at(together, serves, mean / (mean.sum() or np.nan))
     few = slice(READING)
     read = metrics.reading_gains(x[few], W1, b1, W2, errors[few], folds=FOLDS)
     row = [
@@ -460,6 +460,8 @@ def rotated(
     Every unit is measured in its standard deviation, so that the scale of units does not matter.
     """
     lives = np.ptp(hidden, axis=0) > 0
+    if not lives.any():
+        return np.nan
     scale = hidden[:, lives].std(axis=0)
     basis = np.linalg.qr(generator.standard_normal((len(scale), len(scale))))[0]
     turned, back = hidden[:, lives] / scale @ basis, basis.T @ (scale[:, None] * readout[lives])
