@@ -138,6 +138,7 @@ def test_training_solves_the_task() -> None:
         (lambda: FitConfig(lr=1, steps=1, loss="hinge"), "loss='hinge'"),  # type: ignore[arg-type]
         (lambda: FitConfig(lr=1, steps=1, release=-1), "release=-1"),
         (lambda: training.fit(start(), stream(), "adam", generator=generator()), "config='adam'"),  # type: ignore[arg-type]
+        (lambda: training.fit(start(), 3, FitConfig(lr=1, steps=1), generator=generator()), "streams: hold 3, must be"),  # type: ignore[arg-type]
         (lambda: training.fit(start(), [stream()], FitConfig(lr=1, steps=1), generator=generator()), "instances"),
         (lambda: training.fit(start().W1, stream(), FitConfig(lr=1, steps=1), generator=generator()), "network: must"),  # type: ignore[arg-type]
         (

@@ -71,8 +71,7 @@ def layer(
             others in its batch, targets or groups that do not fit.
 
     Example:
-        >>> def loss(outputs, targets):
-        ...     return torch.nn.functional.cross_entropy(outputs, targets, reduction="none")
+        >>> loss = torch.nn.CrossEntropyLoss(reduction="none")
         >>> report = audit.layer(model, "hidden", x, y, loss, groups=y)
         >>> print(report.summary)
     """

@@ -16,7 +16,7 @@ Array = NDArray[Any]
 # Two passes over the same examples may differ by this share of the mean loss: other batches, other order of sums.
 _ROUNDING = 1e-3
 # At least as many directions pass through the model at once, if memory allows.
-_DIRECTIONS = 16
+_AT_ONCE = 16
 
 
 class Activations:
@@ -111,7 +111,7 @@ class Layer:
         """Return the losses of chosen examples with each direction ablated."""
         found = np.empty((len(directions), len(index), *self.base.shape[1:]))
         # What is before the layer runs once for each batch and for many directions.
-        batch = min(len(index), max(1, self._rows // _DIRECTIONS))
+        batch = min(len(index), max(1, self._rows // _AT_ONCE))
         at_once = max(1, self._rows // batch)
         for first in range(0, len(index), batch):
             chosen = torch.from_numpy(index[first : first + batch])

@@ -5,14 +5,17 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from poly import checks, metrics, parallel
-from poly.inference import ratio
+from poly.inference import Estimate, ratio
 
 Array = NDArray[Any]
 FOLDS = 20
 # A group must have an example in two folds of each half.
 LEAST = 4
+# Above this share of negative gains, sums cancel too much for Π to say anything.
+MOST_NEGATIVE = 0.05
 # The share of the examples that a wanted interval is first tried with.
 _FIRST = 0.125
 # The most losses in memory at once: 80 MB.
@@ -115,7 +118,8 @@ def accumulate(
         else:  # the width falls like one over the square root of the examples
             share = min(1.0, max(2 * share, 1.2 * share * (reached / half_width) ** 2))
     used = [members[:end] for members, end in zip(cells.members, done, strict=True)]
-    whole = _by_fold(sums, cells).sum(axis=0) / _by_fold(counts[None] + 0 * sums, cells).sum(axis=0)
+    sizes = np.broadcast_to(counts, sums.shape)
+    whole = _by_fold(sums, cells).sum(axis=0) / _by_fold(sizes, cells).sum(axis=0)
     return gains, whole, cells._replace(members=used)
 
 
@@ -145,6 +149,29 @@ def interval(gains: Float[Array, "folds directions groups"]) -> tuple[float, flo
     return found.value, estimate.low, estimate.high
 
 
+def total(found: metrics.Impurity) -> Estimate:
+    """Estimate the sum of all gains, with Student's 95 % interval over folds."""
+    sums = found.total
+    half = float(stats.t.isf(0.025, len(sums) - 1) * sums.std(ddof=1) / np.sqrt(len(sums)))
+    return Estimate(float(sums.mean()), float(sums.mean()) - half, float(sums.mean()) + half)
+
+
+def withheld(found: metrics.Impurity) -> str:
+    """Say why Π tells nothing: its gains may sum to 0, or too many of them are negative; "" if neither is so."""
+    whole = total(found)
+    if whole.low <= 0:
+        return f"the sum of all gains, {in_words(whole)}, may be 0"
+    if found.negative > MOST_NEGATIVE:
+        share, most = (f"{100 * value:.{digits}f} %" for value, digits in ((found.negative, 1), (MOST_NEGATIVE, 0)))
+        return f"{share} of the gains are negative, must be at most {most}; more examples may help"
+    return ""
+
+
+def in_words(estimate: Estimate) -> str:
+    """Write an estimate as "0.12 (0.1 to 0.14)"."""
+    return f"{estimate.measured:.3g} ({estimate.low:.3g} to {estimate.high:.3g})"
+
+
 def _sums(
     ablated: Ablated, directions: Array, cells: list[Array], progress: bool | None
 ) -> Float[Array, "directions cells groups"]:
@@ -154,14 +181,14 @@ def _sums(
     sizes = np.array([len(cell) for cell in cells])
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     found = np.zeros((len(directions), len(cells), 1 if base.ndim == 1 else base.shape[1]))
+    # Cells without a new example stay as they are: reduceat would take the next one's.
+    filled = sizes > 0
     at_once = max(1, _MOST_NUMBERS // max(1, base.size))
     with parallel.bar(len(directions), "unit", "audit", progress) as bar:
         for first in range(0, len(directions), at_once):
             some = directions[first : first + at_once]
             rise = ablated.losses(some, index) - base
             rise = rise[:, :, None] if rise.ndim == 2 else rise
-            # Cells without a new example stay as they are: reduceat would take the next one's.
-            filled = sizes > 0
             found[first : first + len(some), filled] = np.add.reduceat(rise, starts[filled], axis=1)
             bar.update(len(some))
     return found

@@ -7,15 +7,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
-from scipy import stats
 
 from poly import metrics
-from poly.audit.gains import interval
+from poly.audit.gains import MOST_NEGATIVE, in_words, interval, total, withheld
 from poly.inference import Estimate
 
 Array = NDArray[Any]
-# Above this share of negative gains, sums cancel too much for Π to say anything.
-MOST_NEGATIVE = 0.05
 _PERMUTATIONS = 200
 
 
@@ -82,11 +79,11 @@ class Report:
             lines.append(f"impurity withheld: {self.withheld}")
         else:
             lines.append(
-                f"impurity {_words(self.impurity)}: this share of what units do for the loss goes to other groups than "
-                "the one that each unit serves most"
+                f"impurity {in_words(self.impurity)}: this share of what units do for the loss goes to other groups "
+                "than the one that each unit serves most"
             )
         told = {"permuted": "gains dealt to units at random", "rotated": "random directions"}
-        lines += [f"{told[name]}: {_words(null)}" for name, null in self.nulls.items() if np.isfinite(null.measured)]
+        lines += [f"{told[name]}: {in_words(null)}" for name, null in self.nulls.items() if np.isfinite(null.measured)]
         lines.append(f"negative gains: {100 * self.negative:.1f} % of all; impurity from squares {self.squares:.3f}")
         return "\n".join(lines)
 
@@ -135,27 +132,17 @@ def make(
     Args:
         layer, axis: as in ``Report``.
         gains: of live units, by fold.
-        rotated: of the directions of a random basis, by fold, or None.
+        rotated: of random directions, by fold, or None.
         whole: of all units, over all folds.
         live, examples, seed: as in ``Report``.
     """
     if not live.any():
         gains = np.zeros((len(gains), 1, whole.shape[1]))
     found = metrics.impurity(gains)
-    sums = found.total
-    half = float(stats.t.isf(0.025, len(sums) - 1) * sums.std(ddof=1) / np.sqrt(len(sums)))
-    total = Estimate(float(sums.mean()), float(sums.mean()) - half, float(sums.mean()) + half)
-    withheld = ""
-    if not live.any():
-        withheld = "no unit is live"
-    elif total.low <= 0:
-        withheld = f"the sum of all gains, {_words(total)}, may be 0"
-    elif found.negative > MOST_NEGATIVE:
-        share, most = (f"{100 * value:.{digits}f} %" for value, digits in ((found.negative, 1), (MOST_NEGATIVE, 0)))
-        withheld = f"{share} of the gains are negative, must be at most {most}; more examples may help"
+    why = withheld(found) if live.any() else "no unit is live"
     unknown = Estimate(np.nan, np.nan, np.nan)
     nulls = dict.fromkeys(["permuted"] if rotated is None else ["permuted", "rotated"], unknown)
-    if not withheld:
+    if not why:
         rng = np.random.default_rng([seed, 2])
         dealt = [metrics.impurity(metrics.permuted(gains, generator=rng)).value for _ in range(_PERMUTATIONS)]
         nulls["permuted"] = Estimate(float(np.mean(dealt)), *map(float, np.quantile(dealt, [0.025, 0.975])))
@@ -164,9 +151,9 @@ def make(
     return Report(
         layer=layer,
         axis=axis,
-        impurity=unknown if withheld else Estimate(*interval(gains)),
-        withheld=withheld,
-        total=total,
+        impurity=unknown if why else Estimate(*interval(gains)),
+        withheld=why,
+        total=total(found),
         negative=found.negative,
         squares=metrics.impurity_of_squares(gains),
         gains=whole,
@@ -176,7 +163,3 @@ def make(
         folds=len(gains),
         seed=seed,
     )
-
-
-def _words(estimate: Estimate) -> str:
-    return f"{estimate.measured:.3g} ({estimate.low:.3g} to {estimate.high:.3g})"

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from scipy import stats
 
 from poly import checks, metrics, mlp, tasks, training
+from poly.audit.gains import withheld
 from poly.mlp import Network
 from poly.training import FitConfig
 
@@ -110,7 +110,6 @@ TUNED: dict[float, tuple[dict[str, tuple[float, float]], dict[str, tuple[float, 
     ),
 }
 _PERMUTATIONS = 50
-_MOST_NEGATIVE = 0.05
 
 ARMS = (
     "default",
@@ -181,7 +180,7 @@ class Measured(NamedTuple):
     """What is measured of each arm on fresh inputs.
 
     ``loss``: squared error per output. ``impurity`` and ``negative``: of ``metrics.impurity`` by mean ablation.
-    ``withheld``: 1 if the sum of all gains may be 0 or more than 5 % of the gains are negative. ``squares``: Π from
+    ``withheld``: 1 if the impurity tells nothing (``audit.gains.withheld``). ``squares``: Π from
     squares of gains. ``grouped``: Π of whole groups of units. ``reading``: Π of what units read. ``permuted``: Π if
     gains were dealt to units at random, a mean over deals. ``rotated``: Π in a random basis. ``live``: units that vary.
     ``weights``: nonzero weights. All are NaN for an arm that is not available. ``pairs``, of the first arm alone: the
@@ -356,10 +355,30 @@ def _top(values: torch.Tensor, number: int) -> torch.Tensor:
     return mask.reshape(values.shape)
 
 
+def _drawn(
+    stream: tasks.AndStream, examples: int
+) -> tuple[Float[Array, "examples d"], Float[Array, "examples clauses"]]:
+    """Draw fresh inputs and their outputs, in float64."""
+    x, y = stream.draw(examples // stream.batch, np.float64)
+    return x.reshape(examples, -1), y.reshape(examples, -1)
+
+
+def _arrays(network: Network) -> list[Array]:
+    """Copy the parts of a network to float64."""
+    return [part.double().numpy().copy() for part in network]
+
+
+def _activity(arrays: Sequence[Array], x: Array, y: Array) -> tuple[Array, Array]:
+    """Compute hidden activations and the errors of the outputs."""
+    W1, b1, W2, b2 = arrays
+    hidden = np.maximum(x @ W1 + b1, 0)
+    return hidden, hidden @ W2 + b2 - y
+
+
 def _readout(start: Network, stream: tasks.AndStream) -> Network:
     """Return the network with the readout of least squared error."""
-    x, y = (part.reshape(-1, part.shape[-1]).astype(float) for part in stream.draw(EXAMPLES // stream.batch))
-    hidden = np.maximum(x @ start.W1.double().numpy() + start.b1.double().numpy(), 0)
+    x, y = _drawn(stream, EXAMPLES)
+    hidden, _ = _activity(_arrays(start), x, y)
     solved = np.linalg.lstsq(np.column_stack([hidden, np.ones(len(x))]), y, rcond=None)[0]
     W2, b2 = torch.from_numpy(solved[:-1]), torch.from_numpy(solved[-1])
     return start._replace(W2=W2.to(start.W2), b2=b2.to(start.b2))
@@ -380,10 +399,9 @@ def repair(network: Network, stream: tasks.AndStream) -> tuple[Network, Network]
     Returns:
         The divided network and its masks, or None if no unit is dead.
     """
-    x, y = (part.reshape(-1, part.shape[-1]).astype(float) for part in stream.draw(READING // stream.batch))
-    W1, b1, W2, b2 = (part.double().numpy().copy() for part in network)
-    hidden = np.maximum(x @ W1 + b1, 0)
-    errors = hidden @ W2 + b2 - y
+    x, y = _drawn(stream, READING)
+    W1, b1, W2, b2 = arrays = _arrays(network)
+    hidden, errors = _activity(arrays, x, y)
     dead = np.flatnonzero(hidden.max(axis=0) == 0)
     if not len(dead):
         return None
@@ -412,15 +430,11 @@ def measure(
 ) -> tuple[list[float], Float[Array, "clauses clauses"]]:
     """Measure one network on fresh inputs, in the order of ``Measured``; return also ``pairs``."""
     generator = torch.Generator().manual_seed(seed)
-    batch = tasks.AndStream(task.bits, p, d=BITS, batch=EXAMPLES, generator=generator).draw(1, np.float64)
-    x, y = (part[0] for part in batch)
-    W1, b1, W2, b2 = (part.double().numpy() for part in network)
-    hidden = np.maximum(x @ W1 + b1, 0)
-    errors = hidden @ W2 + b2 - y
+    x, y = _drawn(tasks.AndStream(task.bits, p, d=BITS, batch=EXAMPLES, generator=generator), EXAMPLES)
+    W1, b1, W2, _ = arrays = _arrays(network)
+    hidden, errors = _activity(arrays, x, y)
     gains = metrics.squared_error_gains(hidden, W2, errors, folds=FOLDS)
     found = metrics.impurity(gains)
-    half = float(stats.t.isf(0.025, FOLDS - 1) * found.total.std(ddof=1) / np.sqrt(FOLDS))
-    withheld = found.total.mean() <= half or found.negative > _MOST_NEGATIVE
     rng = np.random.default_rng(seed)
     dealt = [metrics.impurity(metrics.permuted(gains, generator=rng)).value for _ in range(_PERMUTATIONS)]
     mean = gains.mean(axis=0)
@@ -437,7 +451,7 @@ def measure(
         float(np.square(errors).mean()),
         found.value,
         found.negative,
-        float(withheld),
+        float(bool(withheld(found))),
         metrics.impurity_of_squares(gains),
         metrics.impurity(whole).value,
         metrics.reading_impurity(read, task.bits).value,

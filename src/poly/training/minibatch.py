@@ -129,14 +129,14 @@ def fit(
     tensors.generator(generator)
     checks.progress(progress)
     sizes = kernels.Sizes(d=d, m=m, outputs=start.W2.shape[-1])
-    free = None if masks is None else _flat(_masks(masks, start)).reshape(len(configs), len(sources), -1)
+    mask = None if masks is None else _masks(masks, start)
     # Noise goes to units by their place, so only runs without it may be relabeled.
     noisy = any(each.noise > 0 or each.dropout > 0 for each in configs)
     order = perturb.Order() if noisy else perturb.order(m)
     start = mlp.Network(*(perturb.start(part.detach()) for part in start))
     flat = _flat(_relabeled(start, order.relabel)).reshape(len(configs), len(sources), -1)
+    free = None if mask is None else _flat(_relabeled(mask, order.relabel)).reshape(flat.shape)
     if free is not None:
-        free = _flat(_relabeled(_unflat(free, sizes, start), order.relabel)).reshape(flat.shape)
         flat = flat * free
     trained = np.ascontiguousarray(flat.numpy())
     seeds = torch.randint(2**63 - 1, trained.shape[:2], generator=generator, device=generator.device) if noisy else None
@@ -167,7 +167,7 @@ def _check(configs: Sequence[Any], sources: Sequence[Any], start: mlp.Network) -
     if len({each.steps for each in configs}) != 1:
         raise ValueError(f"config: has steps {sorted({each.steps for each in configs})}, must be equal")
     for source in sources:
-        if not callable(getattr(source, "draw", None)):
+        if not isinstance(source, Stream):
             raise ValueError(f"streams: hold {source!r}, must be streams of batches, such as tasks.AndStream")
         fitting = (start.W1.shape[-2], start.W2.shape[-1])
         if (source.inputs, source.outputs) != fitting:
