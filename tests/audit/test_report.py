@@ -30,7 +30,7 @@ def test_impurity_is_withheld_where_it_says_nothing() -> None:
     assert np.isnan(negative.impurity.measured)
     assert "impurity withheld: 16.7 %" in negative.summary
     assert np.isnan(negative.nulls["permuted"].measured)
-    assert "dealt to units" not in negative.summary
+    assert "\ngains dealt to units" not in negative.summary
     assert "may be 0" in make([[0.01, 0], [0, 0.01]], noise=1).withheld
     assert make([[0, 0]], live=[False]).withheld == "no unit is live"
 
@@ -42,6 +42,17 @@ def test_the_summary_says_what_was_done() -> None:
     )
     assert "gains dealt to units at random" in words
     assert "negative gains: 0.0 %" in words
+    assert "impurity from squares 0.071, gains dealt to units at random 0." in words
+
+
+def test_squares_have_nulls_where_impurity_is_withheld() -> None:
+    diagonal = [[3.0, -1.0, -1.0], [-1.0, 3.0, -1.0], [-1.0, -1.0, 3.0]]
+    report = make(diagonal)
+    assert report.withheld
+    assert report.squares == pytest.approx(2 / 11)
+    # A random deal gives each unit its own gain with a chance of a third for each group.
+    assert report.squares < report.squares_nulls["permuted"] < 1
+    assert "rotated" not in report.squares_nulls
 
 
 def test_the_picture_shows_units_and_nulls() -> None:

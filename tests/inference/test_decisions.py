@@ -136,10 +136,23 @@ def test_holm_rejects_step_by_step(seed: int) -> None:
         assert rejected == set(np.flatnonzero(adjusted <= level).tolist())
 
 
+@pytest.mark.parametrize("seed", [21, 22, 23])
+def test_false_discoveries_are_bounded_by_the_largest_rank(seed: int) -> None:
+    p_values = rng(seed).uniform(0, 0.3, size=6)
+    adjusted = inference.false_discovery(p_values)
+    for level in np.linspace(0.01, 1, 50):
+        ordered = np.sort(p_values)
+        passing = np.flatnonzero(ordered <= level * np.arange(1, 7) / 6)
+        rejected = int(passing[-1]) + 1 if len(passing) else 0
+        assert (adjusted <= level).sum() == rejected
+    assert inference.false_discovery([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.02, 0.04, 0.04, 0.02])
+
+
+@pytest.mark.parametrize("adjust", [inference.holm, inference.false_discovery])
 @pytest.mark.parametrize("p_values", [[], 0.1, [[0.1]], [0.1, math.nan], [-0.1], [1.1], [math.inf]])
-def test_holm_rejects_what_are_no_p_values(p_values: Any) -> None:
+def test_adjustments_reject_what_are_no_p_values(adjust: Any, p_values: Any) -> None:
     with pytest.raises(ValueError, match=r"^p_values: has shape .*, must be a list of numbers between 0 and 1$"):
-        inference.holm(p_values)
+        adjust(p_values)
 
 
 def test_simultaneous_intervals_decide_as_each_of_them_must() -> None:

@@ -27,6 +27,7 @@ class Report:
         total: the sum of all gains and its 95 % interval.
         negative: the share of negative gains, Σ max(−g, 0) / Σ |g|.
         squares: Π from squares of gains, which do not cancel.
+        squares_nulls: the same for the nulls: "permuted", a mean over 200 deals, and "rotated".
         gains: mean ablation, (units, groups).
         live: which units vary, (units,).
         axis: of the units in the layer's output.
@@ -43,6 +44,7 @@ class Report:
     total: Estimate
     negative: float
     squares: float
+    squares_nulls: dict[str, float]
     gains: Float[Array, "units groups"]
     live: Bool[Array, " units"]
     nulls: dict[str, Estimate]
@@ -84,7 +86,9 @@ class Report:
             )
         told = {"permuted": "gains dealt to units at random", "rotated": "random directions"}
         lines += [f"{told[name]}: {in_words(null)}" for name, null in self.nulls.items() if np.isfinite(null.measured)]
-        lines.append(f"negative gains: {100 * self.negative:.1f} % of all; impurity from squares {self.squares:.3f}")
+        others = "".join(f", {told[name]} {value:.3f}" for name, value in self.squares_nulls.items())
+        lines.append(f"negative gains: {100 * self.negative:.1f} % of all")
+        lines.append(f"impurity from squares {self.squares:.3f}{others}")
         return "\n".join(lines)
 
     def plot(self) -> Any:
@@ -142,9 +146,13 @@ def make(
     why = withheld(found) if live.any() else "no unit is live"
     unknown = Estimate(np.nan, np.nan, np.nan)
     nulls = dict.fromkeys(["permuted"] if rotated is None else ["permuted", "rotated"], unknown)
+    rng = np.random.default_rng([seed, 2])
+    deals = [metrics.permuted(gains, generator=rng) for _ in range(_PERMUTATIONS)]
+    squares = {"permuted": float(np.mean([metrics.impurity_of_squares(deal) for deal in deals]))}
+    if rotated is not None:
+        squares["rotated"] = metrics.impurity_of_squares(rotated)
     if not why:
-        rng = np.random.default_rng([seed, 2])
-        dealt = [metrics.impurity(metrics.permuted(gains, generator=rng)).value for _ in range(_PERMUTATIONS)]
+        dealt = [metrics.impurity(deal).value for deal in deals]
         nulls["permuted"] = Estimate(float(np.mean(dealt)), *map(float, np.quantile(dealt, [0.025, 0.975])))
         if rotated is not None and metrics.impurity(rotated).negative <= MOST_NEGATIVE:
             nulls["rotated"] = Estimate(*interval(rotated))
@@ -156,6 +164,7 @@ def make(
         total=total(found),
         negative=found.negative,
         squares=metrics.impurity_of_squares(gains),
+        squares_nulls=squares,
         gains=whole,
         live=live,
         nulls=nulls,

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from poly import checks, sweep, tasks
-from poly.experiments import purity
+from poly.experiments import portrait, purity
 from poly.sweep import archive
 
 PILOTS = "pilots.json"
@@ -104,6 +104,12 @@ def sweeps() -> dict[str, dict[str, Any]]:
     return {
         "purity": ends | {"grid": grid | {"arms": ["tuned"], "steps": [STEPS]}},
         "purity-long": ends | {"grid": grid | {"m": [LONG_AT], "arms": ["long"], "steps": [4 * STEPS]}},
+        "portrait": {
+            "run": portrait.follow,
+            "grid": {"p": PROBABILITIES[1:], "m": [LONG_AT], "draw": draws[:1], "steps": [STEPS]},
+            "seeds": 1,
+            "paired": ("steps",),
+        },
     }
 
 

@@ -4,7 +4,7 @@ Rows of one instance are not independent: pass one value per instance. Needs no 
 """
 
 from poly.inference.counts import dispersion, poisson_rate, rate_ratio, wilson
-from poly.inference.decisions import equivalence, holm, simultaneous, slope
+from poly.inference.decisions import equivalence, false_discovery, holm, simultaneous, slope
 from poly.inference.estimates import Estimate, Test
 from poly.inference.resampling import bootstrap, ratio, ratio_of_totals, variance_ratio
 
@@ -14,6 +14,7 @@ __all__ = [
     "bootstrap",
     "dispersion",
     "equivalence",
+    "false_discovery",
     "holm",
     "poisson_rate",
     "rate_ratio",

@@ -96,10 +96,28 @@ def holm(p_values: ArrayLike) -> Float[NDArray[np.float64], " tests"]:
 
     Source: Holm 1979, by ``statsmodels.stats.multitest.multipletests``.
     """
+    return np.asarray(multipletests(_p_values(p_values), method="holm")[1])
+
+
+def false_discovery(p_values: ArrayLike) -> Float[NDArray[np.float64], " tests"]:
+    """Adjust the p-values of several tests by the method of Benjamini and Hochberg.
+
+    If those ≤ α are rejected, the expected share of false ones among the rejections is at most α, for tests that are
+    independent or positively related.
+
+    Raises:
+        ValueError: no p-values, or one outside [0, 1].
+
+    Source: Benjamini and Hochberg 1995, by ``statsmodels.stats.multitest.multipletests``.
+    """
+    return np.asarray(multipletests(_p_values(p_values), method="fdr_bh")[1])
+
+
+def _p_values(p_values: ArrayLike) -> Float[NDArray[np.float64], " tests"]:
     found = checks.array("p_values", p_values)
     if found.ndim != 1 or not found.size or not ((found >= 0) & (found <= 1)).all():
         raise ValueError(f"p_values: has shape {found.shape}, must be a list of numbers between 0 and 1")
-    return np.asarray(multipletests(found, method="holm")[1])
+    return found
 
 
 def simultaneous(estimates: Sequence[Estimate], target: float, margin: float) -> Estimate:

@@ -1,4 +1,7 @@
-"""Measurements on a weight matrix W of shape (*instances, n, m), and on the gains of units (``selectivity``)."""
+"""Measurements on a weight matrix W of shape (*instances, n, m), and on what units gain.
+
+``gains`` computes gains, and ``selectivity`` how far units serve one group each.
+"""
 
 import math
 from typing import NamedTuple
@@ -8,24 +11,24 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from poly.checks import tensors
+from poly.metrics.gains import by_group, cross_entropy_gains, group_gains, reading_gains, squared_error_gains
 from poly.metrics.selectivity import (
     Impurity,
     class_selectivity,
-    group_gains,
     impurity,
     impurity_of_squares,
     participation_ratio,
     permuted,
-    reading_gains,
     reading_impurity,
-    squared_error_gains,
 )
 
 __all__ = [
     "Collisions",
     "Impurity",
+    "by_group",
     "class_selectivity",
     "collisions",
+    "cross_entropy_gains",
     "feature_dimensionality",
     "fourth_norms",
     "group_gains",

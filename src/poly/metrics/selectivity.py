@@ -4,7 +4,6 @@ A unit's gain for a group is the rise of the group's loss when the unit is ablat
 Gains come by fold, (folds, units, groups): each fold holds the mean over a part of the examples.
 """
 
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike, NDArray
 
 from poly import checks
+from poly.metrics.gains import parts
 
 Array = NDArray[Any]
 
@@ -38,7 +38,7 @@ def impurity(gains: ArrayLike) -> Impurity:
     may leave [0, 1]. It does not change if units are rescaled, nor with units that do nothing.
 
     Args:
-        gains: (folds ≥ 2, units, groups), as from ``squared_error_gains``.
+        gains: (folds ≥ 2, units, groups), as from ``gains.squared_error_gains``.
 
     Returns:
         Impurity. Its value is NaN where the gains sum to 0.
@@ -47,7 +47,7 @@ def impurity(gains: ArrayLike) -> Impurity:
         ValueError: another shape, NaN or infinity.
     """
     g = _gains(gains, folds=2)
-    halves = _parts(len(g), 2)
+    halves = parts(len(g), 2)
     own = np.empty(len(g))
     for measured, chosen in (halves, halves[::-1]):
         serves = g[chosen].mean(axis=0).argmax(axis=1)
@@ -75,7 +75,7 @@ def impurity_of_squares(gains: ArrayLike) -> float:
         ValueError: another shape, NaN or infinity.
     """
     g = _gains(gains, folds=3)
-    thirds = [g[part].mean(axis=0) for part in _parts(len(g), 3)]
+    thirds = [g[part].mean(axis=0) for part in parts(len(g), 3)]
     own = whole = 0.0
     for k in range(3):
         squares = thirds[k - 1] * thirds[k - 2]
@@ -155,109 +155,6 @@ def class_selectivity(hidden: ArrayLike, labels: Int[Array, " examples"]) -> Flo
     return np.where(valid, (most - rest) / np.where(valid, most + rest, 1), np.nan)
 
 
-def squared_error_gains(
-    hidden: ArrayLike,
-    readout: ArrayLike,
-    errors: ArrayLike,
-    *,
-    folds: int = 2,
-) -> Float[Array, "folds units outputs"]:
-    """Compute gains for squared errors of a linear readout by their formula.
-
-    With ``δ_j = mean(h_j) − h_j``, ablating unit j changes the error of output t by ``V_jt δ_j``. The gain is
-    ``g_jt = 2 V_jt mean(δ_j e_t) + V_jt² mean(δ_j²)``.
-
-    Args:
-        hidden: activations h, (examples, units).
-        readout: weights V from units to outputs, (units, outputs).
-        errors: e, outputs minus targets, (examples, outputs).
-        folds: parts of the examples, neighbors in order, 1 … examples. The mean of h is over all examples.
-
-    Raises:
-        ValueError: shapes that do not fit, or NaN or infinity.
-    """
-    h, V, e = _layer(hidden, readout, errors)
-    delta = h.mean(axis=0) - h
-    found = []
-    for part in _parts(len(h), checks.count("folds", folds)):
-        d, own = delta[part], e[part]
-        found.append(2 * V * (d.T @ own) / len(d) + V**2 * np.square(d).mean(axis=0)[:, None])
-    return np.stack(found)
-
-
-def group_gains(
-    hidden: ArrayLike,
-    readout: ArrayLike,
-    errors: ArrayLike,
-    serves: Int[Array, " units"],
-    *,
-    folds: int = 2,
-) -> Float[Array, "folds groups outputs"]:
-    """Compute gains of whole groups of units for squared errors: all units that serve an output are ablated at once.
-
-    Units that stand in for each other hide each other's gains, but not their group's.
-
-    Args:
-        hidden, readout, errors, folds: as for ``squared_error_gains``.
-        serves: the output that each unit serves most.
-
-    Returns:
-        (folds, outputs, outputs): entry s, t is the rise of output t's loss without the units that serve s.
-
-    Raises:
-        ValueError: shapes that do not fit, or NaN or infinity.
-    """
-    h, V, e = _layer(hidden, readout, errors)
-    owner = np.asarray(serves)
-    if owner.shape != (len(V),) or owner.dtype.kind not in "iu" or owner.min() < 0 or owner.max() >= V.shape[1]:
-        raise ValueError(f"serves: has shape {owner.shape}, must hold an output below {V.shape[1]} for each unit")
-    delta = h.mean(axis=0) - h
-    parts = _parts(len(h), checks.count("folds", folds))
-    found = np.zeros((len(parts), V.shape[1], V.shape[1]))
-    for s in np.unique(owner):
-        change = delta[:, owner == s] @ V[owner == s]
-        rise = change * (2 * e + change)
-        found[:, s] = [rise[part].mean(axis=0) for part in parts]
-    return found
-
-
-def reading_gains(
-    x: ArrayLike,
-    W1: ArrayLike,
-    b1: ArrayLike,
-    readout: ArrayLike,
-    errors: ArrayLike,
-    *,
-    folds: int = 2,
-) -> Float[Array, "folds units d"]:
-    """Compute what each unit gains from reading each input: the rise of the summed loss if the unit reads its mean.
-
-    Only this unit reads the mean of input i; all other units read the input itself. Then ``h_j`` changes by ``δ_ij``,
-    and the gain is ``Σ_t (2 V_jt mean(δ_ij e_t) + V_jt² mean(δ_ij²))``.
-
-    Args:
-        x: inputs, (examples, d).
-        W1, b1: weights (d, units) and biases (units,) of the ReLU units.
-        readout, errors, folds: as for ``squared_error_gains``.
-
-    Raises:
-        ValueError: shapes that do not fit, or NaN or infinity.
-    """
-    inputs, weights, bias = checks.array("x", x), checks.array("W1", W1), checks.array("b1", b1)
-    if inputs.ndim != 2 or weights.shape != (inputs.shape[1], *bias.shape) or bias.ndim != 1:
-        raise ValueError(f"x, W1, b1: have shapes {inputs.shape}, {weights.shape}, {bias.shape}, must fit each other")
-    before = inputs @ weights + bias
-    h, V, e = _layer(np.maximum(before, 0), readout, errors)
-    toward, strength = e @ V.T, np.square(V).sum(axis=1)
-    parts = _parts(len(h), checks.count("folds", folds))
-    found = np.zeros((len(parts), len(V), inputs.shape[1]))
-    for i, (column, row) in enumerate(zip(inputs.T, weights, strict=True)):
-        change = np.maximum(before + (column.mean() - column)[:, None] * row, 0) - h
-        rise = change * (2 * toward + strength * change)
-        found[:, :, i] = [rise[part].mean(axis=0) for part in parts]
-    return found
-
-
 def reading_impurity(gains: ArrayLike, clauses: Int[Array, "clauses size"]) -> Impurity:
     """Compute the share of reading gains outside the clause that each unit reads most.
 
@@ -286,21 +183,3 @@ def _gains(gains: ArrayLike, folds: int) -> Float[Array, "folds units groups"]:
     if not np.isfinite(g).all():
         raise ValueError("gains: holds NaN or infinity, every entry must be finite")
     return g
-
-
-def _parts(size: int, number: int) -> list[slice]:
-    """Split a range into neighboring parts of almost equal size."""
-    if number > size:
-        raise ValueError(f"folds={number}: must be at most the {size} examples")
-    ends = [size * k // number for k in range(number + 1)]
-    return [slice(low, high) for low, high in pairwise(ends)]
-
-
-def _layer(hidden: ArrayLike, readout: ArrayLike, errors: ArrayLike) -> tuple[Array, Array, Array]:
-    h, V, e = checks.array("hidden", hidden), checks.array("readout", readout), checks.array("errors", errors)
-    if h.ndim != 2 or V.ndim != 2 or e.shape != (len(h), V.shape[1]) or V.shape[0] != h.shape[1] or not h.size:
-        shapes = f"{h.shape}, {V.shape}, {e.shape}"
-        raise ValueError(f"hidden, readout, errors: have shapes {shapes}, must fit each other")
-    if not all(np.isfinite(values).all() for values in (h, V, e)):
-        raise ValueError("hidden, readout, errors: hold NaN or infinity, every entry must be finite")
-    return h, V, e

@@ -1,14 +1,18 @@
-"""Tasks for networks with a hidden layer: Boolean clauses whose solution is known, and data sets from files."""
+"""Tasks for networks with a hidden layer: Boolean clauses whose solution is known, parities, and data
+sets."""
 
 from poly.tasks.boolean import AndStream, Clauses, clauses, linear_loss, pure_loss
-from poly.tasks.datasets import Dataset, DatasetStream, load, split
+from poly.tasks.datasets import Dataset, DatasetStream, digits, load, split
+from poly.tasks.parity import ParityStream
 
 __all__ = [
     "AndStream",
     "Clauses",
     "Dataset",
     "DatasetStream",
+    "ParityStream",
     "clauses",
+    "digits",
     "linear_loss",
     "load",
     "pure_loss",

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import NDArray
+from sklearn.datasets import load_digits
 
 from poly import checks, files
 from poly.tasks.boolean import numpy_generator
@@ -54,6 +55,15 @@ def check(X: object, y: object, where: str = "") -> Dataset:
             raise ValueError(f"{where}y: holds {targets.min():g}, class labels must be ≥ 0")
         return Dataset(numbers, targets.astype(np.int64))
     return Dataset(numbers, targets.reshape(len(targets), -1))
+
+
+def digits() -> Dataset:
+    """Return the handwritten digits that scikit-learn bundles: 1,797 images of 8 × 8 pixels, 0 to 1, in ten classes.
+
+    Source: E. Alpaydin and C. Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI.
+    """
+    X, y = load_digits(return_X_y=True)
+    return check(X / 16, y)
 
 
 def split(examples: int, sizes: tuple[int, ...], *, seed: int) -> list[Int[Array, " part"]]:

@@ -56,3 +56,25 @@ def test_false_verdicts_are_expected_by_their_number() -> None:
     small = "<td>&lt; 0.0001</td>"
     assert f'<a href="#ledger-D">D</a></th><td>refuted</td>{small}{small}</tr>' in text
     assert "Holm" not in chances.errors(ledger, [exact])
+
+
+def test_a_narrower_interval_counts_as_such() -> None:
+    ninety = RECORD | {"interval": "90 % interval"}
+    assert chances.chance(CLAIM, ninety) == pytest.approx(stats.norm.sf(4 * 1.645), rel=1e-2)
+    assert "at most 0.05 of them are expected" in chances.errors({"C9": CLAIM}, [ninety])
+
+
+def test_families_are_adjusted_apart() -> None:
+    near = RECORD | {"measured": 1.4, "low": 1.3, "high": 1.49}  # 0.1 from the edge, half of the interval 0.09
+    found = {"A": RECORD, "B": near, "D": near, "E": RECORD | {"verdict": "open"}}
+    ledger = dict.fromkeys("ABDE", CLAIM)
+    rows = chances.families(ledger, found, ["A", "B"], ["D", "E"])
+    raw = float(stats.norm.sf(0.1 / 0.09 * 1.96))
+    assert [row.id for row in rows] == ["A", "B", "D", "E"]
+    assert rows[1].chance == pytest.approx(raw, rel=1e-3)
+    assert rows[1].adjusted == pytest.approx(raw, rel=1e-3)  # the larger of two stays
+    assert rows[2].adjusted == pytest.approx(2 * raw, rel=1e-3)
+    assert (rows[3].chance, rows[3].adjusted) == (1.0, 1.0)
+    assert chances.standing(rows) == 3
+    with pytest.raises(ValueError, match="claims X: have no number yet"):
+        chances.families(ledger, found, ["A"], ["X"])

@@ -1,11 +1,14 @@
 """Show claims: predictions that are registered before the numbers, and verdicts that are computed from them.
 
-Chapters call `predict` and `check`. The press reads claims by `load`, and their records from the chapters' outputs.
+Chapters call `predict`, `check` and `adjust`. The press reads claims by `load`, and their records from the chapters'
+outputs.
 """
+
+from collections.abc import Sequence
 
 from IPython.display import display
 
-from poly.press.claims import cards
+from poly.press.claims import cards, chances
 from poly.press.claims.entries import Claim, Prediction, fingerprint, load
 from poly.press.claims.records import Record, record
 from poly.press.claims.schema import amendments
@@ -16,6 +19,7 @@ __all__ = [
     "Claim",
     "Prediction",
     "Record",
+    "adjust",
     "amendments",
     "check",
     "fingerprint",
@@ -25,6 +29,10 @@ __all__ = [
     "predicted",
     "verdict",
 ]
+
+
+# The records of the claims that this kernel has checked.
+_checked: dict[str, Record] = {}
 
 
 def predict(*ids: str) -> None:
@@ -58,9 +66,29 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int, in
     """
     claim = _find(name)
     found = record(claim, measured, low, high, seeds=seeds, interval=interval)
+    _checked[name] = found
     card = cards.chapter_card(claim, found)
     shown = {"text/html": cards.card_html(card), "text/plain": cards.card_text(card)}
     display(shown, raw=True, metadata={"poly": {"claim": found}})  # type: ignore[no-untyped-call]
+
+
+def adjust(primary: Sequence[str], others: Sequence[str]) -> None:
+    """Show the chances that verdicts are false, adjusted for their number: by Holm, and by Benjamini and Hochberg.
+
+    Args:
+        primary: ids of the claims that must all be right at once.
+        others: ids of those of which a share may be wrong.
+
+    Raises:
+        ValueError: an id is unknown, or this kernel has not checked it.
+    """
+    ledger = {name: _find(name) for name in (*primary, *others)}
+    rows = chances.families(ledger, _checked, primary, others)
+    shown = {
+        "text/html": cards.families_html(rows, len(primary)),
+        "text/plain": cards.families_text(rows, len(primary)),
+    }
+    display(shown, raw=True)  # type: ignore[no-untyped-call]
 
 
 def _find(name: str) -> Claim:

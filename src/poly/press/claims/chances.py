@@ -1,7 +1,9 @@
 """Compute the chance that a verdict is false, and how many false ones to expect."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from scipy import stats
 
@@ -10,11 +12,20 @@ from poly.press.claims import templates
 from poly.press.claims.entries import Claim, Prediction
 from poly.press.claims.records import Record
 
-# A verdict is false if the truth lies beyond one end of a 95 % interval.
-_ONE_SIDED = 0.025
-_Z = stats.norm.ppf(1 - _ONE_SIDED)
+# Of a family of tests, at most this share of rejections may be false (Benjamini and Hochberg), or this is the chance of
+# any (Holm).
+_LEVEL = 0.05
 _INSIDE = ("confirmed", "agrees", "holds")
 _UNDECIDED = ("open", "measured")
+
+
+class Adjusted(NamedTuple):
+    """A claim's verdict, the chance that it is false, and that chance adjusted for the number of verdicts."""
+
+    id: str
+    verdict: str
+    chance: float
+    adjusted: float
 
 
 def chance(claim: Claim, record: Record) -> float | None:
@@ -32,17 +43,18 @@ def chance(claim: Claim, record: Record) -> float | None:
     """
     measured, low, high = record["measured"], record["low"], record["high"]
     undecided = record["verdict"] in _UNDECIDED or claim.prediction.margin == "instance"
-    if undecided or not str(record.get("interval", "")).startswith("95 %") or not low < high:
+    if undecided or not (outside := _outside_share(record)) or not low < high:
         return None
+    per_half = float(stats.norm.ppf(1 - outside))
     if record["verdict"] in _INSIDE:
-        return _outside(claim.prediction, record)
+        return _outside(claim.prediction, record, per_half)
     value, tolerance, *_ = claim.prediction
     side = 1 if measured > value else -1
     half = measured - low if side == 1 else high - measured
-    z = _distance(side * (measured - value) - tolerance, half)
-    p = float(stats.norm.sf(z) + stats.norm.sf(z + _distance(2 * tolerance, half)))
+    z = _distance(side * (measured - value) - tolerance, half, per_half)
+    p = float(stats.norm.sf(z) + stats.norm.sf(z + _distance(2 * tolerance, half, per_half)))
     refined = record["verdict"] == "refined" and claim.alternative
-    return max(p, _outside(refined, record)) if refined else p
+    return max(p, _outside(refined, record, per_half)) if refined else p
 
 
 def errors(ledger: Mapping[str, Claim], found: Sequence[Record]) -> str:
@@ -50,30 +62,74 @@ def errors(ledger: Mapping[str, Claim], found: Sequence[Record]) -> str:
     decided = [record for record in found if record["verdict"] not in _UNDECIDED]
     tested = [(record, p) for record in decided if (p := chance(ledger[record["id"]], record)) is not None]
     adjusted = list(inference.holm([p for _, p in tested])) if tested else []
+    expected = sum(_outside_share(record) * (1 + (record["verdict"] not in _INSIDE)) for record, _ in tested)
     return templates.render(
         "errors.html",
         decided=len(decided),
         tested=len(tested),
-        expected=f"{_ONE_SIDED * sum(1 + (record['verdict'] not in _INSIDE) for record, _ in tested):.2g}",
-        stand=sum(q <= 2 * _ONE_SIDED for q in adjusted),
+        expected=f"{expected:.2g}",
+        stand=sum(q <= _LEVEL for q in adjusted),
         rows=[(record, _p(p), _p(q)) for (record, p), q in zip(tested, adjusted, strict=True)],
     )
 
 
-def _outside(prediction: Prediction, record: Record) -> float:
+def families(
+    ledger: Mapping[str, Claim], found: Mapping[str, Record], primary: Sequence[str], others: Sequence[str]
+) -> list[Adjusted]:
+    """Adjust the chances of two families of claims: the primary ones by Holm, the others by Benjamini and Hochberg.
+
+    A claim that is not decided has the chance 1.
+
+    Args:
+        ledger: all claims.
+        found: records by id.
+        primary, others: the ids of each family.
+
+    Raises:
+        ValueError: a claim without a record.
+    """
+    rows = []
+    for ids, adjust in ((primary, inference.holm), (others, inference.false_discovery)):
+        if missing := [name for name in ids if name not in found]:
+            raise ValueError(f"claims {', '.join(missing)}: have no number yet, must be checked before")
+        raw = [1.0 if (p := chance(ledger[name], found[name])) is None else p for name in ids]
+        adjusted = adjust(raw)
+        rows += [
+            Adjusted(name, found[name]["verdict"], p, q) for name, p, q in zip(ids, raw, adjusted.tolist(), strict=True)
+        ]
+    return rows
+
+
+def standing(rows: Sequence[Adjusted]) -> int:
+    """Count the verdicts that stand after the adjustment."""
+    return sum(row.adjusted <= _LEVEL for row in rows)
+
+
+def in_words(row: Adjusted) -> tuple[str, str, str, str]:
+    """Write an adjusted chance: the claim's id, its verdict, the chance, and the adjusted chance."""
+    return row.id, row.verdict, _p(row.chance), _p(row.adjusted)
+
+
+def _outside_share(record: Record) -> float:
+    """Return the share that lies beyond each end of an interval of confidence; 0 for another kind of interval."""
+    level = re.match(r"(\d+) %", str(record.get("interval", "")))
+    return (100 - int(level[1])) / 200 if level else 0.0
+
+
+def _outside(prediction: Prediction, record: Record, per_half: float) -> float:
     """Compute the chance of an interval this far inside the margin if the truth were on its nearer edge."""
     value, tolerance, *_ = prediction
     measured = record["measured"]
     z = min(
-        _distance(measured - value + tolerance, measured - record["low"]),
-        _distance(value + tolerance - measured, record["high"] - measured),
+        _distance(measured - value + tolerance, measured - record["low"], per_half),
+        _distance(value + tolerance - measured, record["high"] - measured, per_half),
     )
     return float(stats.norm.sf(z))
 
 
-def _distance(gap: float, half: float) -> float:
-    """Convert a gap to standard errors, given half of a 95 % interval."""
-    return float(gap / half * _Z) if half > 0 else math.inf
+def _distance(gap: float, half: float, per_half: float) -> float:
+    """Convert a gap to standard errors, given half of an interval and how many standard errors that is."""
+    return float(gap / half * per_half) if half > 0 else math.inf
 
 
 def _p(value: float) -> str:

@@ -28,7 +28,7 @@ def record(claim: Claim, measured: float, low: float, high: float, *, seeds: int
     outcome = verdict(claim, low, high)
     rounded = [_rounded(value, claim.digits) for value in (measured, low, high)]
     exact = rounded[1] == rounded[2]
-    if exact and interval.startswith("95 %") and high - low > _NEGLIGIBLE * claim.prediction.tolerance:
+    if exact and interval[:2].isdigit() and high - low > _NEGLIGIBLE * claim.prediction.tolerance:
         raise ValueError(f"claim {claim.id}: digits={claim.digits} leave nothing of its interval, must be more")
     return {
         "id": claim.id,

@@ -1,0 +1,28 @@
+"""Masks that choose weights of a network with one hidden layer, by their size or at random."""
+
+import torch
+from torch import Tensor
+
+from poly.mlp import Network
+
+
+def largest(network: Network, read: int, written: int) -> Network:
+    """Return the masks of the largest weights: ``read`` entries of W1 and ``written`` entries of W2."""
+    return _of(network, top(network.W1.abs(), read), top(network.W2.abs(), written))
+
+
+def random(network: Network, read: int, written: int, *, generator: torch.Generator) -> Network:
+    """Return the masks of weights drawn at random: ``read`` entries of W1 and ``written`` entries of W2."""
+    drawn = [torch.rand(part.shape, generator=generator) for part in (network.W1, network.W2)]
+    return _of(network, top(drawn[0], read), top(drawn[1], written))
+
+
+def top(values: Tensor, number: int) -> Tensor:
+    """Return 1 at the places of the largest values, and 0 elsewhere."""
+    mask = torch.zeros(values.numel())
+    mask[values.flatten().argsort(descending=True, stable=True)[:number]] = 1
+    return mask.reshape(values.shape)
+
+
+def _of(network: Network, W1: Tensor, W2: Tensor) -> Network:
+    return Network(W1=W1, b1=torch.ones_like(network.b1), W2=W2, b2=torch.ones_like(network.b2))

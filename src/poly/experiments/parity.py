@@ -1,0 +1,153 @@
+"""Train networks on multitask sparse parity in several ways, and measure what each costs and how pure its units are.
+
+A linear model cannot solve any part of the task (``tasks.ParityStream``). Hidden units must learn their features.
+``sweep.sweep(parity.compare, …)`` runs a grid of draws of the tasks' bits.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+
+from poly import checks, metrics, mlp, tasks, training
+from poly.experiments.purity import Arm
+from poly.mlp import Network
+from poly.training import FitConfig
+
+Array = NDArray[Any]
+TASKS, BITS, SIZE, UNITS, STEPS = 8, 24, 3, 64, 10_000
+# Inputs to measure with, and their folds.
+EXAMPLES, FOLDS = 16_384, 8
+_PERMUTATIONS = 20
+
+ARMS = ("default", "l1-weights", "l1-hidden", "bias", "dropout", "noise")
+# What the strength of an arm sets in ``training.FitConfig``.
+_SETTING = {"l1-weights": "l1", "l1-hidden": "l1_hidden", "bias": "bias_decay", "dropout": "dropout", "noise": "noise"}
+# The trials of the pilots, twelve for each arm: learning rates, and strengths where there is one.
+_RATES, _FEW_RATES = tuple(float(f"{lr:.1e}") for lr in np.geomspace(5e-4, 5e-2, 12)), (1.5e-3, 5e-3, 1.5e-2)
+_STRENGTHS = {
+    "l1-weights": (1e-5, 3e-5, 1e-4, 3e-4),
+    "l1-hidden": (1e-4, 4e-4, 1.6e-3, 6.4e-3),
+    "bias": (0.0, 0.1, 0.3, 1.0),
+    "dropout": (0.02, 0.05, 0.1, 0.2),
+    "noise": (0.01, 0.03, 0.1, 0.2),
+}
+
+
+class Measured(NamedTuple):
+    """What is measured of each arm on fresh inputs.
+
+    ``loss``: squared error; 1 is that of the best linear model. ``impurity`` and ``negative``: of ``metrics.impurity``
+    by mean ablation and task. ``squares``: Π from squares of gains. ``permuted``: Π if gains were dealt to units at
+    random. ``live``: units that vary. ``weights``: nonzero weights.
+    """
+
+    loss: Float[Array, " arms"]
+    impurity: Float[Array, " arms"]
+    negative: Float[Array, " arms"]
+    squares: Float[Array, " arms"]
+    permuted: Float[Array, " arms"]
+    live: Float[Array, " arms"]
+    weights: Float[Array, " arms"]
+
+
+def trials(name: str) -> tuple[Arm, ...]:
+    """List the twelve settings of an arm that the pilots try."""
+    checks.one_of("name", name, ARMS)
+    if name not in _STRENGTHS:
+        return tuple(Arm(name, lr) for lr in _RATES)
+    return tuple(Arm(name, lr, strength) for lr in _FEW_RATES for strength in _STRENGTHS[name])
+
+
+def bits(draw: int) -> Int[Array, "tasks k"]:
+    """Draw three different bits for each task; tasks may have bits in common."""
+    rng = np.random.default_rng(checks.count("draw", draw, at_least=0))
+    return np.stack([rng.permutation(BITS)[:SIZE] for _ in range(TASKS)])
+
+
+def compare(
+    *,
+    draw: int,
+    arms: str | Sequence[tuple[str, float, float]],
+    steps: int,
+    generator: torch.Generator,
+) -> Measured:
+    """Train all arms on the tasks of a draw, from one start and on the same batches, and measure them.
+
+    Args:
+        draw: number of the draw of bits.
+        arms: "tuned", as the pilots have chosen; or a list, each of the form of ``Arm``.
+        steps: batches of 256 that each arm is trained on.
+        generator: source of start, batches, noise and the inputs to measure with.
+
+    Raises:
+        ValueError: an unknown arm, or numbers out of their range.
+    """
+    task = bits(draw)
+    seeds = torch.randint(2**63 - 1, (4,), generator=generator).tolist()
+    chosen = chosen_arms(arms) if isinstance(arms, str) else tuple(Arm(*each) for each in arms)
+    rows = [measure(train(arm, task, steps=steps, seeds=seeds[:3]), task, seed=seeds[3]) for arm in chosen]
+    return Measured(*np.array(rows).T)
+
+
+def chosen_arms(name: str) -> tuple[Arm, ...]:
+    """Return the arms as the pilots have chosen them.
+
+    Raises:
+        ValueError: another word than "tuned".
+    """
+    checks.one_of("arms", name, ("tuned",))
+    return tuple(Arm(each, *TUNED[each]) for each in ARMS)
+
+
+def train(arm: Arm, task: Int[Array, "tasks k"], *, steps: int, seeds: Sequence[int]) -> Network:
+    """Train one arm.
+
+    Args:
+        arm: "default", or with a penalty, noise or dropout; "bias" starts biases at −1, and they decay.
+        task: the bits of each task.
+        steps: batches.
+        seeds: of start, batches, and noise.
+
+    Raises:
+        ValueError: an unknown arm.
+    """
+    checks.one_of("arm", arm.name, ARMS)
+    sources = [torch.Generator().manual_seed(seed) for seed in seeds]
+    start = mlp.init(TASKS + BITS, UNITS, 1, generator=sources[0], dtype=torch.float32)
+    stream = tasks.ParityStream(task, d=BITS, generator=sources[1])
+    added: dict[str, Any] = {_SETTING[arm.name]: arm.strength} if arm.name in _SETTING else {}
+    if arm.name == "bias":
+        start = start._replace(b1=torch.full_like(start.b1, -1.0))
+    config = FitConfig(lr=arm.lr, steps=steps, **added)
+    return training.fit(start, stream, config, generator=sources[2], progress=False)
+
+
+def measure(network: Network, task: Int[Array, "tasks k"], *, seed: int) -> list[float]:
+    """Measure one network on fresh inputs, in the order of ``Measured``."""
+    generator = torch.Generator().manual_seed(seed)
+    stream = tasks.ParityStream(task, d=BITS, batch=EXAMPLES, generator=generator)
+    x, y = (part[0] for part in stream.draw(1, np.float64))
+    double = Network(*(part.double() for part in network))
+    hidden = mlp.hidden(double, torch.from_numpy(x)).numpy()
+    errors = hidden @ double.W2.numpy() + double.b2.numpy() - y
+    change = (hidden.mean(axis=0) - hidden) * double.W2.numpy()[:, 0]
+    gains = metrics.by_group(change * (2 * errors + change), x[:, :TASKS].argmax(axis=1), folds=FOLDS)
+    found, rng = metrics.impurity(gains), np.random.default_rng(seed)
+    dealt = [metrics.impurity(metrics.permuted(gains, generator=rng)).value for _ in range(_PERMUTATIONS)]
+    return [
+        float(np.square(errors).mean()),
+        found.value,
+        found.negative,
+        metrics.impurity_of_squares(gains),
+        float(np.mean(dealt)),
+        float((np.ptp(hidden, axis=0) > 0).sum()),
+        float((network.W1 != 0).sum() + (network.W2 != 0).sum()),
+    ]
+
+
+# Settings that the pilots have chosen (``tasks_archive.choose``): learning rate and strength.
+TUNED: dict[str, tuple[float, float]] = {}

@@ -1,0 +1,203 @@
+"""Compute what a layer's units gain: how much each group's loss rises when a unit is ablated. Needs no torch.
+
+Formulas for squared error, and for cross-entropy, of a linear readout. ``audit`` measures gains of any layer.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from poly import checks
+
+Array = NDArray[Any]
+
+
+def squared_error_gains(
+    hidden: ArrayLike,
+    readout: ArrayLike,
+    errors: ArrayLike,
+    *,
+    folds: int = 2,
+) -> Float[Array, "folds units outputs"]:
+    """Compute gains for squared errors of a linear readout by their formula.
+
+    With ``δ_j = mean(h_j) − h_j``, ablating unit j changes the error of output t by ``V_jt δ_j``. The gain is
+    ``g_jt = 2 V_jt mean(δ_j e_t) + V_jt² mean(δ_j²)``.
+
+    Args:
+        hidden: activations h, (examples, units).
+        readout: weights V from units to outputs, (units, outputs).
+        errors: e, outputs minus targets, (examples, outputs).
+        folds: parts of the examples, neighbors in order, 1 … examples. The mean of h is over all examples.
+
+    Raises:
+        ValueError: shapes that do not fit, or NaN or infinity.
+    """
+    h, V, e = _layer(hidden, readout, errors)
+    delta = h.mean(axis=0) - h
+    found = []
+    for part in parts(len(h), checks.count("folds", folds)):
+        d, own = delta[part], e[part]
+        found.append(2 * V * (d.T @ own) / len(d) + V**2 * np.square(d).mean(axis=0)[:, None])
+    return np.stack(found)
+
+
+def group_gains(
+    hidden: ArrayLike,
+    readout: ArrayLike,
+    errors: ArrayLike,
+    serves: Int[Array, " units"],
+    *,
+    folds: int = 2,
+) -> Float[Array, "folds groups outputs"]:
+    """Compute gains of whole groups of units for squared errors: all units that serve an output are ablated at once.
+
+    Units that stand in for each other hide each other's gains, but not their group's.
+
+    Args:
+        hidden, readout, errors, folds: as for ``squared_error_gains``.
+        serves: the output that each unit serves most.
+
+    Returns:
+        (folds, outputs, outputs): entry s, t is the rise of output t's loss without the units that serve s.
+
+    Raises:
+        ValueError: shapes that do not fit, or NaN or infinity.
+    """
+    h, V, e = _layer(hidden, readout, errors)
+    owner = np.asarray(serves)
+    if owner.shape != (len(V),) or owner.dtype.kind not in "iu" or owner.min() < 0 or owner.max() >= V.shape[1]:
+        raise ValueError(f"serves: has shape {owner.shape}, must hold an output below {V.shape[1]} for each unit")
+    delta = h.mean(axis=0) - h
+    ends = parts(len(h), checks.count("folds", folds))
+    found = np.zeros((len(ends), V.shape[1], V.shape[1]))
+    for s in np.unique(owner):
+        change = delta[:, owner == s] @ V[owner == s]
+        rise = change * (2 * e + change)
+        found[:, s] = [rise[part].mean(axis=0) for part in ends]
+    return found
+
+
+def reading_gains(
+    x: ArrayLike,
+    W1: ArrayLike,
+    b1: ArrayLike,
+    readout: ArrayLike,
+    errors: ArrayLike,
+    *,
+    folds: int = 2,
+) -> Float[Array, "folds units d"]:
+    """Compute what each unit gains from reading each input: the rise of the summed loss if the unit reads its mean.
+
+    Only this unit reads the mean of input i; all other units read the input itself. Then ``h_j`` changes by ``δ_ij``,
+    and the gain is ``Σ_t (2 V_jt mean(δ_ij e_t) + V_jt² mean(δ_ij²))``.
+
+    Args:
+        x: inputs, (examples, d).
+        W1, b1: weights (d, units) and biases (units,) of the ReLU units.
+        readout, errors, folds: as for ``squared_error_gains``.
+
+    Raises:
+        ValueError: shapes that do not fit, or NaN or infinity.
+    """
+    inputs, weights, bias = checks.array("x", x), checks.array("W1", W1), checks.array("b1", b1)
+    if inputs.ndim != 2 or weights.shape != (inputs.shape[1], *bias.shape) or bias.ndim != 1:
+        raise ValueError(f"x, W1, b1: have shapes {inputs.shape}, {weights.shape}, {bias.shape}, must fit each other")
+    before = inputs @ weights + bias
+    h, V, e = _layer(np.maximum(before, 0), readout, errors)
+    toward, strength = e @ V.T, np.square(V).sum(axis=1)
+    ends = parts(len(h), checks.count("folds", folds))
+    found = np.zeros((len(ends), len(V), inputs.shape[1]))
+    for i, (column, row) in enumerate(zip(inputs.T, weights, strict=True)):
+        change = np.maximum(before + (column.mean() - column)[:, None] * row, 0) - h
+        rise = change * (2 * toward + strength * change)
+        found[:, :, i] = [rise[part].mean(axis=0) for part in ends]
+    return found
+
+
+def cross_entropy_gains(
+    hidden: ArrayLike,
+    readout: ArrayLike,
+    outputs: ArrayLike,
+    labels: Int[Array, " examples"],
+    *,
+    folds: int = 2,
+) -> Float[Array, "folds units classes"]:
+    """Compute gains for a classifier with a linear readout, by class.
+
+    With ``p = softmax(outputs)`` the loss of class t is ``−ln p_t`` for an example of class t and ``−ln(1 − p_t)`` for
+    any other. Ablating unit j changes the outputs of an example by ``(mean(h_j) − h_j) V_j``. The gain ``g_jt`` is the
+    mean rise of the loss of class t.
+
+    Args:
+        hidden, readout, folds: as for ``squared_error_gains``.
+        outputs: of the readout, (examples, classes).
+        labels: the class of each example, 0 … classes − 1.
+
+    Raises:
+        ValueError: shapes that do not fit, NaN or infinity, or labels that are no classes.
+    """
+    h, V, y = _layer(hidden, readout, outputs)
+    found = np.asarray(labels)
+    if found.shape != h.shape[:1] or found.dtype.kind not in "iu" or found.min() < 0 or found.max() >= V.shape[1]:
+        raise ValueError(f"labels: have shape {found.shape}, must be classes below {V.shape[1]} of {len(h)} examples")
+    right, delta, ends = np.eye(V.shape[1], dtype=bool)[found], h.mean(axis=0) - h, parts(len(h), folds)
+    base = _class_losses(y, right)
+    gains = np.empty((len(ends), *V.shape))
+    for j, written in enumerate(V):
+        rise = _class_losses(y + delta[:, j, None] * written, right) - base
+        gains[:, j] = [rise[part].mean(axis=0) for part in ends]
+    return gains
+
+
+def _class_losses(outputs: Array, right: Array) -> Float[Array, "examples classes"]:
+    """Compute −ln p_t where t is right, and −ln(1 − p_t) elsewhere."""
+    logs = special.log_softmax(outputs, axis=1)
+    others = np.log(np.maximum(-np.expm1(logs), np.finfo(float).tiny))
+    return -np.where(right, logs, others)
+
+
+def by_group(rise: ArrayLike, groups: Int[Array, " examples"], *, folds: int = 2) -> Float[Array, "folds units groups"]:
+    """Average the rise of each example's loss over the examples of each group, by fold.
+
+    Args:
+        rise: of the loss when a unit is ablated, (examples, units).
+        groups: the group of each example, 0 … groups − 1.
+        folds: parts of the examples of each group, in order; at most as many as the smallest group has examples.
+
+    Raises:
+        ValueError: shapes that do not fit, NaN or infinity, or a group without enough examples.
+    """
+    values, found = checks.array("rise", rise), np.asarray(groups)
+    if values.ndim != 2 or not values.size or not np.isfinite(values).all():
+        raise ValueError(f"rise: has shape {values.shape}, must be finite numbers, (examples, units)")
+    if found.shape != values.shape[:1] or found.dtype.kind not in "iu" or found.min() < 0:
+        raise ValueError(f"groups: have shape {found.shape}, must be a whole number ≥ 0 for each of {len(values)} rows")
+    members = [np.flatnonzero(found == t) for t in range(found.max() + 1)]
+    number, smallest = checks.count("folds", folds), min(map(len, members))
+    if number > smallest:
+        raise ValueError(f"folds={folds}: must be at most {smallest}, the examples of the smallest group")
+    cells = [[values[member[part]].mean(axis=0) for part in parts(len(member), number)] for member in members]
+    return np.array(cells).transpose(1, 2, 0)
+
+
+def parts(size: int, number: int) -> list[slice]:
+    """Split a range into neighboring parts of almost equal size."""
+    if number > size:
+        raise ValueError(f"folds={number}: must be at most the {size} examples")
+    ends = [size * k // number for k in range(number + 1)]
+    return [slice(low, high) for low, high in pairwise(ends)]
+
+
+def _layer(hidden: ArrayLike, readout: ArrayLike, errors: ArrayLike) -> tuple[Array, Array, Array]:
+    h, V, e = checks.array("hidden", hidden), checks.array("readout", readout), checks.array("errors", errors)
+    if h.ndim != 2 or V.ndim != 2 or e.shape != (len(h), V.shape[1]) or V.shape[0] != h.shape[1] or not h.size:
+        shapes = f"{h.shape}, {V.shape}, {e.shape}"
+        raise ValueError(f"hidden, readout, errors: have shapes {shapes}, must fit each other")
+    if not all(np.isfinite(values).all() for values in (h, V, e)):
+        raise ValueError("hidden, readout, errors: hold NaN or infinity, every entry must be finite")
+    return h, V, e

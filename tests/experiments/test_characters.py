@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+
+from poly.experiments import characters
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize(
+    ("character", "kind"),
+    [(" ", "space"), ("\n", "line end"), ("a", "vowel"), ("z", "consonant"), ("A", "capital"), ("7", "digit")]
+    + [(sign, "other") for sign in ".-:_`"],
+)
+def test_every_character_has_a_kind(character: str, kind: str) -> None:
+    assert characters.KINDS[characters.kind(character)] == kind
+
+
+def test_the_text_has_enough_of_every_kind() -> None:
+    text = characters.text()
+    assert 40_000 < len(text) < 50_000
+    alphabet = "".join(sorted(set(text)))
+    inputs, targets, kinds = characters.examples(alphabet)
+    assert inputs.shape == (characters.EXAMPLES, characters.CONTEXT)
+    assert np.bincount(kinds, minlength=len(characters.KINDS)).min() >= 40
+    held = text[round((1 - characters.HELD) * len(text)) :]
+    assert "".join(alphabet[code] for code in inputs[0]) == held[: characters.CONTEXT]
+    assert alphabet[int(targets[0])] == held[characters.CONTEXT]
+
+
+def test_a_place_sees_only_places_before_it() -> None:
+    torch.manual_seed(0)
+    model = characters.Transformer(5).eval()
+    x = torch.zeros(1, characters.CONTEXT, dtype=torch.long)
+    changed = x.clone()
+    changed[0, 10] = 3
+    with torch.no_grad():
+        moved = (model(changed) - model(x)).abs().amax(-1)[0]
+    assert float(moved[:10].max()) == 0
+    assert float(moved[10:].min()) > 0
+
+
+def test_training_lowers_the_loss_and_comes_again() -> None:
+    (one, alphabet), (other, _) = (characters.train(60, generator=generator(1)) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    inputs, targets, _ = characters.examples(alphabet)
+    with torch.no_grad():
+        loss = torch.nn.functional.cross_entropy(one(inputs)[:, -1], targets).item()
+    assert loss < 3.3 < np.log(len(alphabet))
+
+
+def test_global_randomness_is_left_alone() -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    characters.train(2, generator=generator())
+    assert torch.equal(before, torch.get_rng_state())

@@ -1,0 +1,22 @@
+import torch
+
+from poly import mlp
+from poly.experiments import masks
+
+
+def network() -> mlp.Network:
+    return mlp.init(5, 4, 3, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_largest_weights_are_kept() -> None:
+    start = network()
+    found = masks.largest(start, 6, 2)
+    assert [int(part.sum()) for part in found] == [6, 4, 2, 3]
+    kept = found.W1 == 1
+    assert start.W1.abs()[kept].min() > start.W1.abs()[~kept].max()
+
+
+def test_random_weights_are_as_many_as_asked_for() -> None:
+    one, other = (masks.random(network(), 7, 5, generator=torch.Generator().manual_seed(k)) for k in range(2))
+    assert [int(part.sum()) for part in one] == [7, 4, 5, 3]
+    assert not torch.equal(one.W1, other.W1)
