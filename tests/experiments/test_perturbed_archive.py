@@ -45,6 +45,17 @@ def test_a_point_is_told_by_winners_counts_or_what_else_there_is() -> None:
     assert perturbed_archive.compare("phases", "adamw", {"m": 4}, *shares)["moved"] == {"dead": 0.25}
 
 
+def test_networks_with_an_impurity_are_compared_by_the_means_of_each_arm() -> None:
+    def table(*impurities: list[float]) -> pd.DataFrame:
+        rows = [{"impurity": np.array(each), "loss": np.exp(np.array(each))} for each in impurities]
+        return pd.DataFrame([{"m": 4, "seed": k} | each for k, each in enumerate(rows)])
+
+    before, after = table([0.1, 0.4, np.nan], [0.3, 0.2, np.nan]), table([0.3, 0.4, np.nan], [0.1, 0.3, np.nan])
+    found = perturbed_archive.compare("purity", "adam", {"m": 4}, before, after)
+    assert found["networks"] == 2
+    assert found["moved"] == pytest.approx({"impurity": 0.05, "ln loss": 0.05})
+
+
 def test_kept_networks_are_run_again_perturbed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -196,6 +196,30 @@ def train(arm: Arm, data: Images, *, steps: int, seeds: Sequence[int], units: in
     return fit(start, **added)
 
 
+class Units(NamedTuple):
+    """What the units of a network read and gain: incoming weights by pixel, and gains by class."""
+
+    reads: Float[Array, "pixels units"]
+    gains: Float[Array, "units classes"]
+
+
+def units(*, split: int, name: str, steps: int, generator: torch.Generator) -> Units:
+    """Train one arm with all labels, and look at its units.
+
+    Args:
+        split: as for ``images``.
+        name: of the arm.
+        steps: batches.
+        generator: source of start, batches and noise.
+    """
+    checks.one_of("name", name, ARMS)
+    data = images(split, "all", "test")
+    seeds = torch.randint(2**63 - 1, (3,), generator=generator).tolist()
+    network = train(Arm(name, *TUNED["all"][name]), data, steps=steps, seeds=seeds)
+    gains = _gains(Network(*(part.double() for part in network)), data.x, data.y)
+    return Units(reads=network.W1.numpy(), gains=gains.mean(axis=0))
+
+
 def _readout(start: Network, data: Images, strength: float) -> Network:
     """Return the network with a readout by penalized logistic regression (scikit-learn)."""
     hidden = mlp.hidden(start, torch.from_numpy(data.x).float()).double().numpy()

@@ -16,12 +16,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from poly import perturb, sweep
-from poly.experiments import adamw_archive, final_weights, flow_archive
+from poly.experiments import adamw_archive, final_weights, flow_archive, purity_archive, tasks_archive
 from poly.sweep import archive
 
 NAME = "perturbed-runs.json"
 SEED = 1
-FLOW, ADAMW = "flow-runs", "adamw-runs"
+FLOW, ADAMW, PURITY, TASKS = "flow-runs", "adamw-runs", "purity-runs", "tasks-runs"
+# Points of the sweeps on minibatches, which train many networks in each cell.
+FEW: dict[str, dict[str, Sequence[Any]]] = {
+    "purity": {"m": [16, 64], "draw": [purity_archive.FIRST_DRAW + k for k in range(2)]},
+    "digits": {"split": [tasks_archive.FIRST + k for k in range(4)]},
+    "parity": {"draw": [tasks_archive.FIRST + k for k in range(4)]},
+}
 # Cells of each sweep; a cell of ``final_weights.count`` has many networks.
 CELLS = 2
 
@@ -41,7 +47,7 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
     """Yield every stored sweep, with its first cells of each point.
 
     Args:
-        folder: with the folders of ``flow_archive`` and ``adamw_archive``.
+        folder: with the folders of ``flow_archive``, ``adamw_archive``, ``purity_archive`` and ``tasks_archive``.
         cells: of each point, ≥ 1.
 
     Raises:
@@ -58,6 +64,12 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
         rows = known[(known.m == m) & (known.l1 == l1) & (known.seed < cells)].reset_index(drop=True)
         run, grid, paired = adamw_archive.question(m, l1)
         yield Asked(f"m{m:04d}-l1-{l1:g}", "adamw", run, grid, paired, rows)
+    for place, sweeps in ((PURITY, purity_archive.sweeps()), (TASKS, tasks_archive.sweeps())):
+        for name, asked in sweeps.items():
+            if name in FEW:
+                some = asked | {"grid": asked["grid"] | FEW[name], "seeds": cells}
+                rows = archive.load_or_run(folder / place, **some)
+                yield Asked(name, "adam", some["run"], some["grid"], some["paired"], rows)
 
 
 def compare(
@@ -72,9 +84,15 @@ def compare(
     Returns:
         ``share``: for each network, the share of winners with the same neuron and sign, if the sweep lists winners.
             ``shared``: the mean number of polysemantic neurons before and after, if there are counts. ``other_count``:
-            how many networks have another count. ``moved``: the largest change of every other number.
+            how many networks have another count. ``moved``: the largest change of every other number; if there is an
+            impurity, the largest change of an arm's mean impurity and of its mean ln loss.
     """
     found: dict[str, Any] = {"sweep": name, "method": method, **point}
+    if "impurity" in before:
+        sides = [{k: np.stack(t[k].tolist()) for k in ("impurity", "loss")} for t in (before, after)]
+        means = [(side["impurity"].mean(0), np.log(side["loss"]).mean(0)) for side in sides]
+        moved = [float(np.nanmax(np.abs(b - a))) for a, b in zip(*means, strict=True)]
+        return found | {"networks": len(before), "moved": dict(zip(("impurity", "ln loss"), moved, strict=True))}
     if "feature" in before:
         pairs = [(a, b) for (_, a), (_, b) in zip(before.iterrows(), after.iterrows(), strict=True)]
         found["networks"] = len(pairs)

@@ -1,6 +1,7 @@
-"""Compute what purity costs on digits and on parity, and store it: ``python -m poly.experiments.tasks_archive FOLDER``.
+"""Compute what purity costs on other tasks, and store it: ``python -m poly.experiments.tasks_archive FOLDER``.
 
-The pilots come first, on splits and draws of their own; on digits they measure on validation sets. They try twelve
+The tasks are digits and parity; small transformers that predict characters are audited. The pilots come first, on
+splits and draws of their own; on digits they measure on validation sets. They try twelve
 settings of each arm, and the list of them is stored. The networks that are reported come with ``--report``, after the
 settings have been chosen. With the same store, an interrupted run continues where it stopped.
 """
@@ -17,7 +18,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from poly import checks, sweep
-from poly.experiments import digits, parity, purity
+from poly.experiments import characters, digits, parity, purity
 from poly.sweep import archive
 
 PILOTS = "pilots.json"
@@ -32,6 +33,10 @@ KNOBS = ("l1-weights", "l1-hidden", "bias", "dropout", "noise")
 SOLVED = 1e-3
 # The share of right answers on digits below which a setting is no choice, if another one reaches it.
 LEAST_ACCURACY = 0.97
+# Arms whose units are shown.
+SHOWN = ("default", "l1-hidden")
+# Transformers that are trained on text, and for how many batches.
+TRANSFORMERS, CHARACTER_STEPS = 6, 1500
 _PAIRED = {"digits": ("held", "arms", "steps"), "parity": ("arms", "steps")}
 
 
@@ -103,6 +108,14 @@ def sweeps() -> dict[str, dict[str, Any]]:
     for name, run in _RUNS.items():
         grid = _grid(name, draws) | {"arms": ["tuned"]} | ({"held": ["test"]} if name == "digits" else {})
         found[name] = {"run": run.compare, "grid": grid, "seeds": SEEDS, "paired": _PAIRED[name]}
+    one: dict[str, Sequence[Any]] = {"split": list(draws[:1]), "name": list(SHOWN), "steps": [digits.STEPS]}
+    found["units"] = {"run": digits.units, "grid": one, "seeds": 1, "paired": ("name", "steps")}
+    found["characters"] = {
+        "run": characters.audited,
+        "grid": {"steps": [CHARACTER_STEPS]},
+        "seeds": TRANSFORMERS,
+        "paired": (),
+    }
     return found
 
 
