@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poly import flow, metrics, model, sparsify, theory, training
+from poly import flow, metrics, mlp, model, sparsify, tasks, theory, training
 
 FOLDER = Path(__file__).parents[2] / "book" / "minimal"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
@@ -93,6 +93,22 @@ def fourth_norm() -> Number:
     return mean(metrics.fourth_norms(training.train(start, config, generator=generator(), progress=False).W).mean(-1))
 
 
+def impurity_of_usual_training() -> Number:
+    bits = np.arange(32).reshape(16, 2)
+    sources = [torch.Generator().manual_seed(OTHER_SEED + k) for k in range(16)]
+    streams = [tasks.AndStream(bits, 0.5, generator=source) for source in sources]
+    start = mlp.init(32, 64, 16, instances=(16,), generator=generator(), dtype=torch.float32)
+    config = training.FitConfig(lr=4e-3, steps=3000)
+    network = training.fit(start, streams, config, generator=generator(), progress=False)
+    found = []
+    for stream, *parts in zip(streams, *network, strict=True):
+        one = mlp.Network(*(part.double() for part in parts))
+        x, y = (torch.from_numpy(part.reshape(-1, part.shape[-1])) for part in stream.draw(80, np.float64))
+        gains = metrics.squared_error_gains(mlp.hidden(one, x), one.W2, mlp.output(one, x) - y)
+        found.append(metrics.impurity(gains).value)
+    return mean(np.array(found))
+
+
 LABORATORY: dict[str, Callable[[], Number]] = {
     "01_two_origin_stories": shared_neurons,
     "02_three_forces": weights_for_which_the_threshold_is_right,
@@ -100,6 +116,7 @@ LABORATORY: dict[str, Callable[[], Number]] = {
     "04_counting_collisions": count_over_formula,
     "05_does_the_start_decide": shared_by_features_with_different_favorites,
     "06_noise": fourth_norm,
+    "07_what_purity_costs": impurity_of_usual_training,
 }
 
 

@@ -1,4 +1,4 @@
-"""The pilots of what purity costs: settings are chosen by the rule, and are the same when run again."""
+"""Pilots and stored networks of what purity costs: settings are those of the rule, and networks come again."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poly import sweep
+from poly import sweep, tasks
 from poly.experiments import purity, purity_archive
+from poly.sweep import archive
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "book" / "data" / "purity-runs"
@@ -58,10 +59,9 @@ def test_the_default_is_the_middle_of_the_rates_that_solve_the_task() -> None:
 
 
 def test_no_draw_of_the_pilots_is_reported() -> None:
-    asked = purity_archive.sweeps()
-    for each in asked.values():
+    for name, each in purity_archive.sweeps().items():
         assert not set(each["grid"]["draw"]) & set(purity_archive.PILOT_DRAWS)
-        assert len(each["grid"]["draw"]) * each["seeds"] == 48
+        assert len(each["grid"]["draw"]) * each["seeds"] == (24 if name == "portrait" else 48)
 
 
 def test_draws_are_numbered_from_the_commit_that_registered_the_claims() -> None:
@@ -113,3 +113,36 @@ def test_missing_files_are_computed_and_others_stay(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(purity_archive, "pilots", lambda store: pytest.fail("was run"))
     purity_archive.main()
     assert kept.stat().st_mtime_ns == before
+
+
+def test_stored_networks_come_again() -> None:
+    asked = purity_archive.sweeps()["purity"]
+    table = archive.load_or_run(FOLDER, **asked)
+    assert len(table) == 2 * 5 * 24 * 2
+    rng = np.random.default_rng()
+    row = table[table.m <= 32].sample(1, random_state=rng).iloc[0]
+    stream = sweep.stream({"p": float(row.p), "m": int(row.m), "draw": int(row.draw)}, int(row.seed))
+    arms = purity.chosen_arms("tuned", float(row.p), int(row.m))
+    k = int(rng.integers(len(arms)))
+    again = purity.compare(
+        p=float(row.p), m=int(row.m), draw=int(row.draw), arms=(arms[k],), steps=int(row.steps), generator=stream
+    )
+    made = json.loads((FOLDER / archive.PROVENANCE).read_text(encoding="utf-8"))["kept-purity.npz"]
+    same = archive.machine()["capability"] == made["capability"]
+    # On another instruction set a network ends elsewhere: its loss is of the same size.
+    within = {"rel": 1e-6, "abs": 1e-12} if same else {"abs": 0.5 * tasks.linear_loss(float(row.p))}
+    assert again.loss[0] == pytest.approx(row.loss[k], nan_ok=True, **within), (row.p, row.m, arms[k])
+    if same:
+        assert again.impurity[0] == pytest.approx(row.impurity[k], rel=1e-6, abs=1e-9, nan_ok=True)
+
+
+def test_a_measure_is_selected_by_arm() -> None:
+    table = archive.load_or_run(FOLDER, **purity_archive.sweeps()["purity-long"])
+    found = purity_archive.values(table, "oracle-released", "impurity", p=0.1, m=64)
+    assert found.shape == (24, 2)
+    one = table[(table.p == 0.1) & (table.draw == purity_archive.FIRST_DRAW + 3) & (table.seed == 1)].iloc[0]
+    assert found[3, 1] == one.impurity[1]
+    with pytest.raises(ValueError, match=r"has no rows with p=0\.1, m=8"):
+        purity_archive.values(table, "default", "loss", p=0.1, m=8)
+    with pytest.raises(ValueError, match="name='oracle'"):
+        purity_archive.values(table, "oracle", "loss", p=0.1, m=64)

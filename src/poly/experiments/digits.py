@@ -242,7 +242,7 @@ def measure(network: Network, data: Images, *, seed: int) -> list[float]:
     dealt = [metrics.impurity(metrics.permuted(gains, generator=rng)).value for _ in range(_PERMUTATIONS)]
     hidden = mlp.hidden(double, x).numpy()
     live = np.ptp(hidden, axis=0) > 0
-    selectivity = metrics.class_selectivity(hidden[:, live], y) if live.any() else np.array([np.nan])
+    selectivity = metrics.class_selectivity(hidden[:, live], y).mean() if live.any() else np.nan
     return [
         *(number for score in scores for number in score),
         found.value,
@@ -250,7 +250,7 @@ def measure(network: Network, data: Images, *, seed: int) -> list[float]:
         metrics.impurity(held_gains).negative,
         metrics.impurity_of_squares(gains),
         float(np.mean(dealt)),
-        float(np.nanmean(selectivity)),
+        float(selectivity),
         float(live.sum()),
         float((network.W1 != 0).sum() + (network.W2 != 0).sum()),
     ]
@@ -279,4 +279,27 @@ def _score(network: Network, x: torch.Tensor, y: Int[Array, " examples"]) -> tup
 
 
 # Settings that the pilots have chosen (``tasks_archive.choose``), by labels: learning rate and strength.
-TUNED: dict[str, dict[str, tuple[float, float]]] = {}
+TUNED: dict[str, dict[str, tuple[float, float]]] = {
+    "all": {
+        "default": (0.0037, 0.0),
+        "l1-weights": (0.01, 0.0003),
+        "l1-hidden": (0.01, 0.01),
+        "bias": (0.01, 1.0),
+        "dropout": (0.01, 0.2),
+        "noise": (0.01, 0.1),
+        "pruned": (0.0085, 0.0),
+        "wide": (0.0085, 0.0),
+        "untrained": (1.0, 120.0),
+    },
+    "few": {
+        "default": (0.00046, 0.0),
+        "l1-weights": (0.003, 0.001),
+        "l1-hidden": (0.003, 0.01),
+        "bias": (0.001, 1.0),
+        "dropout": (0.001, 0.5),
+        "noise": (0.001, 1.0),
+        "pruned": (0.00069, 0.0),
+        "wide": (0.00069, 0.0),
+        "untrained": (1.0, 120.0),
+    },
+}

@@ -150,4 +150,11 @@ def measure(network: Network, task: Int[Array, "tasks k"], *, seed: int) -> list
 
 
 # Settings that the pilots have chosen (``tasks_archive.choose``): learning rate and strength.
-TUNED: dict[str, tuple[float, float]] = {}
+TUNED: dict[str, tuple[float, float]] = {
+    "default": (0.0094, 0.0),
+    "l1-weights": (0.015, 1e-05),
+    "l1-hidden": (0.015, 0.0004),
+    "bias": (0.005, 0.0),
+    "dropout": (0.015, 0.02),
+    "noise": (0.015, 0.01),
+}

@@ -17,13 +17,16 @@ from poly.mlp import Network
 Array = NDArray[Any]
 # Stages: as trained; divided between itself and a dead unit; after training goes on.
 STAGES = ("trained", "divided", "tuned")
+# A unit serves two outputs if they have this share of its gains, and the second at least this share of the first's.
+_BOTH, _SECOND = 0.95, 0.5
 
 
 class Portrait(NamedTuple):
-    """The most impure unit that is divided, and the unit that it is divided with, in each of the ``STAGES``.
+    """A unit that serves two outputs, and the dead unit that it is divided with, in each of the ``STAGES``.
 
     ``reads``: their incoming weights. ``gains``: their gains for all outputs by mean ablation, as shares of all gains
-    of the network. ``loss`` and ``impurity``: of the network. All are NaN if no unit is dead, or none is impure.
+    of the network. ``loss`` and ``impurity``: of the network. All are NaN if no unit that serves two outputs is
+    divided.
     """
 
     reads: Float[Array, "stages 2 bits"]
@@ -55,14 +58,18 @@ def follow(*, p: float, m: int, draw: int, steps: int, generator: torch.Generato
 
     trained = fit(start, steps - tuning)
     divided = purity.repair(trained, stream)
-    if divided is None or torch.equal(divided[0].W1, trained.W1):
-        none = np.full((len(STAGES), 2, purity.BITS), np.nan)
-        return Portrait(none, none[..., : purity.CLAUSES], none[:, 0, 0], none[:, 0, 0])
+    none = np.full((len(STAGES), 2, purity.BITS), np.nan)
+    nothing = Portrait(none, none[..., : purity.CLAUSES], none[:, 0, 0], none[:, 0, 0])
+    if divided is None:
+        return nothing
     tuned = fit(divided[0], tuning, divided[1])
     seen = tasks.AndStream(task.bits, p, d=purity.BITS, batch=purity.EXAMPLES, generator=sources[2])
     x, y = (part[0] for part in seen.draw(1, np.float64))
     looks = [_look(network, x, y) for network in (trained, divided[0], tuned)]
-    unit, copy = _pair(trained, divided[0], looks[0][0])
+    pair = _pair(trained, divided[0], looks[0][0])
+    if pair is None:
+        return nothing
+    unit, copy = pair
     return Portrait(
         reads=np.stack([network.W1.numpy()[:, [unit, copy]].T for network in (trained, divided[0], tuned)]),
         gains=np.stack([gains[[unit, copy]] for gains, _, _ in looks]),
@@ -81,13 +88,16 @@ def _look(network: Network, x: Array, y: Array) -> tuple[Array, float, float]:
     return mean / mean.sum(), float(np.square(errors).mean()), metrics.impurity(gains).value
 
 
-def _pair(before: Network, after: Network, gains: Array) -> tuple[int, int]:
-    """Find the unit with most gains outside its own output among those divided, and the unit that is its copy."""
+def _pair(before: Network, after: Network, gains: Array) -> tuple[int, int] | None:
+    """Choose the divided unit that serves two outputs and gains most, and find its copy; None if there is none."""
     changed = (before.W1 != after.W1).any(dim=0)  # the dead units that took a copy
-    impure = gains.sum(axis=1) - gains.max(axis=1)
-    copies = {
-        int((after.W1[:, dead, None] == after.W1).all(dim=0).logical_and(~changed).nonzero()[0, 0]): int(dead)
-        for dead in changed.nonzero()[:, 0]
-    }
-    unit = max(copies, key=lambda each: impure[each])
-    return unit, copies[unit]
+    ordered = np.sort(gains, axis=1)[:, ::-1]
+    best, found = 0.0, None
+    for dead in changed.nonzero()[:, 0].tolist():
+        same = (after.W1[:, dead, None] == after.W1).all(dim=0).logical_and(~changed)
+        unit = int(same.nonzero()[0, 0])
+        first, second = ordered[unit, :2]
+        both = first + second >= _BOTH * ordered[unit].sum() and second >= _SECOND * first
+        if both and ordered[unit].sum() > best:
+            best, found = ordered[unit].sum(), (unit, dead)
+    return found

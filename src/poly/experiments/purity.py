@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from poly import checks, metrics, mlp, tasks, training
 from poly.audit.gains import withheld
+from poly.experiments import masks
 from poly.mlp import Network
 from poly.training import FitConfig
 
@@ -239,7 +240,7 @@ def compare(
 
 
 def chosen_arms(name: str, p: float, m: int) -> tuple[Arm, ...]:
-    """Return the arms as the pilots have chosen them: those of the next of the two widths that pilots had.
+    """Return the arms as the pilots have chosen them, at 16 units for up to 16 units and else at 64.
 
     Args:
         name: "tuned" for all arms, "long" for default and oracle-released.
@@ -290,23 +291,24 @@ def train(arm: Arm, task: tasks.Clauses, *, p: float, m: int, steps: int, seeds:
     start = mlp.init(BITS, width, CLAUSES, generator=sources[0], dtype=torch.float32)
     stream = tasks.AndStream(task.bits, p, d=BITS, generator=sources[1])
 
-    def fit(network: Network, part: float = 1.0, masks: Network | None = None, **added: Any) -> Network:
+    def fit(network: Network, part: float = 1.0, chosen: Network | None = None, **added: Any) -> Network:
         config = FitConfig(lr=arm.lr, steps=round(part * steps), **added)
-        return training.fit(network, stream, config, masks=masks, generator=sources[2], progress=False)
+        return training.fit(network, stream, config, masks=chosen, generator=sources[2], progress=False)
 
     if arm.name == "untrained":
         return _readout(start, stream)
     if arm.name == "repaired":
         divided = repair(fit(start, 1 - TUNING), stream)
-        return divided and fit(divided[0], TUNING, masks=divided[1])
+        return divided and fit(divided[0], TUNING, divided[1])
     if arm.name in ("pruned", "pruned-released"):
         half = fit(start, 0.5)
-        return fit(half, 0.5, masks=_largest(half, m), release=steps // 4 if "released" in arm.name else None)
+        return fit(half, 0.5, masks.largest(half, 2 * m, m), release=steps // 4 if "released" in arm.name else None)
     if arm.name in ("oracle", "oracle-released"):
         release = steps // 2 if "released" in arm.name else None
-        return fit(_alive(start), masks=_oracle(task, m), release=release)
+        return fit(_alive(start), chosen=_oracle(task, m), release=release)
     if arm.name == "wide":
-        return fit(_as_large(start), masks=_random(start, m, sources[2]))
+        chosen = masks.random(start, BITS * m, m * CLAUSES, generator=sources[2])
+        return fit(_as_large(start), chosen=chosen)
     if arm.name == "bias":
         start = start._replace(b1=torch.full_like(start.b1, -1.0))
     added: dict[str, Any] = {_SETTING[arm.name]: arm.strength} if arm.name in _SETTING else {}
@@ -328,31 +330,9 @@ def _alive(start: Network) -> Network:
     return Network(W1=start.W1.abs(), b1=start.b1 * 0, W2=start.W2.abs(), b2=start.b2 * 0)
 
 
-def _largest(network: Network, m: int) -> Network:
-    """Return the masks of the largest weights: two that are read and one that is written for each of m units."""
-    W1, W2 = (_top(part.abs(), number) for part, number in ((network.W1, 2 * m), (network.W2, m)))
-    return Network(W1=W1, b1=torch.ones_like(network.b1), W2=W2, b2=torch.ones_like(network.b2))
-
-
-def _random(start: Network, m: int, generator: torch.Generator) -> Network:
-    """Return random masks with as many weights as a dense network of m units."""
-    W1, W2 = (
-        _top(torch.rand(part.shape, generator=generator), number)
-        for part, number in ((start.W1, BITS * m), (start.W2, m * CLAUSES))
-    )
-    return Network(W1=W1, b1=torch.ones_like(start.b1), W2=W2, b2=torch.ones_like(start.b2))
-
-
 def _as_large(start: Network) -> Network:
     """Enlarge the weights of a network of which a part will be there, so that its sums are as large as with all."""
     return start._replace(W1=start.W1 * WIDER**0.5, W2=start.W2 * WIDER**0.5)
-
-
-def _top(values: torch.Tensor, number: int) -> torch.Tensor:
-    """Return 1 at the places of the largest values, and 0 elsewhere."""
-    mask = torch.zeros(values.numel())
-    mask[values.flatten().argsort(descending=True, stable=True)[:number]] = 1
-    return mask.reshape(values.shape)
 
 
 def _drawn(

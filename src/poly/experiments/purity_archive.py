@@ -106,7 +106,7 @@ def sweeps() -> dict[str, dict[str, Any]]:
         "purity-long": ends | {"grid": grid | {"m": [LONG_AT], "arms": ["long"], "steps": [4 * STEPS]}},
         "portrait": {
             "run": portrait.follow,
-            "grid": {"p": PROBABILITIES[1:], "m": [LONG_AT], "draw": draws[:1], "steps": [STEPS]},
+            "grid": {"p": list(PROBABILITIES[1:]), "m": [LONG_AT], "draw": draws, "steps": [STEPS]},
             "seeds": 1,
             "paired": ("steps",),
         },

@@ -75,8 +75,8 @@ def pilots(name: str, store: Path | str | None) -> list[dict[str, Any]]:
 def choose(rows: Sequence[Mapping[str, Any]], name: str, labels: str = "all") -> dict[str, tuple[float, float]]:
     """Choose a setting of each arm from the list of pilots: its learning rate and strength.
 
-    It is the one of the lowest mean price; on digits with all labels among those with enough right answers, if there
-    are any. An arm that is meant to make units purer gets the purest setting whose mean price against the default is at
+    It is the one of the lowest mean price, of equal ones the middle; on digits with all labels among those with enough
+    right answers, if there are any. An arm that is meant to make units purer gets the purest setting whose mean price against the default is at
     most ln 1.25, if there is one.
 
     Args:
@@ -91,7 +91,9 @@ def choose(rows: Sequence[Mapping[str, Any]], name: str, labels: str = "all") ->
         some = [row for row in here if row["arm"] == arm]
         if name == "digits" and labels == "all":
             some = [row for row in some if row["accuracy"] >= LEAST_ACCURACY] or some
-        best = min(some, key=lambda row: row["price"])
+        lowest = min(row["price"] for row in some)
+        equal = [row for row in some if row["price"] == lowest]
+        best = equal[(len(equal) - 1) // 2]
         if arm == "default":
             least = best["price"]
         free = [row for row in some if row["price"] - least <= purity.MARGIN]

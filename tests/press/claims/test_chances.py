@@ -76,5 +76,9 @@ def test_families_are_adjusted_apart() -> None:
     assert rows[2].adjusted == pytest.approx(2 * raw, rel=1e-3)
     assert (rows[3].chance, rows[3].adjusted) == (1.0, 1.0)
     assert chances.standing(rows) == 3
+    alike = chances.families(
+        ledger, found | {"A": RECORD | {"low": 1.1, "high": 1.1, "interval": "exact"}}, ["A"], ["D"]
+    )
+    assert chances.in_words(alike[0]) == ("A", "confirmed", "all alike", "all alike")
     with pytest.raises(ValueError, match="claims X: have no number yet"):
         chances.families(ledger, found, ["A"], ["X"])

@@ -78,7 +78,7 @@ def families(
 ) -> list[Adjusted]:
     """Adjust the chances of two families of claims: the primary ones by Holm, the others by Benjamini and Hochberg.
 
-    A claim that is not decided has the chance 1.
+    A claim that is not decided has the chance 1. One whose networks all came out alike has the chance 0.
 
     Args:
         ledger: all claims.
@@ -92,7 +92,7 @@ def families(
     for ids, adjust in ((primary, inference.holm), (others, inference.false_discovery)):
         if missing := [name for name in ids if name not in found]:
             raise ValueError(f"claims {', '.join(missing)}: have no number yet, must be checked before")
-        raw = [1.0 if (p := chance(ledger[name], found[name])) is None else p for name in ids]
+        raw = [_chance_or_end(ledger[name], found[name]) for name in ids]
         adjusted = adjust(raw)
         rows += [
             Adjusted(name, found[name]["verdict"], p, q) for name, p, q in zip(ids, raw, adjusted.tolist(), strict=True)
@@ -100,14 +100,22 @@ def families(
     return rows
 
 
+def _chance_or_end(claim: Claim, record: Record) -> float:
+    if record["verdict"] not in _UNDECIDED and record["low"] == record["high"]:
+        return 0.0
+    found = chance(claim, record)
+    return 1.0 if found is None else found
+
+
 def standing(rows: Sequence[Adjusted]) -> int:
     """Count the verdicts that stand after the adjustment."""
     return sum(row.adjusted <= _LEVEL for row in rows)
 
 
-def in_words(row: Adjusted) -> tuple[str, str, str, str]:
+def in_words(row: Adjusted) -> tuple[str, ...]:
     """Write an adjusted chance: the claim's id, its verdict, the chance, and the adjusted chance."""
-    return row.id, row.verdict, _p(row.chance), _p(row.adjusted)
+    chances = [_p(value) if value else "all alike" for value in (row.chance, row.adjusted)]
+    return row.id, row.verdict, *chances
 
 
 def _outside_share(record: Record) -> float:
