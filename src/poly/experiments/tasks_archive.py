@@ -26,7 +26,7 @@ LABELS = ("all", "few")
 PILOT_DRAWS = (1000, 1001, 1002, 1003)
 # Reported networks: splits of digits and draws of parity, with two seeds each. The first one is the number that the
 # commit which registered the claims begins with.
-FIRST, DRAWS, SEEDS = 0, 24, 2
+FIRST, DRAWS, SEEDS = 0x2D6044, 24, 2
 # Arms whose strength is chosen for pure units at little cost; all others are set for the least loss.
 KNOBS = ("l1-weights", "l1-hidden", "bias", "dropout", "noise")
 # A loss of parity below this counts as none: it is a thousandth of the best linear model's.
