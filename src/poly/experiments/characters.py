@@ -129,25 +129,33 @@ def train(steps: int, *, generator: torch.Generator) -> tuple[Transformer, str]:
     return model.eval(), alphabet
 
 
-def examples(alphabet: str) -> tuple[Int[Tensor, "examples places"], Int[Tensor, " examples"], Int[Array, " examples"]]:
-    """Return contexts of held text, the character that follows each, and its kind."""
+def examples(
+    alphabet: str, count: int = EXAMPLES
+) -> tuple[Int[Tensor, "examples places"], Int[Tensor, " examples"], Int[Array, " examples"]]:
+    """Return contexts of held text, the character that follows each, and its kind.
+
+    Args:
+        alphabet: all characters, in the order of their codes.
+        count: how many examples, from all of the held text.
+    """
     held = text()[round((1 - HELD) * len(text())) :]
-    starts = np.linspace(0, len(held) - CONTEXT - 1, EXAMPLES).astype(int)
+    starts = np.linspace(0, len(held) - CONTEXT - 1, count).astype(int)
     codes = torch.tensor([alphabet.index(character) for character in held])
     inputs = torch.stack([codes[start : start + CONTEXT] for start in starts])
     follows = [held[start + CONTEXT] for start in starts]
     return inputs, codes[torch.from_numpy(starts) + CONTEXT], np.array([kind(character) for character in follows])
 
 
-def audited(*, steps: int, generator: torch.Generator) -> Audited:
+def audited(*, steps: int, count: int, generator: torch.Generator) -> Audited:
     """Train one transformer and audit the units of its last MLP.
 
     Args:
         steps: batches.
+        count: examples to audit with.
         generator: source of start and batches.
     """
     model, alphabet = train(steps, generator=generator)
-    inputs, targets, kinds = examples(alphabet)
+    inputs, targets, kinds = examples(alphabet, count)
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
         return nn.functional.cross_entropy(outputs[:, -1], targets, reduction="none")

@@ -114,9 +114,9 @@ def sweeps() -> dict[str, dict[str, Any]]:
     found["units"] = {"run": digits.units, "grid": one, "seeds": 1, "paired": ("name", "steps")}
     found["characters"] = {
         "run": characters.audited,
-        "grid": {"steps": [CHARACTER_STEPS]},
+        "grid": {"steps": [CHARACTER_STEPS], "count": [characters.EXAMPLES]},
         "seeds": TRANSFORMERS,
-        "paired": (),
+        "paired": ("count",),
     }
     return found
 
