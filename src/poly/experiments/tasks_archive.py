@@ -76,8 +76,8 @@ def choose(rows: Sequence[Mapping[str, Any]], name: str, labels: str = "all") ->
     """Choose a setting of each arm from the list of pilots: its learning rate and strength.
 
     It is the one of the lowest mean price, of equal ones the middle; on digits with all labels among those with enough
-    right answers, if there are any. An arm that is meant to make units purer gets the purest setting whose mean price against the default is at
-    most ln 1.25, if there is one.
+    right answers, if there are any. An arm that is meant to make units purer gets the purest setting whose mean price
+    against the default is at most ln 1.25, if there is one.
 
     Args:
         rows: as from ``pilots``.

@@ -76,7 +76,7 @@ def adjust(primary: Sequence[str], others: Sequence[str]) -> None:
     """Show the chances that verdicts are false, adjusted for their number: by Holm, and by Benjamini and Hochberg.
 
     Args:
-        primary: ids of the claims that must all be right at once.
+        primary: ids of the claims that must all be right at once; may be empty.
         others: ids of those of which a share may be wrong.
 
     Raises:

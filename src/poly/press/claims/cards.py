@@ -94,7 +94,10 @@ def families_text(rows: Sequence[chances.Adjusted], primary: int) -> str:
 
 def _stand(rows: Sequence[chances.Adjusted], primary: int) -> str:
     first, others = rows[:primary], rows[primary:]
+    by_rate = f"{chances.standing(others)} of {len(others)}"
+    if not first:
+        return f"{by_rate} verdicts stand after Benjamini and Hochberg’s adjustment."
     return (
-        f"{chances.standing(first)} of {len(first)} primary verdicts stand after Holm’s adjustment, and "
-        f"{chances.standing(others)} of {len(others)} others after Benjamini and Hochberg’s."
+        f"{chances.standing(first)} of {len(first)} primary verdicts stand after Holm’s adjustment, "
+        f"and {by_rate} others after Benjamini and Hochberg’s."
     )

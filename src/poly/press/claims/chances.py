@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from scipy import stats
 
 from poly import inference
@@ -93,7 +94,7 @@ def families(
         if missing := [name for name in ids if name not in found]:
             raise ValueError(f"claims {', '.join(missing)}: have no number yet, must be checked before")
         raw = [_chance_or_end(ledger[name], found[name]) for name in ids]
-        adjusted = adjust(raw)
+        adjusted = adjust(raw) if raw else np.zeros(0)
         rows += [
             Adjusted(name, found[name]["verdict"], p, q) for name, p, q in zip(ids, raw, adjusted.tolist(), strict=True)
         ]
