@@ -9,6 +9,7 @@ import pytest
 
 from poly import sweep
 from poly.experiments import digits, parity, purity, tasks_archive
+from poly.sweep import archive
 
 FOLDER = Path(__file__).parents[2] / "book" / "data" / "tasks-runs"
 RUNS: dict[str, Any] = {"digits": digits, "parity": parity}
@@ -87,3 +88,28 @@ def test_settings_are_those_that_the_rule_chooses(settings: list[dict[str, Any]]
     assert tried == [arm for arm in RUNS[name].ARMS for _ in range(12)]
     tuned = digits.TUNED[labels] if name == "digits" else parity.TUNED
     assert tasks_archive.choose(settings, name, labels) == tuned
+
+
+@pytest.mark.parametrize("name", ["digits", "parity"])
+def test_stored_networks_come_again(name: str) -> None:
+    asked = tasks_archive.sweeps()[name]
+    table = archive.load_or_run(FOLDER, **asked)
+    row = table.sample(1, random_state=np.random.default_rng()).iloc[0]
+    points = ("split", "labels") if name == "digits" else ("draw",)
+    point = {key: (row[key].item() if hasattr(row[key], "item") else row[key]) for key in points}
+    arms = RUNS[name].chosen_arms("tuned", *([row.labels] if name == "digits" else []))
+    k = int(np.random.default_rng().integers(len(arms)))
+    rest = {"held": row.held} if name == "digits" else {}
+    again = asked["run"](
+        **point, **rest, arms=(arms[k],), steps=int(row.steps), generator=sweep.stream(point, int(row.seed))
+    )
+    made = json.loads((FOLDER / archive.PROVENANCE).read_text(encoding="utf-8"))[f"kept-{name}.npz"]
+    same = archive.machine()["capability"] == made["capability"]
+    # On another instruction set a network ends elsewhere.
+    assert again.loss[0] == pytest.approx(row.loss[k], **({"rel": 1e-6} if same else {"rel": 1.0, "abs": 0.1}))
+    assert again.impurity[0] == pytest.approx(row.impurity[k], abs=1e-6 if same else 0.25)
+
+
+def test_draws_are_numbered_from_the_commit_that_registered_the_claims() -> None:
+    registered = json.loads((FOLDER.parents[1] / "data" / "registered.json").read_text(encoding="utf-8"))
+    assert int(registered["Q20"]["commit"][:6], 16) == tasks_archive.FIRST

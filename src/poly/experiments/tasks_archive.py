@@ -110,6 +110,9 @@ def sweeps() -> dict[str, dict[str, Any]]:
     for name, run in _RUNS.items():
         grid = _grid(name, draws) | {"arms": ["tuned"]} | ({"held": ["test"]} if name == "digits" else {})
         found[name] = {"run": run.compare, "grid": grid, "seeds": SEEDS, "paired": _PAIRED[name]}
+    # The same networks of digits, on the validation set of their split.
+    held = found["digits"]["grid"] | {"labels": ["all"], "held": ["validation"]}
+    found["digits-validation"] = found["digits"] | {"grid": held}
     one: dict[str, Sequence[Any]] = {"split": list(draws[:1]), "name": list(SHOWN), "steps": [digits.STEPS]}
     found["units"] = {"run": digits.units, "grid": one, "seeds": 1, "paired": ("name", "steps")}
     found["characters"] = {

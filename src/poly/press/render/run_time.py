@@ -31,7 +31,7 @@ ROWS: dict[str, tuple[str, Callable[[Record], str]]] = {
             f"{r['share_of_peak_float32']:.0%} of the peak"
         ),
     ),
-    "dense": (
+    "dense_flow": (
         "The flow while most weights are left: its share of the processor's peak, in double precision",
         lambda r: f"{r['share_of_peak_float64']:.0%} at best, {r['median_share']:.0%} in the middle of the repetitions",
     ),
