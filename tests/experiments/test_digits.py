@@ -98,3 +98,18 @@ def test_impurity_is_of_classes() -> None:
     gains = np.zeros((4, 2, 10))
     gains[:, 0, 3] = gains[:, 1, 4] = 1
     assert metrics.impurity(gains).value == 0
+
+
+def test_the_loss_of_each_image_is_stored() -> None:
+    found = digits.losses(split=2, name="default", steps=300, generator=torch.Generator().manual_seed(0))
+    assert found.clean.shape == found.noisy.shape == found.attacked.shape == (digits.TEST,)
+    assert 0 < found.clean.mean() < found.noisy.mean()
+    assert (found.attacked >= found.clean).mean() > 0.9
+    with pytest.raises(ValueError, match="name='oracle'"):
+        digits.losses(split=2, name="oracle", steps=1, generator=torch.Generator())
+
+
+def test_units_are_those_of_the_network() -> None:
+    found = digits.units(split=2, name="l1-hidden", steps=50, generator=torch.Generator().manual_seed(0))
+    assert found.reads.shape == (64, digits.UNITS)
+    assert found.gains.shape == (digits.UNITS, 10)

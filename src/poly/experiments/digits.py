@@ -220,6 +220,42 @@ def units(*, split: int, name: str, steps: int, generator: torch.Generator) -> U
     return Units(reads=network.W1.numpy(), gains=gains.mean(axis=0))
 
 
+class Losses(NamedTuple):
+    """The loss of each image of the test set: as it is, with noise on pixels, and attacked."""
+
+    clean: Float[Array, " images"]
+    noisy: Float[Array, " images"]
+    attacked: Float[Array, " images"]
+
+
+def losses(*, split: int, name: str, steps: int, generator: torch.Generator) -> Losses:
+    """Train one arm with all labels, and look at each image of the test set.
+
+    Args:
+        split: as for ``images``.
+        name: of the arm.
+        steps: batches.
+        generator: source of start, batches and noise.
+    """
+    checks.one_of("name", name, ARMS)
+    data = images(split, "all", "test")
+    seeds = torch.randint(2**63 - 1, (4,), generator=generator).tolist()
+    network = train(Arm(name, *TUNED["all"][name]), data, steps=steps, seeds=seeds[:3])
+    double = Network(*(part.double() for part in network))
+    y = torch.from_numpy(data.held_y)
+    found = [
+        torch.nn.functional.cross_entropy(mlp.output(double, x), y, reduction="none").numpy()
+        for x in _conditions(double, data, np.random.default_rng(seeds[3]))
+    ]
+    return Losses(*found)
+
+
+def _conditions(network: Network, data: Images, rng: np.random.Generator) -> list[torch.Tensor]:
+    """Return the held images: as they are, with noise on pixels, and attacked."""
+    x = torch.from_numpy(data.held_x)
+    return [x, x + torch.from_numpy(rng.normal(0, NOISE, x.shape)), attacked(network, x, data.held_y)]
+
+
 def _readout(start: Network, data: Images, strength: float) -> Network:
     """Return the network with a readout by penalized logistic regression (scikit-learn)."""
     hidden = mlp.hidden(start, torch.from_numpy(data.x).float()).double().numpy()
@@ -235,8 +271,7 @@ def measure(network: Network, data: Images, *, seed: int) -> list[float]:
     double = Network(*(part.double() for part in network))
     x, y = torch.from_numpy(data.held_x), data.held_y
     rng = np.random.default_rng(seed)
-    noisy = x + torch.from_numpy(rng.normal(0, NOISE, x.shape))
-    scores = [_score(double, inputs, y) for inputs in (x, noisy, attacked(double, x, y))]
+    scores = [_score(double, inputs, y) for inputs in _conditions(double, data, rng)]
     gains, held_gains = (_gains(double, *each) for each in ((data.x, data.y), (data.held_x, y)))
     found = metrics.impurity(gains)
     dealt = [metrics.impurity(metrics.permuted(gains, generator=rng)).value for _ in range(_PERMUTATIONS)]

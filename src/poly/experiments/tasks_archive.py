@@ -35,6 +35,8 @@ SOLVED = 1e-3
 LEAST_ACCURACY = 0.97
 # Arms whose units are shown.
 SHOWN = ("default", "l1-hidden")
+# Arms whose loss is stored for each image.
+COMPARED = ("default", "l1-weights", "l1-hidden", "dropout")
 # Transformers that are trained on text, and for how many batches.
 TRANSFORMERS, CHARACTER_STEPS = 6, 1500
 _PAIRED = {"digits": ("held", "arms", "steps"), "parity": ("arms", "steps")}
@@ -115,6 +117,8 @@ def sweeps() -> dict[str, dict[str, Any]]:
     found["digits-validation"] = found["digits"] | {"grid": held}
     one: dict[str, Sequence[Any]] = {"split": list(draws[:1]), "name": list(SHOWN), "steps": [digits.STEPS]}
     found["units"] = {"run": digits.units, "grid": one, "seeds": 1, "paired": ("name", "steps")}
+    every: dict[str, Sequence[Any]] = {"split": list(draws), "name": list(COMPARED), "steps": [digits.STEPS]}
+    found["images"] = {"run": digits.losses, "grid": every, "seeds": SEEDS, "paired": ("name", "steps")}
     found["characters"] = {
         "run": characters.audited,
         "grid": {"steps": [CHARACTER_STEPS], "count": [characters.EXAMPLES]},
