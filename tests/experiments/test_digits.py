@@ -101,12 +101,12 @@ def test_impurity_is_of_classes() -> None:
 
 
 def test_the_loss_of_each_image_is_stored() -> None:
-    found = digits.losses(split=2, name="default", steps=300, generator=torch.Generator().manual_seed(0))
+    found = digits.losses(split=2, name="default", held="test", steps=300, generator=torch.Generator().manual_seed(0))
     assert found.clean.shape == found.noisy.shape == found.attacked.shape == (digits.TEST,)
     assert 0 < found.clean.mean() < found.noisy.mean()
     assert (found.attacked >= found.clean).mean() > 0.9
     with pytest.raises(ValueError, match="name='oracle'"):
-        digits.losses(split=2, name="oracle", steps=1, generator=torch.Generator())
+        digits.losses(split=2, name="oracle", held="test", steps=1, generator=torch.Generator())
 
 
 def test_units_are_those_of_the_network() -> None:

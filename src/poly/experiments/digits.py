@@ -77,12 +77,13 @@ class Measured(NamedTuple):
 
 
 class Images(NamedTuple):
-    """Images to train on and images to measure with, and their classes."""
+    """Images to train on and images to measure with, and their classes; ``held``: numbers of the latter."""
 
     x: Float[Array, "examples pixels"]
     y: Int[Array, " examples"]
     held_x: Float[Array, "held pixels"]
     held_y: Int[Array, " held"]
+    held: Int[Array, " held"]
 
 
 def trials(name: str) -> tuple[Arm, ...]:
@@ -114,7 +115,7 @@ def images(split: int, labels: str, held: str) -> Images:
     if labels == "few":
         train = np.random.default_rng(split).permutation(train)[:FEW]
     chosen = test if held == "test" else others[validation]
-    return Images(X[others[train]], y[others[train]], X[chosen], y[chosen])
+    return Images(X[others[train]], y[others[train]], X[chosen], y[chosen], chosen)
 
 
 def compare(
@@ -221,33 +222,34 @@ def units(*, split: int, name: str, steps: int, generator: torch.Generator) -> U
 
 
 class Losses(NamedTuple):
-    """The loss of each image of the test set: as it is, with noise on pixels, and attacked."""
+    """The loss of each held image, and its number in the data set: as it is, with noise on pixels, and attacked."""
 
-    clean: Float[Array, " images"]
-    noisy: Float[Array, " images"]
-    attacked: Float[Array, " images"]
+    image: Int[Array, " held"]
+    clean: Float[Array, " held"]
+    noisy: Float[Array, " held"]
+    attacked: Float[Array, " held"]
 
 
-def losses(*, split: int, name: str, steps: int, generator: torch.Generator) -> Losses:
-    """Train one arm with all labels, and look at each image of the test set.
+def losses(*, split: int, name: str, held: str, steps: int, generator: torch.Generator) -> Losses:
+    """Train one arm with all labels, and look at each held image.
 
     Args:
-        split: as for ``images``.
+        split, held: as for ``images``.
         name: of the arm.
         steps: batches.
         generator: source of start, batches and noise.
     """
     checks.one_of("name", name, ARMS)
-    data = images(split, "all", "test")
+    data = images(split, "all", held)
     seeds = torch.randint(2**63 - 1, (4,), generator=generator).tolist()
     network = train(Arm(name, *TUNED["all"][name]), data, steps=steps, seeds=seeds[:3])
     double = Network(*(part.double() for part in network))
     y = torch.from_numpy(data.held_y)
-    found = [
+    clean, noisy, moved = (
         torch.nn.functional.cross_entropy(mlp.output(double, x), y, reduction="none").numpy()
         for x in _conditions(double, data, np.random.default_rng(seeds[3]))
-    ]
-    return Losses(*found)
+    )
+    return Losses(image=data.held, clean=clean, noisy=noisy, attacked=moved)
 
 
 def _conditions(network: Network, data: Images, rng: np.random.Generator) -> list[torch.Tensor]:

@@ -118,7 +118,9 @@ def sweeps() -> dict[str, dict[str, Any]]:
     one: dict[str, Sequence[Any]] = {"split": list(draws[:1]), "name": list(SHOWN), "steps": [digits.STEPS]}
     found["units"] = {"run": digits.units, "grid": one, "seeds": 1, "paired": ("name", "steps")}
     every: dict[str, Sequence[Any]] = {"split": list(draws), "name": list(COMPARED), "steps": [digits.STEPS]}
-    found["images"] = {"run": digits.losses, "grid": every, "seeds": SEEDS, "paired": ("name", "steps")}
+    for name, held_set in (("images", "test"), ("images-validation", "validation")):
+        grid = every | {"held": [held_set]}
+        found[name] = {"run": digits.losses, "grid": grid, "seeds": SEEDS, "paired": ("name", "held", "steps")}
     found["characters"] = {
         "run": characters.audited,
         "grid": {"steps": [CHARACTER_STEPS], "count": [characters.EXAMPLES]},

@@ -80,7 +80,7 @@ def adjust(primary: Sequence[str], others: Sequence[str]) -> None:
         others: ids of those of which a share may be wrong.
 
     Raises:
-        ValueError: an id is unknown, or this kernel has not checked it.
+        ValueError: an id is unknown.
     """
     ledger = {name: _find(name) for name in (*primary, *others)}
     rows = chances.families(ledger, _checked, primary, others)

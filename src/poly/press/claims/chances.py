@@ -79,25 +79,20 @@ def families(
 ) -> list[Adjusted]:
     """Adjust the chances of two families of claims: the primary ones by Holm, the others by Benjamini and Hochberg.
 
-    A claim that is not decided has the chance 1. One whose networks all came out alike has the chance 0.
+    A claim without a number, or one that is not decided, has the chance 1. One whose networks all came out alike has
+    the chance 0.
 
     Args:
         ledger: all claims.
         found: records by id.
         primary, others: the ids of each family.
-
-    Raises:
-        ValueError: a claim without a record.
     """
     rows = []
     for ids, adjust in ((primary, inference.holm), (others, inference.false_discovery)):
-        if missing := [name for name in ids if name not in found]:
-            raise ValueError(f"claims {', '.join(missing)}: have no number yet, must be checked before")
-        raw = [_chance_or_end(ledger[name], found[name]) for name in ids]
+        raw = [_chance_or_end(ledger[name], found[name]) if name in found else 1.0 for name in ids]
         adjusted = adjust(raw) if raw else np.zeros(0)
-        rows += [
-            Adjusted(name, found[name]["verdict"], p, q) for name, p, q in zip(ids, raw, adjusted.tolist(), strict=True)
-        ]
+        verdicts = [found[name]["verdict"] if name in found else "no number" for name in ids]
+        rows += [Adjusted(*row) for row in zip(ids, verdicts, raw, adjusted.tolist(), strict=True)]
     return rows
 
 
