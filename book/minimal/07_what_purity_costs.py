@@ -19,8 +19,8 @@ def draw(size):  # bits 2t and 2t + 1 make output t
     return x, x[..., ::2] * x[..., 1::2]
 
 
-for low, M1, M2 in (0, write.T.repeat_interleave(2, 0), write), (-1, 1, 1):
-    start = [torch.empty(networks, *s).uniform_(low, 1) / d**0.5 for d, *s in sizes]
+for least, M1, M2 in (0, write.T.repeat_interleave(2, 0), write), (-1, 1, 1):
+    start = [torch.empty(networks, *s).uniform_(least, 1) / d**0.5 for d, *s in sizes]
     W1, b1, W2, b2 = parts = [part.requires_grad_() for part in start]
     adam = torch.optim.Adam(parts, lr=lr)
     for step in range(steps + 1):
