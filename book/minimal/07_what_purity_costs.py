@@ -19,8 +19,8 @@ def draw(size):  # bits 2t and 2t + 1 make output t
     return x, x[..., ::2] * x[..., 1::2]
 
 
-for least, M1, M2 in (0, write.T.repeat_interleave(2, 0), write), (-1, 1, 1):
-    start = [torch.empty(networks, *s).uniform_(least, 1) / d**0.5 for d, *s in sizes]
+for low, M1, M2 in (0, write.T.repeat_interleave(2, 0), write), (-1, 1, 1):
+    start = [torch.empty(networks, *s).uniform_(low, 1) / d**0.5 for d, *s in sizes]
     W1, b1, W2, b2 = parts = [part.requires_grad_() for part in start]
     adam = torch.optim.Adam(parts, lr=lr)
     for step in range(steps + 1):
@@ -33,7 +33,7 @@ for least, M1, M2 in (0, write.T.repeat_interleave(2, 0), write), (-1, 1, 1):
     gain = 2 * V * (d.mT @ e) + V**2 * d.square().sum(1)[..., None]
     pi = (1 - gain.amax(2).sum(1) / gain.sum((1, 2))).detach().numpy()
     means = np.random.default_rng(0).choice(pi, (10_000, networks)).mean(1)
-    low, high = np.percentile(means, [2.5, 97.5])
+    a, b = np.percentile(means, [2.5, 97.5])
     loss = e.square().mean() / (p - p * p) ** 2
     print(f"Loss: {loss:.6f} times that of the best linear model")
-    print(f"Impurity: {pi.mean():.3f}, 95 % interval {low:.3f} to {high:.3f}")
+    print(f"Impurity: {pi.mean():.3f}, 95 % interval {a:.3f} to {b:.3f}")
