@@ -56,3 +56,12 @@ def test_global_randomness_is_left_alone() -> None:
     before = torch.get_rng_state()
     characters.train(2, generator=generator())
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_an_audit_has_a_group_for_each_kind_and_nulls() -> None:
+    found = characters.audited(steps=30, count=300, generator=generator(2))
+    assert found.gains.shape == (characters.UNITS, len(characters.KINDS))
+    assert 2 < found.loss < 5
+    assert found.live == characters.UNITS
+    assert len({found.squares, found.permuted, found.rotated}) == 3
+    assert np.isfinite([found.squares, found.permuted, found.rotated]).all()

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from poly import mlp
@@ -14,6 +15,12 @@ def test_the_largest_weights_are_kept() -> None:
     assert [int(part.sum()) for part in found] == [6, 4, 2, 3]
     kept = found.W1 == 1
     assert start.W1.abs()[kept].min() > start.W1.abs()[~kept].max()
+
+
+@pytest.mark.parametrize("number", [-1, 21])
+def test_there_are_as_many_weights(number: int) -> None:
+    with pytest.raises(ValueError, match=f"number={number}: must be from 0 to 20"):
+        masks.top(network().W1, number)
 
 
 def test_random_weights_are_as_many_as_asked_for() -> None:

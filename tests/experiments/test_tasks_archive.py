@@ -43,6 +43,12 @@ def test_losses_of_solved_tasks_count_the_same() -> None:
     assert tasks_archive.price("digits", np.array([1e-9]))[0] == pytest.approx(np.log(1e-9))
 
 
+def test_an_unknown_task_is_refused() -> None:
+    for call in (lambda: tasks_archive.price("text", np.ones(1)), lambda: tasks_archive.pilots("text", None)):
+        with pytest.raises(ValueError, match="name='text'"):
+            call()
+
+
 def test_a_measure_is_selected_by_arm_and_labels() -> None:
     table = sweep.sweep(
         digits.compare,

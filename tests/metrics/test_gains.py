@@ -91,6 +91,13 @@ def test_cross_entropy_gains_are_finite_where_a_network_is_sure() -> None:
     assert np.isfinite(found).all()
 
 
+def test_a_sure_mistake_costs_the_gap_of_the_outputs() -> None:
+    hidden = np.eye(2)
+    # Both examples are of class 1. Without ablation the first one's outputs are 80 and 0, with it 40 and 0.
+    gains = metrics.cross_entropy_gains(hidden, [[80, 0], [0, 0]], [[80, 0], [0, 0]], np.array([1, 1]), folds=2)
+    assert gains[0, 0] == pytest.approx([-40, -40])
+
+
 def test_rises_are_averaged_by_group_and_fold() -> None:
     rise = np.array([[1.0, 10], [3, 30], [5, 50], [7, 70], [9, 90], [11, 110]])
     found = metrics.by_group(rise, np.array([0, 1, 0, 1, 0, 1]), folds=3)
@@ -131,12 +138,15 @@ def test_rescaling_units_changes_nothing(seed: int, scale: float) -> None:
             ),
             "x, W1, b1: have shapes",
         ),
-        (lambda: metrics.cross_entropy_gains(*layer(), np.zeros(3, int)), r"labels: have shape \(3,\)"),
-        (lambda: metrics.cross_entropy_gains(*layer(), np.full(400, 3)), "must be classes below 3"),
+        (lambda: metrics.cross_entropy_gains(*layer(), np.zeros(3, int)), r"labels: have shape \(3,\) and type"),
+        (lambda: metrics.cross_entropy_gains(*layer(), np.full(400, 3)), "classes below 3"),
         (lambda: metrics.by_group(np.ones(3), np.zeros(3, int)), "rise: has shape"),
         (lambda: metrics.by_group(np.full((3, 1), np.nan), np.zeros(3, int)), "must be finite numbers"),
         (lambda: metrics.by_group(np.ones((3, 1)), np.zeros(2, int)), "groups: have shape"),
-        (lambda: metrics.by_group(np.ones((3, 1)), np.array([0, 0, 1])), "folds=2: must be at most 1"),
+        (
+            lambda: metrics.by_group(np.ones((3, 1)), np.array([0, 0, 1])),
+            "folds=2: must be at most 1, the examples of group 1",
+        ),
     ],
 )
 def test_bad_input_is_refused(call: Any, said: str) -> None:

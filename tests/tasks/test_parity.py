@@ -36,11 +36,19 @@ def test_the_number_of_batches_at_a_time_changes_no_input() -> None:
 
 
 @pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("batches", [0, 1.5, -1])
+def test_the_number_of_batches_is_checked(batches: Any) -> None:
+    with pytest.raises(ValueError, match="batches="):
+        tasks.ParityStream(BITS, generator=generator()).draw(batches)
+
+
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("bits", "options", "said"),
     [
         (np.ones((2, 3)), {}, r"bits: has shape \(2, 3\), must be \(tasks, k\)"),
         (np.array([0, 1]), {}, r"bits: has shape \(2,\)"),
+        (np.array([[0, 1, 0]]), {}, "bits: hold a bit twice"),
         (BITS, {"d": 5}, "bits: hold 0 to 5, must be from 0 to 4"),
         (BITS, {"batch": 0}, "batch=0"),
         (BITS, {"generator": 1}, "generator"),

@@ -27,7 +27,8 @@ class Report:
         total: the sum of all gains and its 95 % interval.
         negative: the share of negative gains, Σ max(−g, 0) / Σ |g|.
         squares: Π from squares of gains, which do not cancel.
-        squares_nulls: the same for the nulls: "permuted", a mean over 200 deals, and "rotated".
+        squares_nulls: Π from squares if gains were dealt at random, "permuted", the mean of 200 deals; and that of
+            random directions, "rotated".
         gains: mean ablation, (units, groups).
         live: which units vary, (units,).
         axis: of the units in the layer's output.
@@ -88,7 +89,8 @@ class Report:
         lines += [f"{told[name]}: {in_words(null)}" for name, null in self.nulls.items() if np.isfinite(null.measured)]
         others = "".join(f", {told[name]} {value:.3f}" for name, value in self.squares_nulls.items())
         lines.append(f"negative gains: {100 * self.negative:.1f} % of all")
-        lines.append(f"impurity from squares {self.squares:.3f}{others}")
+        if np.isfinite(self.squares):
+            lines.append(f"impurity from squares {self.squares:.3f}{others}")
         return "\n".join(lines)
 
     def plot(self) -> Any:
@@ -147,13 +149,16 @@ def make(
     unknown = Estimate(np.nan, np.nan, np.nan)
     nulls = dict.fromkeys(["permuted"] if rotated is None else ["permuted", "rotated"], unknown)
     rng = np.random.default_rng([seed, 2])
-    deals = [metrics.permuted(gains, generator=rng) for _ in range(_PERMUTATIONS)]
-    squares = {"permuted": float(np.mean([metrics.impurity_of_squares(deal) for deal in deals]))}
+    dealt = []
+    for _ in range(_PERMUTATIONS):
+        deal = metrics.permuted(gains, generator=rng)
+        dealt.append((metrics.impurity(deal).value, metrics.impurity_of_squares(deal)))
+    values, of_squares = np.array(dealt).T
+    squares = {"permuted": float(of_squares.mean())}
     if rotated is not None:
         squares["rotated"] = metrics.impurity_of_squares(rotated)
     if not why:
-        dealt = [metrics.impurity(deal).value for deal in deals]
-        nulls["permuted"] = Estimate(float(np.mean(dealt)), *map(float, np.quantile(dealt, [0.025, 0.975])))
+        nulls["permuted"] = Estimate(float(values.mean()), *map(float, np.quantile(values, [0.025, 0.975])))
         if rotated is not None and metrics.impurity(rotated).negative <= MOST_NEGATIVE:
             nulls["rotated"] = Estimate(*interval(rotated))
     return Report(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from poly import checks, metrics, mlp, tasks, training
+from poly.checks import tensors
 from poly.experiments import masks
 from poly.experiments.purity import Arm
 from poly.mlp import Network
@@ -101,7 +102,7 @@ def images(split: int, labels: str, held: str) -> Images:
 
     Args:
         split: its number.
-        labels: "all" for a training set of all other images, "few" for the first ``FEW`` of them.
+        labels: "all" for a training set of all other images, "few" for ``FEW`` of them, drawn at random.
         held: "test" or "validation", the set to measure with.
 
     Raises:
@@ -138,8 +139,9 @@ def compare(
     Raises:
         ValueError: an unknown arm, or numbers out of their range.
     """
-    data = images(split, labels, held)
-    seeds = torch.randint(2**63 - 1, (4,), generator=generator).tolist()
+    checks.count("split", split, at_least=0)
+    data, steps = images(split, labels, held), checks.count("steps", steps)
+    seeds = torch.randint(2**63 - 1, (4,), generator=tensors.generator(generator)).tolist()
     chosen = chosen_arms(arms, labels) if isinstance(arms, str) else tuple(Arm(*each) for each in arms)
     rows = [measure(train(arm, data, steps=steps, seeds=seeds[:3]), data, seed=seeds[3]) for arm in chosen]
     return Measured(*np.array(rows).T)

@@ -18,7 +18,17 @@ def random(network: Network, read: int, written: int, *, generator: torch.Genera
 
 
 def top(values: Tensor, number: int) -> Tensor:
-    """Return 1 at the places of the largest values, and 0 elsewhere."""
+    """Return 1 at the places of the largest values, and 0 elsewhere.
+
+    Args:
+        values: of any shape.
+        number: of places, 0 … values.
+
+    Raises:
+        ValueError: another number.
+    """
+    if not 0 <= number <= values.numel():
+        raise ValueError(f"number={number}: must be from 0 to {values.numel()}")
     mask = torch.zeros(values.numel())
     mask[values.flatten().argsort(descending=True, stable=True)[:number]] = 1
     return mask.reshape(values.shape)

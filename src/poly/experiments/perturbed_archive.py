@@ -44,7 +44,7 @@ class Asked(NamedTuple):
 
 
 def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
-    """Yield every stored sweep, with its first cells of each point.
+    """Yield every stored sweep with its first cells of each point; of those on minibatches, those of ``FEW``.
 
     Args:
         folder: with the folders of ``flow_archive``, ``adamw_archive``, ``purity_archive`` and ``tasks_archive``.

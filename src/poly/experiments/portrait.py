@@ -47,7 +47,9 @@ def follow(*, p: float, m: int, draw: int, steps: int, generator: torch.Generato
     """
     task = purity.clauses(draw)
     arm = next(arm for arm in purity.chosen_arms("tuned", p, m) if arm.name == "repaired")
-    sources = [torch.Generator().manual_seed(int(torch.randint(2**63 - 1, (1,), generator=generator))) for _ in "123"]
+    sources = [
+        torch.Generator().manual_seed(int(torch.randint(2**63 - 1, (1,), generator=generator))) for _ in range(3)
+    ]
     stream = tasks.AndStream(task.bits, p, d=purity.BITS, generator=sources[0])
     start = mlp.init(purity.BITS, m, purity.CLAUSES, generator=sources[1], dtype=torch.float32)
     tuning = round(purity.TUNING * checks.count("steps", steps))

@@ -48,7 +48,11 @@ def price(name: str, loss: Float[NDArray[Any], "..."]) -> Float[NDArray[Any], ".
     Args:
         name: "digits" or "parity".
         loss: of networks.
+
+    Raises:
+        ValueError: another name.
     """
+    checks.one_of("name", name, ("digits", "parity"))
     return np.asarray(np.log(np.maximum(loss, SOLVED) if name == "parity" else loss))
 
 
@@ -57,6 +61,7 @@ def pilots(name: str, store: Path | str | None) -> list[dict[str, Any]]:
 
     Each row has means over networks: ``loss``, ``impurity`` and ``price``, and on digits ``accuracy``.
     """
+    checks.one_of("name", name, tuple(_RUNS))
     run = _RUNS[name]
     arms = tuple(tuple(arm) for each in run.ARMS for arm in run.trials(each))
     grid = _grid(name, PILOT_DRAWS) | {"arms": [arms]} | ({"held": ["validation"]} if name == "digits" else {})

@@ -143,9 +143,18 @@ def cross_entropy_gains(
     """
     h, V, y = _layer(hidden, readout, outputs)
     found = np.asarray(labels)
+    if V.shape[1] < 2:
+        raise ValueError(f"readout: has {V.shape[1]} class, must have at least two")
     if found.shape != h.shape[:1] or found.dtype.kind not in "iu" or found.min() < 0 or found.max() >= V.shape[1]:
-        raise ValueError(f"labels: have shape {found.shape}, must be classes below {V.shape[1]} of {len(h)} examples")
-    right, delta, ends = np.eye(V.shape[1], dtype=bool)[found], h.mean(axis=0) - h, parts(len(h), folds)
+        raise ValueError(
+            f"labels: have shape {found.shape} and type {found.dtype}, must be whole numbers, classes below "
+            f"{V.shape[1]} of {len(h)} examples"
+        )
+    right, delta, ends = (
+        np.eye(V.shape[1], dtype=bool)[found],
+        h.mean(axis=0) - h,
+        parts(len(h), checks.count("folds", folds)),
+    )
     base = _class_losses(y, right)
     gains = np.empty((len(ends), *V.shape))
     for j, written in enumerate(V):
@@ -155,10 +164,12 @@ def cross_entropy_gains(
 
 
 def _class_losses(outputs: Array, right: Array) -> Float[Array, "examples classes"]:
-    """Compute −ln p_t where t is right, and −ln(1 − p_t) elsewhere."""
-    logs = special.log_softmax(outputs, axis=1)
-    others = np.log(np.maximum(-np.expm1(logs), np.finfo(float).tiny))
-    return -np.where(right, logs, others)
+    """Compute −ln p_t where t is right, and −ln(1 − p_t) elsewhere, also where a network is sure."""
+    whole = special.logsumexp(outputs, axis=1, keepdims=True)
+    others = np.empty_like(outputs)
+    for t in range(outputs.shape[1]):
+        others[:, t] = special.logsumexp(np.delete(outputs, t, axis=1), axis=1)
+    return whole - np.where(right, outputs, others)
 
 
 def by_group(rise: ArrayLike, groups: Int[Array, " examples"], *, folds: int = 2) -> Float[Array, "folds units groups"]:
@@ -178,9 +189,10 @@ def by_group(rise: ArrayLike, groups: Int[Array, " examples"], *, folds: int = 2
     if found.shape != values.shape[:1] or found.dtype.kind not in "iu" or found.min() < 0:
         raise ValueError(f"groups: have shape {found.shape}, must be a whole number ≥ 0 for each of {len(values)} rows")
     members = [np.flatnonzero(found == t) for t in range(found.max() + 1)]
-    number, smallest = checks.count("folds", folds), min(map(len, members))
-    if number > smallest:
-        raise ValueError(f"folds={folds}: must be at most {smallest}, the examples of the smallest group")
+    number, smallest = checks.count("folds", folds), int(np.argmin([len(member) for member in members]))
+    if number > len(members[smallest]):
+        few = f"the examples of group {smallest}"
+        raise ValueError(f"folds={folds}: must be at most {len(members[smallest])}, {few}")
     cells = [[values[member[part]].mean(axis=0) for part in parts(len(member), number)] for member in members]
     return np.array(cells).transpose(1, 2, 0)
 

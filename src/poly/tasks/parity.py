@@ -44,13 +44,24 @@ class ParityStream:
             raise ValueError(f"bits: has shape {self.bits.shape}, must be (tasks, k), whole numbers")
         if self.bits.min() < 0 or self.bits.max() >= d:
             raise ValueError(f"bits: hold {self.bits.min()} to {self.bits.max()}, must be from 0 to {d - 1}")
+        if (np.diff(np.sort(self.bits, axis=1)) == 0).any():
+            raise ValueError("bits: hold a bit twice for one task, must be different bits")
         self.inputs = len(self.bits) + self.d
         self._source = numpy_generator(generator)
 
     def draw(
         self, batches: int, dtype: Any = np.float32
     ) -> tuple[Float[Array, "batches batch inputs"], Float[Array, "batches batch 1"]]:
-        """Draw the next batches: inputs and outputs."""
+        """Draw the next batches: inputs and outputs.
+
+        Args:
+            batches: how many, ≥ 1.
+            dtype: of both.
+
+        Raises:
+            ValueError: no whole number ≥ 1.
+        """
+        checks.count("batches", batches)
         x, y = zip(*(self._one(dtype) for _ in range(batches)), strict=True)
         return np.stack(x), np.stack(y)
 

@@ -79,6 +79,9 @@ def test_families_are_adjusted_apart() -> None:
     alike = chances.families(
         ledger, found | {"A": RECORD | {"low": 1.1, "high": 1.1, "interval": "exact"}}, ["A"], ["D"]
     )
-    assert chances.in_words(alike[0]) == ("A", "confirmed", "all alike", "all alike")
+    assert chances.in_words(alike[0]) == ("A", "confirmed", "no spread", "no spread")
+    far = RECORD | {"measured": 1.0, "low": 0.99999, "high": 1.00001}
+    rows = chances.families(ledger, {"A": far}, ["A"], [])
+    assert chances.in_words(rows[0]) == ("A", "confirmed", "< 0.0001", "< 0.0001")
     missing = chances.families(ledger | {"X": CLAIM}, found, ["A"], ["D", "X"])[-1]
-    assert missing == ("X", "no number", 1.0, 1.0)
+    assert missing == ("X", "no number", 1.0, 1.0, False)

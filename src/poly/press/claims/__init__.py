@@ -66,7 +66,7 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int, in
     """
     claim = _find(name)
     found = record(claim, measured, low, high, seeds=seeds, interval=interval)
-    _checked[name] = found
+    _checked[name] = found | {"measured": measured, "low": low, "high": high, "interval": interval}  # not rounded
     card = cards.chapter_card(claim, found)
     shown = {"text/html": cards.card_html(card), "text/plain": cards.card_text(card)}
     display(shown, raw=True, metadata={"poly": {"claim": found}})  # type: ignore[no-untyped-call]
@@ -80,8 +80,10 @@ def adjust(primary: Sequence[str], others: Sequence[str]) -> None:
         others: ids of those of which a share may be wrong.
 
     Raises:
-        ValueError: an id is unknown.
+        ValueError: an id is unknown, or in both lists.
     """
+    if twice := set(primary) & set(others):
+        raise ValueError(f"others: hold {sorted(twice)[0]!r}, must hold none of the primary claims")
     ledger = {name: _find(name) for name in (*primary, *others)}
     rows = chances.families(ledger, _checked, primary, others)
     shown = {

@@ -21,12 +21,16 @@ _UNDECIDED = ("open", "measured")
 
 
 class Adjusted(NamedTuple):
-    """A claim's verdict, the chance that it is false, and that chance adjusted for the number of verdicts."""
+    """A claim's verdict, the chance that it is false, and that chance adjusted for the number of verdicts.
+
+    ``alike``: whether all networks gave the same number, so that there is no spread to judge by.
+    """
 
     id: str
     verdict: str
     chance: float
     adjusted: float
+    alike: bool = False
 
 
 def chance(claim: Claim, record: Record) -> float | None:
@@ -91,8 +95,10 @@ def families(
     for ids, adjust in ((primary, inference.holm), (others, inference.false_discovery)):
         raw = [_chance_or_end(ledger[name], found[name]) if name in found else 1.0 for name in ids]
         adjusted = adjust(raw) if raw else np.zeros(0)
-        verdicts = [found[name]["verdict"] if name in found else "no number" for name in ids]
-        rows += [Adjusted(*row) for row in zip(ids, verdicts, raw, adjusted.tolist(), strict=True)]
+        for name, p, q in zip(ids, raw, adjusted.tolist(), strict=True):
+            record = found.get(name, {"verdict": "no number"})
+            alike = "low" in record and record["low"] == record["high"]
+            rows.append(Adjusted(name, record["verdict"], p, q, alike))
     return rows
 
 
@@ -110,14 +116,14 @@ def standing(rows: Sequence[Adjusted]) -> int:
 
 def in_words(row: Adjusted) -> tuple[str, ...]:
     """Write an adjusted chance: the claim's id, its verdict, the chance, and the adjusted chance."""
-    chances = [_p(value) if value else "all alike" for value in (row.chance, row.adjusted)]
+    chances = ["no spread" if row.alike else _p(value) for value in (row.chance, row.adjusted)]
     return row.id, row.verdict, *chances
 
 
 def _outside_share(record: Record) -> float:
     """Return the share that lies beyond each end of an interval of confidence; 0 for another kind of interval."""
-    level = re.match(r"(\d+) %", str(record.get("interval", "")))
-    return (100 - int(level[1])) / 200 if level else 0.0
+    level = re.match(r"(\d+(?:\.\d+)?) %", str(record.get("interval", "")))
+    return (100 - float(level[1])) / 200 if level else 0.0
 
 
 def _outside(prediction: Prediction, record: Record, per_half: float) -> float:
