@@ -1,7 +1,7 @@
 """What does purity cost? Networks whose units serve one output, and usual ones.
 
-Each of 16 outputs is the AND of two of 32 bits; no bit is in two outputs. Bits are 1
-half of the time. A unit is ablated: set to its mean.
+Each output is the AND of two bits, in no other output and 1 half of the time.
+A unit is ablated: set to its mean.
 Impurity: the share of the rise of all losses on other outputs than each unit's own.
 """
 

@@ -121,7 +121,7 @@ def sweeps() -> dict[str, dict[str, Any]]:
     held = found["digits"]["grid"] | {"labels": ["all"], "held": ["validation"]}
     found["digits-validation"] = found["digits"] | {"grid": held}
     one: dict[str, Sequence[Any]] = {"split": list(draws[:1]), "name": list(SHOWN), "steps": [digits.STEPS]}
-    found["units"] = {"run": digits.units, "grid": one, "seeds": 1, "paired": ("name", "steps")}
+    found["units"] = {"run": digits.units, "grid": one, "seeds": SEEDS, "paired": ("name", "steps")}
     every: dict[str, Sequence[Any]] = {"split": list(draws), "name": list(COMPARED), "steps": [digits.STEPS]}
     for name, held_set in (("images", "test"), ("images-validation", "validation")):
         grid = every | {"held": [held_set]}

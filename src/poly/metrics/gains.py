@@ -165,11 +165,14 @@ def cross_entropy_gains(
 
 def _class_losses(outputs: Array, right: Array) -> Float[Array, "examples classes"]:
     """Compute −ln p_t where t is right, and −ln(1 − p_t) elsewhere, also where a network is sure."""
-    whole = special.logsumexp(outputs, axis=1, keepdims=True)
-    others = np.empty_like(outputs)
-    for t in range(outputs.shape[1]):
-        others[:, t] = special.logsumexp(np.delete(outputs, t, axis=1), axis=1)
-    return whole - np.where(right, outputs, others)
+    logs = special.log_softmax(outputs, axis=1)
+    # Only the likeliest class can have a p_t near 1, where 1 − p_t would lose all digits: there the others are summed.
+    rows, likeliest = np.arange(len(outputs)), outputs.argmax(axis=1)
+    rest = outputs.copy()
+    rest[rows, likeliest] = -np.inf
+    others = np.log1p(-np.exp(np.minimum(logs, np.log(0.5))))
+    others[rows, likeliest] = special.logsumexp(rest, axis=1) - special.logsumexp(outputs, axis=1)
+    return -np.where(right, logs, others)
 
 
 def by_group(rise: ArrayLike, groups: Int[Array, " examples"], *, folds: int = 2) -> Float[Array, "folds units groups"]:
