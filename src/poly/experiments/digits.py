@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from poly import checks, metrics, mlp, tasks, training
 from poly.checks import tensors
@@ -263,7 +263,10 @@ def _conditions(network: Network, data: Images, rng: np.random.Generator) -> lis
 def _readout(start: Network, data: Images, strength: float) -> Network:
     """Return the network with a readout by penalized logistic regression (scikit-learn)."""
     hidden = mlp.hidden(start, torch.from_numpy(data.x).float()).double().numpy()
-    found = LogisticRegression(C=strength, max_iter=2000).fit(hidden, data.y)
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  # takes a second, and starts threads of its own
+
+    with threadpool_limits(1):
+        found = LogisticRegression(C=strength, max_iter=2000).fit(hidden, data.y)
     W2, b2 = torch.zeros(hidden.shape[1], CLASSES), torch.full((CLASSES,), -20.0)
     # A small training set may lack a class.
     W2[:, found.classes_], b2[found.classes_] = (torch.from_numpy(x).float() for x in (found.coef_.T, found.intercept_))

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 
 from poly import checks, files
 from poly.tasks.boolean import numpy_generator
@@ -62,6 +61,8 @@ def digits() -> Dataset:
 
     Source: E. Alpaydin and C. Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI.
     """
+    from sklearn.datasets import load_digits  # noqa: PLC0415  # takes a second, and starts threads of its own
+
     X, y = load_digits(return_X_y=True)
     return check(X / 16, y)
 
