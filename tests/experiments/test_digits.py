@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from poly import mlp
-from poly.experiments import digits, purity
+from poly.experiments import arms, digits
 
 FEW = [("default", 3e-3, 0.0), ("l1-hidden", 3e-3, 1e-2), ("untrained", 1.0, 10.0)]
 
@@ -58,7 +58,7 @@ def test_every_arm_has_twelve_trials_and_trains(name: str) -> None:
 def test_an_attack_raises_the_loss_and_stays_within_pixels() -> None:
     data = digits.images(0, "all", "validation")
     network = mlp.Network(
-        *(part.double() for part in digits.train(purity.Arm(*FEW[0]), data, steps=200, seeds=[1, 2, 3]))
+        *(part.double() for part in digits.train(arms.Arm(*FEW[0]), data, steps=200, seeds=[1, 2, 3]))
     )
     x = torch.from_numpy(data.held_x)
     moved = digits.attacked(network, x, data.held_y)

@@ -27,3 +27,10 @@ def test_random_weights_are_as_many_as_asked_for() -> None:
     one, other = (masks.random(network(), 7, 5, generator=torch.Generator().manual_seed(k)) for k in range(2))
     assert [int(part.sum()) for part in one] == [7, 4, 5, 3]
     assert not torch.equal(one.W1, other.W1)
+
+
+def test_sums_stay_as_large_with_a_part_of_the_weights() -> None:
+    found = masks.enlarged(network(), 4)
+    assert torch.equal(found.W1, 2 * network().W1)
+    assert torch.equal(found.W2, 2 * network().W2)
+    assert torch.equal(found.b1, network().b1)

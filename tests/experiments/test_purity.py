@@ -6,7 +6,8 @@ import torch
 
 from poly import mlp, sweep, tasks
 from poly.experiments import purity
-from poly.experiments.purity import Arm, Measured
+from poly.experiments.arms import Arm
+from poly.experiments.purity import Measured
 
 STEPS = 400
 

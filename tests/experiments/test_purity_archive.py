@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from poly import sweep, tasks
@@ -146,3 +147,25 @@ def test_a_measure_is_selected_by_arm() -> None:
         purity_archive.values(table, "default", "loss", p=0.1, m=8)
     with pytest.raises(ValueError, match="name='oracle'"):
         purity_archive.values(table, "oracle", "loss", p=0.1, m=64)
+
+
+def test_meetings_count_what_pairs_of_clauses_gain_on_common_units() -> None:
+    draw = purity_archive.FIRST_DRAW
+    bits = purity.clauses(draw).bits.tolist()
+    pairs = [(s, t) for s in range(16) for t in range(s)]
+    kin = [(s, t) for s, t in pairs if set(bits[s]) & set(bits[t])]
+    rng = np.random.default_rng(0)
+    noise = {pair: rng.random() for pair in pairs}
+    tables = []
+    for seed in range(2):
+        gains = np.zeros((16, 16))
+        for s, t in pairs:
+            gains[s, t] = 2.0 + rng.random() if (s, t) in kin else noise[s, t]  # others come again
+        tables.append({"p": 0.1, "m": 64, "draw": draw, "seed": seed, "pairs": gains})
+    found = purity_archive.meetings(pd.DataFrame(tables), p=0.1, m=64)
+    assert found.share == pytest.approx([len(kin) / 120])
+    assert found.kin[0] == pytest.approx(5, abs=0.5)  # of both seeds
+    assert found.others[0] == pytest.approx(2 * np.mean([noise[pair] for pair in pairs if pair not in kin]))
+    assert found.others_again == pytest.approx([1])
+    assert found.apart_again == pytest.approx([1])
+    assert abs(found.kin_again[0]) < 0.9

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from poly import sweep
-from poly.experiments import digits, parity, purity, tasks_archive
+from poly.experiments import digits, parity, tasks_archive
 from poly.sweep import archive
 
 FOLDER = Path(__file__).parents[2] / "book" / "data" / "tasks-runs"
@@ -39,12 +40,12 @@ def test_an_arm_that_makes_units_purer_takes_the_purest_setting_without_a_price(
 
 
 def test_losses_of_solved_tasks_count_the_same() -> None:
-    assert tasks_archive.price("parity", np.array([1e-9, 1e-3, 1.0])).tolist() == [np.log(1e-3), np.log(1e-3), 0]
-    assert tasks_archive.price("digits", np.array([1e-9]))[0] == pytest.approx(np.log(1e-9))
+    assert tasks_archive.price("parity", np.array([1e-9, 1e-3, 1.0]), 1.0).tolist() == [np.log(1e-3), np.log(1e-3), 0]
+    assert tasks_archive.price("digits", np.array([1e-9]), 1.0)[0] == pytest.approx(np.log(1e-9))
 
 
 def test_an_unknown_task_is_refused() -> None:
-    for call in (lambda: tasks_archive.price("text", np.ones(1)), lambda: tasks_archive.pilots("text", None)):
+    for call in (lambda: tasks_archive.price("text", np.ones(1), 1.0), lambda: tasks_archive.pilots("text", None)):
         with pytest.raises(ValueError, match="name='text'"):
             call()
 
@@ -79,7 +80,6 @@ def test_no_draw_of_the_pilots_is_reported() -> None:
         draws = asked["grid"]["split" if name == "digits" else "draw"]
         assert not set(draws) & set(tasks_archive.PILOT_DRAWS)
         assert len(draws) * asked["seeds"] == 48
-    assert pytest.approx(np.log(1.25)) == purity.MARGIN
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +120,11 @@ def test_stored_networks_come_again(name: str) -> None:
 def test_draws_are_numbered_from_the_commit_that_registered_the_claims() -> None:
     registered = json.loads((FOLDER.parents[1] / "data" / "registered.json").read_text(encoding="utf-8"))
     assert int(registered["Q20"]["commit"][:6], 16) == tasks_archive.FIRST
+
+
+def test_losses_are_averaged_by_image() -> None:
+    rows = [("default", [0, 3], [1.0, 2.0]), ("default", [3, 5], [4.0, 8.0]), ("dropout", [0, 5], [9.0, 9.0])]
+    table = pd.DataFrame([{"name": n, "image": np.array(i), "clean": np.array(c)} for n, i, c in rows])
+    none = np.zeros(0, int)
+    assert tasks_archive.by_image([table], "default", "clean", without=none).tolist() == [1, 3, 8]
+    assert tasks_archive.by_image([table, table], "default", "clean", without=np.array([3])).tolist() == [1, 8]

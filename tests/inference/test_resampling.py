@@ -189,3 +189,23 @@ def test_a_ratio_of_sums_has_the_interval_of_the_bootstrap() -> None:
 def test_a_ratio_to_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match=r"must give a finite number$"):
         inference.ratio([[1, 0], [2, 0]], generator=np.random.default_rng(0))
+
+
+def test_a_rank_correlation_is_of_means_over_instances() -> None:
+    source = np.random.default_rng(0)
+    x = np.arange(6) + 0.01 * source.standard_normal((10, 6))
+    x[0, 2] = np.nan
+    y = -(x**3)
+    found = inference.rank_correlation(x, y, generator=np.random.default_rng(1))
+    assert found == (-1, -1, -1)
+    noisy = inference.rank_correlation(x, source.standard_normal((10, 6)), generator=np.random.default_rng(1))
+    assert noisy.low <= noisy.measured <= noisy.high
+    assert noisy.high - noisy.low > 0.3
+
+
+@pytest.mark.parametrize(
+    ("x", "y"), [([[1, 2, 3]], [[1, 2, 3]]), ([[1, 2]] * 3, [[1, 2]] * 3), ([[1, 2, 3]] * 2, [1, 2])]
+)
+def test_a_rank_correlation_needs_instances_and_points(x: list[Any], y: list[Any]) -> None:
+    with pytest.raises(ValueError, match="must be equal: instances ≥ 2, points ≥ 3"):
+        inference.rank_correlation(x, y, generator=np.random.default_rng(1))

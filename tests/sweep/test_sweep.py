@@ -1,5 +1,6 @@
 import errno
 import functools
+import importlib
 import math
 import os
 import subprocess
@@ -36,7 +37,8 @@ def test_without_shared_memory_a_sweep_runs_here(number: int, here: Here, monkey
         raise OSError(number, os.strerror(number))
 
     loky.get_reusable_executor(max_workers=1).shutdown(kill_workers=True)  # one that another test has left
-    monkeypatch.setattr(loky.backend.synchronize, "_SemLock", refuse)
+    # By name: loky.backend has an attribute of the same name that is multiprocessing's module until its own is loaded.
+    monkeypatch.setattr(importlib.import_module("loky.backend.synchronize"), "_SemLock", refuse)
     found = sweep.sweep(draw, {"n": [2, 3]}, seeds=2)
     pd.testing.assert_frame_equal(found, sweep.sweep(draw, {"n": [2, 3]}, seeds=2, executor=here))
     with pytest.raises(sweep.CellError, match=r"^{'n': 2}, seed 0: ValueError: n=2: diverged$"):

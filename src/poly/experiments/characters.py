@@ -46,18 +46,18 @@ class Block(nn.Module):
     """Causal self-attention and an MLP, each with a residual connection behind a layer norm."""
 
     def __init__(self) -> None:
-        """Make the parts."""
+        """Draw the weights, from torch's global generator."""
         super().__init__()
         self.norms = nn.ModuleList([nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)])
-        self.keys = nn.Linear(WIDTH, 3 * WIDTH)
-        self.mix = nn.Linear(WIDTH, WIDTH)
+        self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
+        self.out = nn.Linear(WIDTH, WIDTH)
         self.mlp = nn.Sequential(nn.Linear(WIDTH, UNITS), nn.GELU(), nn.Linear(UNITS, WIDTH))
 
     def forward(self, x: Float[Tensor, "examples places width"]) -> Float[Tensor, "examples places width"]:
-        """Return the next stream."""
-        query, key, value = self.keys(self.norms[0](x)).unflatten(-1, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
+        """Return the residual stream behind this block."""
+        query, key, value = self.qkv(self.norms[0](x)).unflatten(-1, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
         seen = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        x = x + self.mix(seen.transpose(1, 2).flatten(2))
+        x = x + self.out(seen.transpose(1, 2).flatten(2))
         stream: Tensor = x + self.mlp(self.norms[1](x))
         return stream
 
@@ -66,20 +66,20 @@ class Transformer(nn.Module):
     """A transformer that predicts the next character at each place."""
 
     def __init__(self, characters: int) -> None:
-        """Make the parts.
+        """Draw the weights, from torch's global generator.
 
         Args:
             characters: how many different ones there are.
         """
         super().__init__()
-        self.read = nn.Embedding(characters, WIDTH)
-        self.place = nn.Parameter(0.02 * torch.randn(CONTEXT, WIDTH))
+        self.embed = nn.Embedding(characters, WIDTH)
+        self.positions = nn.Parameter(0.02 * torch.randn(CONTEXT, WIDTH))
         self.blocks = nn.Sequential(*(Block() for _ in range(BLOCKS)))
-        self.write = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, characters))
+        self.unembed = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, characters))
 
     def forward(self, x: Int[Tensor, "examples places"]) -> Float[Tensor, "examples places characters"]:
         """Return the logits of the next character at each place."""
-        logits: Tensor = self.write(self.blocks(self.read(x) + self.place[: x.shape[1]]))
+        logits: Tensor = self.unembed(self.blocks(self.embed(x) + self.positions[: x.shape[1]]))
         return logits
 
 
@@ -138,7 +138,8 @@ def examples(
         alphabet: all characters, in the order of their codes.
         count: how many examples, from all of the held text.
     """
-    held = text()[round((1 - HELD) * len(text())) :]
+    whole = text()
+    held = whole[round((1 - HELD) * len(whole)) :]
     starts = np.linspace(0, len(held) - CONTEXT - 1, count).astype(int)
     codes = torch.tensor([alphabet.index(character) for character in held])
     inputs = torch.stack([codes[start : start + CONTEXT] for start in starts])

@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 from poly import checks, metrics, mlp, tasks, training
 from poly.checks import tensors
 from poly.experiments import masks
-from poly.experiments.purity import Arm
+from poly.experiments.arms import Arm, activity, begin, dealt_impurity, sizes
+from poly.experiments.arms import trials as trials_of
 from poly.mlp import Network
 from poly.training import FitConfig
 
@@ -34,8 +35,6 @@ WIDER, KEPT = 4, 0.25
 _PERMUTATIONS = 20
 
 ARMS = ("default", "l1-weights", "l1-hidden", "bias", "dropout", "noise", "pruned", "wide", "untrained")
-# What the strength of an arm sets in ``training.FitConfig``.
-_SETTING = {"l1-weights": "l1", "l1-hidden": "l1_hidden", "bias": "bias_decay", "dropout": "dropout", "noise": "noise"}
 # The trials of the pilots, twelve for each arm: learning rates, and strengths where there is one.
 _RATES, _FEW_RATES = tuple(float(f"{lr:.1e}") for lr in np.geomspace(3e-4, 3e-2, 12)), (1e-3, 3e-3, 1e-2)
 _STRENGTHS = {
@@ -92,9 +91,7 @@ def trials(name: str) -> tuple[Arm, ...]:
     checks.one_of("name", name, ARMS)
     if name == "untrained":
         return tuple(Arm(name, 1.0, float(f"{c:.1e}")) for c in np.geomspace(1e-2, 1e3, 12))
-    if name not in _STRENGTHS:
-        return tuple(Arm(name, lr) for lr in _RATES)
-    return tuple(Arm(name, lr, strength) for lr in _FEW_RATES for strength in _STRENGTHS[name])
+    return trials_of(name, rates=_RATES, few_rates=_FEW_RATES, strengths=_STRENGTHS)
 
 
 def images(split: int, labels: str, held: str) -> Images:
@@ -191,11 +188,9 @@ def train(arm: Arm, data: Images, *, steps: int, seeds: Sequence[int], units: in
         kept = masks.largest(half, round(KEPT * half.W1.numel()), round(KEPT * half.W2.numel()))
         return fit(half, 0.5, kept)
     if arm.name == "wide":
-        start = start._replace(W1=start.W1 * WIDER**0.5, W2=start.W2 * WIDER**0.5)
-        return fit(start, chosen=masks.random(start, PIXELS * units, units * CLASSES, generator=sources[2]))
-    if arm.name == "bias":
-        start = start._replace(b1=torch.full_like(start.b1, -1.0))
-    added: dict[str, Any] = {_SETTING[arm.name]: arm.strength} if arm.name in _SETTING else {}
+        chosen = masks.random(start, PIXELS * units, units * CLASSES, generator=sources[2])
+        return fit(masks.enlarged(start, WIDER), chosen=chosen)
+    start, added = begin(arm, start)
     return fit(start, **added)
 
 
@@ -219,8 +214,7 @@ def units(*, split: int, name: str, steps: int, generator: torch.Generator) -> U
     data = images(split, "all", "test")
     seeds = torch.randint(2**63 - 1, (3,), generator=generator).tolist()
     network = train(Arm(name, *TUNED["all"][name]), data, steps=steps, seeds=seeds)
-    gains = _gains(Network(*(part.double() for part in network)), data.x, data.y)
-    return Units(reads=network.W1.numpy(), gains=gains.mean(axis=0))
+    return Units(reads=network.W1.numpy(), gains=_gains(network, data.x, data.y).mean(axis=0))
 
 
 class Losses(NamedTuple):
@@ -276,13 +270,12 @@ def _readout(start: Network, data: Images, strength: float) -> Network:
 def measure(network: Network, data: Images, *, seed: int) -> list[float]:
     """Measure one network, in the order of ``Measured``."""
     double = Network(*(part.double() for part in network))
-    x, y = torch.from_numpy(data.held_x), data.held_y
+    x, y = data.held_x, data.held_y
     rng = np.random.default_rng(seed)
     scores = [_score(double, inputs, y) for inputs in _conditions(double, data, rng)]
-    gains, held_gains = (_gains(double, *each) for each in ((data.x, data.y), (data.held_x, y)))
-    found = metrics.impurity(gains)
-    dealt = [metrics.impurity(metrics.permuted(gains, generator=rng)).value for _ in range(_PERMUTATIONS)]
-    hidden = mlp.hidden(double, x).numpy()
+    gains, held_gains = _gains(network, data.x, data.y), _gains(network, x, y)
+    found, dealt = metrics.impurity(gains), dealt_impurity(gains, _PERMUTATIONS, rng)
+    hidden, _ = activity(network, x)
     live = np.ptp(hidden, axis=0) > 0
     selectivity = metrics.class_selectivity(hidden[:, live], y).mean() if live.any() else np.nan
     return [
@@ -291,18 +284,16 @@ def measure(network: Network, data: Images, *, seed: int) -> list[float]:
         found.negative,
         metrics.impurity(held_gains).negative,
         metrics.impurity_of_squares(gains),
-        float(np.mean(dealt)),
+        dealt,
         float(selectivity),
-        float(live.sum()),
-        float((network.W1 != 0).sum() + (network.W2 != 0).sum()),
+        *sizes(network, hidden),
     ]
 
 
 def _gains(network: Network, x: Float[Array, "examples pixels"], y: Int[Array, " examples"]) -> Array:
     """Compute the gains of all units by class."""
-    inputs = torch.from_numpy(x)
-    hidden, outputs = mlp.hidden(network, inputs).numpy(), mlp.output(network, inputs).numpy()
-    return metrics.cross_entropy_gains(hidden, network.W2.numpy(), outputs, y, folds=FOLDS)
+    hidden, outputs = activity(network, x)
+    return metrics.cross_entropy_gains(hidden, network.W2.double().numpy(), outputs, y, folds=FOLDS)
 
 
 def attacked(network: Network, x: torch.Tensor, y: Int[Array, " examples"]) -> torch.Tensor:

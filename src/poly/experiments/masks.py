@@ -17,6 +17,11 @@ def random(network: Network, read: int, written: int, *, generator: torch.Genera
     return _of(network, top(drawn[0], read), top(drawn[1], written))
 
 
+def enlarged(network: Network, times: float) -> Network:
+    """Enlarge weights of which one in ``times`` will be there, so that sums over them stay as large."""
+    return network._replace(W1=network.W1 * times**0.5, W2=network.W2 * times**0.5)
+
+
 def top(values: Tensor, number: int) -> Tensor:
     """Return 1 at the places of the largest values, and 0 elsewhere.
 

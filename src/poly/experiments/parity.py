@@ -13,7 +13,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from poly import checks, metrics, mlp, tasks, training
-from poly.experiments.purity import Arm
+from poly.experiments.arms import Arm, activity, begin, dealt_impurity, sizes
+from poly.experiments.arms import trials as trials_of
 from poly.mlp import Network
 from poly.training import FitConfig
 
@@ -24,8 +25,6 @@ EXAMPLES, FOLDS = 16_384, 8
 _PERMUTATIONS = 20
 
 ARMS = ("default", "l1-weights", "l1-hidden", "bias", "dropout", "noise")
-# What the strength of an arm sets in ``training.FitConfig``.
-_SETTING = {"l1-weights": "l1", "l1-hidden": "l1_hidden", "bias": "bias_decay", "dropout": "dropout", "noise": "noise"}
 # The trials of the pilots, twelve for each arm: learning rates, and strengths where there is one.
 _RATES, _FEW_RATES = tuple(float(f"{lr:.1e}") for lr in np.geomspace(5e-4, 5e-2, 12)), (1.5e-3, 5e-3, 1.5e-2)
 _STRENGTHS = {
@@ -57,9 +56,7 @@ class Measured(NamedTuple):
 def trials(name: str) -> tuple[Arm, ...]:
     """List the twelve settings of an arm that the pilots try."""
     checks.one_of("name", name, ARMS)
-    if name not in _STRENGTHS:
-        return tuple(Arm(name, lr) for lr in _RATES)
-    return tuple(Arm(name, lr, strength) for lr in _FEW_RATES for strength in _STRENGTHS[name])
+    return trials_of(name, rates=_RATES, few_rates=_FEW_RATES, strengths=_STRENGTHS)
 
 
 def bits(draw: int) -> Int[Array, "tasks k"]:
@@ -119,9 +116,7 @@ def train(arm: Arm, task: Int[Array, "tasks k"], *, steps: int, seeds: Sequence[
     sources = [torch.Generator().manual_seed(seed) for seed in seeds]
     start = mlp.init(TASKS + BITS, UNITS, 1, generator=sources[0], dtype=torch.float32)
     stream = tasks.ParityStream(task, d=BITS, generator=sources[1])
-    added: dict[str, Any] = {_SETTING[arm.name]: arm.strength} if arm.name in _SETTING else {}
-    if arm.name == "bias":
-        start = start._replace(b1=torch.full_like(start.b1, -1.0))
+    start, added = begin(arm, start)
     config = FitConfig(lr=arm.lr, steps=steps, **added)
     return training.fit(start, stream, config, generator=sources[2], progress=False)
 
@@ -131,21 +126,18 @@ def measure(network: Network, task: Int[Array, "tasks k"], *, seed: int) -> list
     generator = torch.Generator().manual_seed(seed)
     stream = tasks.ParityStream(task, d=BITS, batch=EXAMPLES, generator=generator)
     x, y = (part[0] for part in stream.draw(1, np.float64))
-    double = Network(*(part.double() for part in network))
-    hidden = mlp.hidden(double, torch.from_numpy(x)).numpy()
-    errors = hidden @ double.W2.numpy() + double.b2.numpy() - y
-    change = (hidden.mean(axis=0) - hidden) * double.W2.numpy()[:, 0]
+    hidden, outputs = activity(network, x)
+    errors = outputs - y
+    change = (hidden.mean(axis=0) - hidden) * network.W2.double().numpy()[:, 0]
     gains = metrics.by_group(change * (2 * errors + change), x[:, :TASKS].argmax(axis=1), folds=FOLDS)
     found, rng = metrics.impurity(gains), np.random.default_rng(seed)
-    dealt = [metrics.impurity(metrics.permuted(gains, generator=rng)).value for _ in range(_PERMUTATIONS)]
     return [
         float(np.square(errors).mean()),
         found.value,
         found.negative,
         metrics.impurity_of_squares(gains),
-        float(np.mean(dealt)),
-        float((np.ptp(hidden, axis=0) > 0).sum()),
-        float((network.W1 != 0).sum() + (network.W2 != 0).sum()),
+        dealt_impurity(gains, _PERMUTATIONS, rng),
+        *sizes(network, hidden),
     ]
 
 

@@ -174,8 +174,7 @@ def main() -> None:
         print(f"{asked.name}: {time.perf_counter() - started:.0f} s", flush=True)
     result = {
         "seed": options.seed,
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        **archive.machine(),
+        **archive.made(),
         "points": rows,
     }
     archive.write_json(options.folder / NAME, result)

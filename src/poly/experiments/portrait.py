@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from poly import checks, metrics, mlp, tasks, training
 from poly.experiments import purity
+from poly.experiments.arms import activity
 from poly.mlp import Network
 
 Array = NDArray[Any]
@@ -82,10 +83,9 @@ def follow(*, p: float, m: int, draw: int, steps: int, generator: torch.Generato
 
 def _look(network: Network, x: Array, y: Array) -> tuple[Array, float, float]:
     """Return the gains of all units as shares, the loss, and the impurity."""
-    double = Network(*(part.double() for part in network))
-    hidden = mlp.hidden(double, torch.from_numpy(x)).numpy()
-    errors = hidden @ double.W2.numpy() + double.b2.numpy() - y
-    gains = metrics.squared_error_gains(hidden, double.W2.numpy(), errors, folds=purity.FOLDS)
+    hidden, outputs = activity(network, x)
+    errors = outputs - y
+    gains = metrics.squared_error_gains(hidden, network.W2.double().numpy(), errors, folds=purity.FOLDS)
     mean = gains.mean(axis=0)
     return mean / mean.sum(), float(np.square(errors).mean()), metrics.impurity(gains).value
 

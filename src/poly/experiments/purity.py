@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from poly import checks, metrics, mlp, tasks, training
 from poly.audit.gains import withheld
 from poly.experiments import masks
+from poly.experiments.arms import SETTING, SOLVED, Arm, activity, begin, dealt_impurity, sizes
+from poly.experiments.arms import price as price_above
+from poly.experiments.arms import trials as trials_of
 from poly.mlp import Network
 from poly.training import FitConfig
 
@@ -27,20 +30,8 @@ EXAMPLES, READING, FOLDS = 32_768, 8_192, 16
 TUNING = 0.1
 # How many times as many units the arm "wide" has, with the same number of nonzero weights.
 WIDER = 4
-# What the strength of an arm sets in ``training.FitConfig``.
-_SETTING = {
-    "l1-hidden": "l1_hidden",
-    "l1-weights": "l1",
-    "bias": "bias_decay",
-    "dropout": "dropout",
-    "noise": "noise",
-}
 # A unit is divided if more than this share of its gains goes to other outputs than its own.
 _IMPURE = 0.1
-# A loss below this share of the best linear model's counts as none.
-SOLVED = 1e-3
-# Losses within a factor of 1.25 count as equal.
-MARGIN = float(np.log(1.25))
 # Settings that the pilots have chosen (``purity_archive.choose``): by probability, at 16 units and at 64. The first are
 # for up to ``NARROW`` units.
 NARROW = 16
@@ -112,6 +103,22 @@ TUNED: dict[float, tuple[dict[str, tuple[float, float]], dict[str, tuple[float, 
 }
 _PERMUTATIONS = 50
 
+# The ways to train:
+# - default: nothing is added. The learning rate falls to 0 over all steps.
+# - oracle: unit j reads and writes clause j only, counted modulo the number of clauses. Weights start positive and
+#   biases at 0.
+# - oracle-released: so in the first half of the steps; all weights are free in the second half.
+# - pruned: default in the first half; then only the largest weights stay, as many as the oracle has. The learning rate
+#   falls to 0 in each half.
+# - pruned-released: so, but all weights are free again in the last quarter.
+# - l1-hidden, l1-weights: an ℓ1 penalty on activations or weights; the strength is its λ.
+# - bias: hidden biases start at −1 and decay; the strength is the decay.
+# - dropout, noise: on hidden activations; the strength is the probability or the standard deviation.
+# - repaired: default in nine tenths of the steps; then impure units are divided between themselves and dead units
+#   (``repair``), and the network is fine-tuned. The learning rate falls to 0 in both parts.
+# - wide: four times as many units, of whose weights a random quarter is there, twice as large at the start.
+# - untrained: the hidden layer of the start, with the best linear readout.
+# - rate: default, with the largest learning rate at which all pilots solve the task.
 ARMS = (
     "default",
     "oracle",
@@ -130,32 +137,7 @@ ARMS = (
 )
 # Those that pilots choose settings for, and those of them that are meant to make units purer.
 PILOTED = ARMS[:-2]
-KNOBS = ("l1-hidden", "l1-weights", "bias", "dropout", "noise", "repaired")
-
-
-class Arm(NamedTuple):
-    """A way to train: its name, its initial learning rate, and the strength of what it adds.
-
-    - default: nothing is added. The learning rate falls to 0 over all steps.
-    - oracle: unit j reads and writes clause j only, counted modulo the number of clauses. Weights start positive and
-      biases at 0.
-    - oracle-released: so in the first half of the steps; all weights are free in the second half.
-    - pruned: default in the first half; then only the largest weights stay, as many as the oracle has. The learning
-      rate falls to 0 in each half.
-    - pruned-released: so, but all weights are free again in the last quarter.
-    - l1-hidden, l1-weights: an ℓ1 penalty on activations or weights; the strength is its λ.
-    - bias: hidden biases start at −1 and decay; the strength is the decay.
-    - dropout, noise: on hidden activations; the strength is the probability or the standard deviation.
-    - repaired: default in nine tenths of the steps; then impure units are divided between themselves and dead units
-      (``repair``), and the network is fine-tuned. The learning rate falls to 0 in both parts.
-    - wide: four times as many units, of whose weights a random quarter is there, twice as large at the start.
-    - untrained: the hidden layer of the start, with the best linear readout.
-    - rate: default, with the largest learning rate at which all pilots solve the task.
-    """
-
-    name: str
-    lr: float
-    strength: float = 0.0
+KNOBS = (*SETTING, "repaired")
 
 
 # The trials of the pilots, as many for each arm: learning rates, and strengths where there is one.
@@ -172,9 +154,7 @@ _STRENGTHS = {
 def trials(name: str) -> tuple[Arm, ...]:
     """List the twelve settings of an arm that the pilots try."""
     checks.one_of("name", name, ARMS)
-    if name not in _STRENGTHS:
-        return tuple(Arm(name, lr) for lr in _RATES)
-    return tuple(Arm(name, lr, strength) for lr in _FEW_RATES for strength in _STRENGTHS[name])
+    return trials_of(name, rates=_RATES, few_rates=_FEW_RATES, strengths=_STRENGTHS)
 
 
 class Measured(NamedTuple):
@@ -266,8 +246,7 @@ def price(loss: Float[Array, "..."], other: Float[Array, "..."], p: float) -> Fl
         loss, other: L and L′.
         p: probability of a 1.
     """
-    least = SOLVED * tasks.linear_loss(p)
-    return np.log(np.maximum(loss, least) / np.maximum(other, least))
+    return price_above(loss, other, SOLVED * tasks.linear_loss(p))
 
 
 def clauses(draw: int) -> tasks.Clauses:
@@ -308,10 +287,8 @@ def train(arm: Arm, task: tasks.Clauses, *, p: float, m: int, steps: int, seeds:
         return fit(_alive(start), chosen=_oracle(task, m), release=release)
     if arm.name == "wide":
         chosen = masks.random(start, BITS * m, m * CLAUSES, generator=sources[2])
-        return fit(_as_large(start), chosen=chosen)
-    if arm.name == "bias":
-        start = start._replace(b1=torch.full_like(start.b1, -1.0))
-    added: dict[str, Any] = {_SETTING[arm.name]: arm.strength} if arm.name in _SETTING else {}
+        return fit(masks.enlarged(start, WIDER), chosen=chosen)
+    start, added = begin(arm, start)
     return fit(start, **added)
 
 
@@ -330,11 +307,6 @@ def _alive(start: Network) -> Network:
     return Network(W1=start.W1.abs(), b1=start.b1 * 0, W2=start.W2.abs(), b2=start.b2 * 0)
 
 
-def _as_large(start: Network) -> Network:
-    """Enlarge the weights of a network of which a part will be there, so that its sums are as large as with all."""
-    return start._replace(W1=start.W1 * WIDER**0.5, W2=start.W2 * WIDER**0.5)
-
-
 def _drawn(
     stream: tasks.AndStream, examples: int
 ) -> tuple[Float[Array, "examples d"], Float[Array, "examples clauses"]]:
@@ -348,17 +320,10 @@ def _arrays(network: Network) -> list[Array]:
     return [part.double().numpy().copy() for part in network]
 
 
-def _activity(arrays: Sequence[Array], x: Array, y: Array) -> tuple[Array, Array]:
-    """Compute hidden activations and the errors of the outputs."""
-    W1, b1, W2, b2 = arrays
-    hidden = np.maximum(x @ W1 + b1, 0)
-    return hidden, hidden @ W2 + b2 - y
-
-
 def _readout(start: Network, stream: tasks.AndStream) -> Network:
     """Return the network with the readout of least squared error."""
     x, y = _drawn(stream, EXAMPLES)
-    hidden, _ = _activity(_arrays(start), x, y)
+    hidden, _ = activity(start, x)
     solved = np.linalg.lstsq(np.column_stack([hidden, np.ones(len(x))]), y, rcond=None)[0]
     W2, b2 = torch.from_numpy(solved[:-1]), torch.from_numpy(solved[-1])
     return start._replace(W2=W2.to(start.W2), b2=b2.to(start.b2))
@@ -380,8 +345,9 @@ def repair(network: Network, stream: tasks.AndStream) -> tuple[Network, Network]
         The divided network and its masks, or None if no unit is dead.
     """
     x, y = _drawn(stream, READING)
-    W1, b1, W2, b2 = arrays = _arrays(network)
-    hidden, errors = _activity(arrays, x, y)
+    W1, b1, W2, b2 = _arrays(network)
+    hidden, outputs = activity(network, x)
+    errors = outputs - y
     dead = np.flatnonzero(hidden.max(axis=0) == 0)
     if not len(dead):
         return None
@@ -411,12 +377,13 @@ def measure(
     """Measure one network on fresh inputs, in the order of ``Measured``; return also ``pairs``."""
     generator = torch.Generator().manual_seed(seed)
     x, y = _drawn(tasks.AndStream(task.bits, p, d=BITS, batch=EXAMPLES, generator=generator), EXAMPLES)
-    W1, b1, W2, _ = arrays = _arrays(network)
-    hidden, errors = _activity(arrays, x, y)
+    W1, b1, W2, _ = _arrays(network)
+    hidden, outputs = activity(network, x)
+    errors = outputs - y
     gains = metrics.squared_error_gains(hidden, W2, errors, folds=FOLDS)
     found = metrics.impurity(gains)
     rng = np.random.default_rng(seed)
-    dealt = [metrics.impurity(metrics.permuted(gains, generator=rng)).value for _ in range(_PERMUTATIONS)]
+    dealt = dealt_impurity(gains, _PERMUTATIONS, rng)
     mean = gains.mean(axis=0)
     serves = mean.argmax(axis=1)
     # The groups come from the first half of the inputs, and their gains from the second.
@@ -435,10 +402,9 @@ def measure(
         metrics.impurity_of_squares(gains),
         metrics.impurity(whole).value,
         metrics.reading_impurity(read, task.bits).value,
-        float(np.mean(dealt)),
+        dealt,
         rotated(hidden, W2, errors, rng),
-        float((np.ptp(hidden, axis=0) > 0).sum()),
-        float(np.count_nonzero(W1) + np.count_nonzero(W2)),
+        *sizes(network, hidden),
     ]
     return row, together
 

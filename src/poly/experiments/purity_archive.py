@@ -5,10 +5,9 @@ stored, with the mean loss and impurity of each. With the same store, an interru
 """
 
 import argparse
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from poly import checks, sweep, tasks
 from poly.experiments import portrait, purity
+from poly.experiments.arms import MARGIN, SOLVED
 from poly.sweep import archive
 
 PILOTS = "pilots.json"
@@ -55,7 +55,7 @@ def pilots(store: Path | str | None) -> list[dict[str, Any]]:
             loss, impurity = (np.array([each[k] for each in cells[field]]) for field in ("loss", "impurity"))
             known = ~np.isnan(loss)
             row: dict[str, Any] = {"p": p, "m": int(m), "arm": name, "lr": lr, "strength": strength}
-            row |= {"networks": int(known.sum()), "solved": int((loss[known] < purity.SOLVED * linear).sum())}
+            row |= {"networks": int(known.sum()), "solved": int((loss[known] < SOLVED * linear).sum())}
             for field, values in (
                 ("loss", loss),
                 ("impurity", impurity),
@@ -90,7 +90,7 @@ def choose(rows: Sequence[dict[str, Any]], p: float, m: int) -> dict[str, tuple[
             last = solved[-1] if solved else best
             found["rate"] = last["lr"], last["strength"]
         if name in purity.KNOBS:
-            free = [row for row in some if row["price"] - default["price"] <= purity.MARGIN]
+            free = [row for row in some if row["price"] - default["price"] <= MARGIN]
             best = min(free, key=lambda row: row["impurity"]) if free else best
         found[name] = best["lr"], best["strength"]
     return found
@@ -134,6 +134,42 @@ def values(table: sweep.Table, name: str, field: str, *, p: float, m: int) -> Fl
     return column.reshape(rows.draw.nunique(), -1)
 
 
+class Meetings(NamedTuple):
+    """How much pairs of clauses gain on common units, and whether the same pairs do with another seed, for each draw.
+
+    ``kin``, ``others``: the mean gain of a pair with a common bit, and of one without, summed over seeds. ``share``: of
+    pairs with a common bit. ``kin_again``, ``others_again``: correlations of these gains between two seeds.
+    ``apart_again``: that of pairs which have neither a common bit nor one with a common third clause.
+    """
+
+    kin: Float[NDArray[Any], " draws"]
+    others: Float[NDArray[Any], " draws"]
+    share: Float[NDArray[Any], " draws"]
+    kin_again: Float[NDArray[Any], " draws"]
+    others_again: Float[NDArray[Any], " draws"]
+    apart_again: Float[NDArray[Any], " draws"]
+
+
+def meetings(table: sweep.Table, *, p: float, m: int) -> Meetings:
+    """Compare which clauses the units of the first arm serve together.
+
+    Args:
+        table: of ``purity.compare``, with two seeds of each draw.
+        p, m: probability and width.
+    """
+    upper = np.triu_indices(purity.CLAUSES, 1)
+    rows = []
+    for draw, cells in table[(table.p == p) & (table.m == m)].groupby("draw"):
+        gains = [(pairs + pairs.T)[upper] for pairs in cells.sort_values("seed").pairs]
+        bits = purity.clauses(draw).bits
+        common = (bits[:, None, :, None] == bits[None, :, None, :]).any((2, 3))
+        kin, linked = common[upper], (common @ common)[upper]
+        again = [np.corrcoef(*(each[some] for each in gains))[0, 1] for some in (kin, ~kin, ~linked)]
+        both = sum(gains)
+        rows.append([both[kin].mean(), both[~kin].mean(), kin.mean(), *again])
+    return Meetings(*np.array(rows).T)
+
+
 def main() -> None:
     """Compute the files that do not exist yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -143,8 +179,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     listed = options.folder / PILOTS
     if not listed.exists():
-        made = {"date": time.strftime("%Y-%m-%d", time.gmtime()), **archive.machine()}
-        archive.write_json(listed, made | {"settings": pilots(options.store)})
+        archive.write_json(listed, archive.made() | {"settings": pilots(options.store)})
     for name, asked in sweeps().items():
         archive.compute_missing(options.folder, name, **asked, store=options.store)
 

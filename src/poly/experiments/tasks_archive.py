@@ -1,36 +1,32 @@
 """Compute what purity costs on other tasks, and store it: ``python -m poly.experiments.tasks_archive FOLDER``.
 
 The tasks are digits and parity; small transformers that predict characters are audited. The pilots come first, on
-splits and draws of their own; on digits they measure on validation sets. They try twelve
-settings of each arm, and the list of them is stored. The networks that are reported come with ``--report``, after the
-settings have been chosen. With the same store, an interrupted run continues where it stopped.
+splits and draws of their own; on digits they measure on validation sets. They try twelve settings of each arm, and the
+list of them is stored. The networks that are reported come with ``--report``, after the settings have been chosen. With
+the same store, an interrupted run continues where it stopped.
 """
 
 import argparse
 import math
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from poly import checks, sweep
-from poly.experiments import characters, digits, parity, purity
+from poly import checks, sweep, tasks
+from poly.experiments import characters, digits, parity
+from poly.experiments.arms import MARGIN, SETTING, SOLVED
+from poly.experiments.arms import price as price_above
 from poly.sweep import archive
 
 PILOTS = "pilots.json"
-LABELS = ("all", "few")
 PILOT_DRAWS = (1000, 1001, 1002, 1003)
 # Reported networks: splits of digits and draws of parity, with two seeds each. The first one is the number that the
 # commit which registered the claims begins with.
 FIRST, DRAWS, SEEDS = 0x2D6044, 24, 2
-# Arms whose strength is chosen for pure units at little cost; all others are set for the least loss.
-KNOBS = ("l1-weights", "l1-hidden", "bias", "dropout", "noise")
-# A loss of parity below this counts as none: it is a thousandth of the best linear model's.
-SOLVED = 1e-3
 # The share of right answers on digits below which a setting is no choice, if another one reaches it.
 LEAST_ACCURACY = 0.97
 # Arms whose units are shown.
@@ -39,41 +35,63 @@ SHOWN = ("default", "l1-hidden")
 COMPARED = ("default", "l1-weights", "l1-hidden", "dropout")
 # Transformers that are trained on text, and for how many batches.
 TRANSFORMERS, CHARACTER_STEPS = 6, 1500
-_PAIRED = {"digits": ("held", "arms", "steps"), "parity": ("arms", "steps")}
 
 
-def price(name: str, loss: Float[NDArray[Any], "..."]) -> Float[NDArray[Any], "..."]:
-    """Compute ln of a loss; losses of parity below ``SOLVED`` count as that.
+class _Task(NamedTuple):
+    """A task: its module, what a draw is called, how many labels there may be, and below what a loss counts as none.
+
+    ``held``: whether there are sets to measure with. Fresh inputs are drawn otherwise.
+    """
+
+    run: Any
+    draw: str
+    labels: tuple[str, ...]
+    solved: float
+    held: bool
+
+
+_TASKS = {
+    "digits": _Task(digits, "split", ("all", "few"), 0.0, True),
+    "parity": _Task(parity, "draw", ("all",), SOLVED, False),  # the best linear model's loss is 1
+}
+
+
+def price(
+    name: str, loss: Float[NDArray[Any], "..."], other: Float[NDArray[Any], "..."] | float
+) -> Float[NDArray[Any], "..."]:
+    """Compute how much more one network costs than another, as ``arms.price`` does.
 
     Args:
         name: "digits" or "parity".
-        loss: of networks.
+        loss, other: of the networks.
 
     Raises:
         ValueError: another name.
     """
-    checks.one_of("name", name, ("digits", "parity"))
-    return np.asarray(np.log(np.maximum(loss, SOLVED) if name == "parity" else loss))
+    return price_above(loss, np.asarray(other), _task(name).solved)
 
 
 def pilots(name: str, store: Path | str | None) -> list[dict[str, Any]]:
     """Try twelve settings of each arm, and list them: a row for each setting, and on digits for each number of labels.
 
-    Each row has means over networks: ``loss``, ``impurity`` and ``price``, and on digits ``accuracy``.
+    Each row has means over networks: ``loss``, ``impurity`` and ``price`` (against a loss of 1), and on digits
+    ``accuracy``.
+
+    Raises:
+        ValueError: the name is neither "digits" nor "parity".
     """
-    checks.one_of("name", name, tuple(_RUNS))
-    run = _RUNS[name]
-    arms = tuple(tuple(arm) for each in run.ARMS for arm in run.trials(each))
-    grid = _grid(name, PILOT_DRAWS) | {"arms": [arms]} | ({"held": ["validation"]} if name == "digits" else {})
-    table = sweep.sweep(run.compare, grid, seeds=SEEDS, paired=_PAIRED[name], store=store)
+    task = _task(name)
+    arms = tuple(tuple(arm) for each in task.run.ARMS for arm in task.run.trials(each))
+    asked = _asked(name, PILOT_DRAWS, "validation", arms)
+    table = sweep.sweep(**asked, store=store)
+    fields = [field for field in ("loss", "impurity", "accuracy") if field in table]
     rows = []
-    for labels in LABELS if name == "digits" else ("all",):
-        cells = table[table.labels == labels] if name == "digits" else table
+    for labels in task.labels:
+        cells = _rows(table, labels)
         for k, (arm, lr, strength) in enumerate(arms):
-            fields = ("loss", "impurity", *(("accuracy",) if name == "digits" else ()))
             found = {field: np.array([each[k] for each in cells[field]]) for field in fields}
             row = {"task": name, "labels": labels, "arm": arm, "lr": lr, "strength": strength}
-            for field, values in (found | {"price": price(name, found["loss"])}).items():
+            for field, values in (found | {"price": price(name, found["loss"], 1.0)}).items():
                 row[field] = float(f"{values.mean():.4g}")
             rows.append(row)
     return rows
@@ -94,7 +112,7 @@ def choose(rows: Sequence[Mapping[str, Any]], name: str, labels: str = "all") ->
     here = [row for row in rows if (row["task"], row["labels"]) == (name, labels)]
     found: dict[str, tuple[float, float]] = {}
     least = math.inf
-    for arm in _RUNS[name].ARMS:
+    for arm in _TASKS[name].run.ARMS:
         some = [row for row in here if row["arm"] == arm]
         if name == "digits" and labels == "all":
             some = [row for row in some if row["accuracy"] >= LEAST_ACCURACY] or some
@@ -103,8 +121,8 @@ def choose(rows: Sequence[Mapping[str, Any]], name: str, labels: str = "all") ->
         best = equal[(len(equal) - 1) // 2]
         if arm == "default":
             least = best["price"]
-        free = [row for row in some if row["price"] - least <= purity.MARGIN]
-        if arm in KNOBS and free:
+        free = [row for row in some if row["price"] - least <= MARGIN]
+        if arm in SETTING and free:
             best = min(free, key=lambda row: row["impurity"])
         found[arm] = best["lr"], best["strength"]
     return found
@@ -113,10 +131,7 @@ def choose(rows: Sequence[Mapping[str, Any]], name: str, labels: str = "all") ->
 def sweeps() -> dict[str, dict[str, Any]]:
     """Return every stored sweep by its name: the arguments of ``archive.load_or_run`` and ``archive.save``."""
     draws = range(FIRST, FIRST + DRAWS)
-    found = {}
-    for name, run in _RUNS.items():
-        grid = _grid(name, draws) | {"arms": ["tuned"]} | ({"held": ["test"]} if name == "digits" else {})
-        found[name] = {"run": run.compare, "grid": grid, "seeds": SEEDS, "paired": _PAIRED[name]}
+    found = {name: _asked(name, draws, "test", "tuned") for name in _TASKS}
     # The same networks of digits, on the validation set of their split.
     held = found["digits"]["grid"] | {"labels": ["all"], "held": ["validation"]}
     found["digits-validation"] = found["digits"] | {"grid": held}
@@ -150,23 +165,51 @@ def values(
     Raises:
         ValueError: the table does not have the arm, or not these labels.
     """
-    checks.one_of("name", name, tuple(_RUNS))
-    arms, draw = _RUNS[name].ARMS, "split" if name == "digits" else "draw"
-    checks.one_of("arm", arm, arms)
-    checks.one_of("labels", labels, LABELS if name == "digits" else ("all",))
-    rows = table[table.labels == labels] if name == "digits" else table
-    column = np.array([each[arms.index(arm)] for each in rows.sort_values([draw, "seed"])[field]])
-    return column.reshape(rows[draw].nunique(), -1)
+    task = _task(name)
+    checks.one_of("arm", arm, task.run.ARMS)
+    checks.one_of("labels", labels, task.labels)
+    rows = _rows(table, labels).sort_values([task.draw, "seed"])
+    column = np.array([each[task.run.ARMS.index(arm)] for each in rows[field]])
+    return column.reshape(rows[task.draw].nunique(), -1)
 
 
-def _grid(name: str, draws: Sequence[int]) -> dict[str, Sequence[Any]]:
-    grid: dict[str, Sequence[Any]] = {"split" if name == "digits" else "draw": list(draws)}
-    if name == "digits":
-        grid["labels"] = list(LABELS)
-    return grid | {"steps": [_RUNS[name].STEPS]}
+def by_image(
+    tables: Sequence[sweep.Table], arm: str, field: str, *, without: Int[NDArray[Any], " some"]
+) -> Float[NDArray[Any], " images"]:
+    """Compute the mean loss of each image over the networks that it was held from, in the order of the images.
+
+    Args:
+        tables: of ``digits.losses``.
+        arm: its name.
+        field: of ``digits.Losses``.
+        without: numbers of images to leave out.
+    """
+    total, number = np.zeros((2, len(tasks.digits().X)))
+    for row in (row for table in tables for row in table[table["name"] == arm].itertuples()):
+        total[row.image] += getattr(row, field)
+        number[row.image] += 1
+    number[without] = 0
+    return total[number > 0] / number[number > 0]
 
 
-_RUNS: dict[str, Any] = {"digits": digits, "parity": parity}
+def _task(name: str) -> _Task:
+    checks.one_of("name", name, tuple(_TASKS))
+    return _TASKS[name]
+
+
+def _rows(table: sweep.Table, labels: str) -> sweep.Table:
+    return table[table.labels == labels] if "labels" in table else table
+
+
+def _asked(name: str, draws: Sequence[int], held: str, arms: Any) -> dict[str, Any]:
+    """Return the arguments of a sweep of ``compare``."""
+    task = _TASKS[name]
+    grid: dict[str, Sequence[Any]] = {task.draw: list(draws)}
+    if len(task.labels) > 1:
+        grid["labels"] = list(task.labels)
+    grid |= {"steps": [task.run.STEPS], "arms": [arms]} | ({"held": [held]} if task.held else {})
+    paired = (*(("held",) if task.held else ()), "arms", "steps")
+    return {"run": task.run.compare, "grid": grid, "seeds": SEEDS, "paired": paired}
 
 
 def main() -> None:
@@ -179,9 +222,8 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     listed = options.folder / PILOTS
     if not listed.exists():
-        made = {"date": time.strftime("%Y-%m-%d", time.gmtime()), **archive.machine()}
-        rows = [row for name in _RUNS for row in pilots(name, options.store)]
-        archive.write_json(listed, made | {"settings": rows})
+        rows = [row for name in _TASKS for row in pilots(name, options.store)]
+        archive.write_json(listed, archive.made() | {"settings": rows})
     if options.report:
         for name, asked in sweeps().items():
             archive.compute_missing(options.folder, name, **asked, store=options.store)

@@ -112,6 +112,29 @@ def _bootstrap(
     return estimate
 
 
+def rank_correlation(x: ArrayLike, y: ArrayLike, *, generator: np.random.Generator) -> Estimate:
+    """Estimate Spearman's rank correlation of two means over independent instances, with its 95 % bootstrap interval.
+
+    The points are given, and the instances are resampled: the interval says nothing of other points. It is widened to
+    hold the estimate, because ranks of resampled means are biased toward 0.
+
+    Args:
+        x, y: (instances, points), at least two instances and three points; NaN: an instance has no number.
+        generator: source of 2,000 resamples.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    one, other = checks.array("x", x), checks.array("y", y)
+    if one.ndim != 2 or one.shape != other.shape or len(one) < 2 or one.shape[1] < 3:
+        raise ValueError(f"x, y: have shapes {one.shape} and {other.shape}, must be equal: instances ≥ 2, points ≥ 3")
+    check_generator(generator)
+    drawn = [np.arange(len(one)), *generator.integers(len(one), size=(2000, len(one)))]
+    found = [stats.spearmanr(np.nanmean(one[k], axis=0), np.nanmean(other[k], axis=0)).statistic for k in drawn]
+    low, high = np.quantile(found[1:], [0.025, 0.975])
+    return Estimate(float(found[0]), float(min(low, found[0])), float(max(high, found[0])))
+
+
 def ratio_of_totals(
     counts: Sequence[ArrayLike], expected: Sequence[ArrayLike], *, generator: np.random.Generator, resamples: int = 2000
 ) -> Estimate:

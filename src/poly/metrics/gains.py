@@ -40,7 +40,7 @@ def squared_error_gains(
     h, V, e = _layer(hidden, readout, errors)
     delta = h.mean(axis=0) - h
     found = []
-    for part in parts(len(h), checks.count("folds", folds)):
+    for part in parts(len(h), folds):
         d, own = delta[part], e[part]
         found.append(2 * V * (d.T @ own) / len(d) + V**2 * np.square(d).mean(axis=0)[:, None])
     return np.stack(found)
@@ -73,7 +73,7 @@ def group_gains(
     if owner.shape != (len(V),) or owner.dtype.kind not in "iu" or owner.min() < 0 or owner.max() >= V.shape[1]:
         raise ValueError(f"serves: has shape {owner.shape}, must hold an output below {V.shape[1]} for each unit")
     delta = h.mean(axis=0) - h
-    ends = parts(len(h), checks.count("folds", folds))
+    ends = parts(len(h), folds)
     found = np.zeros((len(ends), V.shape[1], V.shape[1]))
     for s in np.unique(owner):
         change = delta[:, owner == s] @ V[owner == s]
@@ -110,7 +110,7 @@ def reading_gains(
     before = inputs @ weights + bias
     h, V, e = _layer(np.maximum(before, 0), readout, errors)
     toward, strength = e @ V.T, np.square(V).sum(axis=1)
-    ends = parts(len(h), checks.count("folds", folds))
+    ends = parts(len(h), folds)
     found = np.zeros((len(ends), len(V), inputs.shape[1]))
     for i, (column, row) in enumerate(zip(inputs.T, weights, strict=True)):
         change = np.maximum(before + (column.mean() - column)[:, None] * row, 0) - h
@@ -150,11 +150,7 @@ def cross_entropy_gains(
             f"labels: have shape {found.shape} and type {found.dtype}, must be whole numbers, classes below "
             f"{V.shape[1]} of {len(h)} examples"
         )
-    right, delta, ends = (
-        np.eye(V.shape[1], dtype=bool)[found],
-        h.mean(axis=0) - h,
-        parts(len(h), checks.count("folds", folds)),
-    )
+    right, delta, ends = np.eye(V.shape[1], dtype=bool)[found], h.mean(axis=0) - h, parts(len(h), folds)
     base = _class_losses(y, right)
     gains = np.empty((len(ends), *V.shape))
     for j, written in enumerate(V):
@@ -171,7 +167,8 @@ def _class_losses(outputs: Array, right: Array) -> Float[Array, "examples classe
     rest = outputs.copy()
     rest[rows, likeliest] = -np.inf
     others = np.log1p(-np.exp(np.minimum(logs, np.log(0.5))))
-    others[rows, likeliest] = special.logsumexp(rest, axis=1) - special.logsumexp(outputs, axis=1)
+    whole = outputs[rows, likeliest] - logs[rows, likeliest]  # ln Σ exp(outputs)
+    others[rows, likeliest] = special.logsumexp(rest, axis=1) - whole
     return -np.where(right, logs, others)
 
 
@@ -200,11 +197,11 @@ def by_group(rise: ArrayLike, groups: Int[Array, " examples"], *, folds: int = 2
     return np.array(cells).transpose(1, 2, 0)
 
 
-def parts(size: int, number: int) -> list[slice]:
+def parts(size: int, folds: int) -> list[slice]:
     """Split a range into neighboring parts of almost equal size."""
-    if number > size:
-        raise ValueError(f"folds={number}: must be at most the {size} examples")
-    ends = [size * k // number for k in range(number + 1)]
+    if checks.count("folds", folds) > size:
+        raise ValueError(f"folds={folds}: must be at most the {size} examples")
+    ends = [size * k // folds for k in range(folds + 1)]
     return [slice(low, high) for low, high in pairwise(ends)]
 
 

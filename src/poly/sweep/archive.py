@@ -172,8 +172,7 @@ def record_provenance(path: Path, run: Callable[..., Any], started: float) -> No
     known[path.name] = {
         "code": code_hash(run),
         "seconds": round(time.perf_counter() - started, 1),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        **machine(),
+        **made(),
     }
     write_json(known_at, known)
 
@@ -181,6 +180,11 @@ def record_provenance(path: Path, run: Callable[..., Any], started: float) -> No
 def write_json(path: Path, value: Any) -> None:
     """Write a value to a JSON file, completely or not at all."""
     atomic_write(path, json.dumps(value, indent=1) + "\n")
+
+
+def made() -> dict[str, Any]:
+    """Describe what is computed now: the date and the machine."""
+    return {"date": time.strftime("%Y-%m-%d", time.gmtime()), **machine()}
 
 
 def machine() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from poly.press import chapters
-from poly.press.claims import Claim, Prediction, cards, chances, load
+from poly.press.claims import Claim, Prediction, cards, load
 from press.claims.test_verdicts import ELSE, claim
 
 ROOT = Path(__file__).parents[3]
@@ -83,13 +83,3 @@ def test_texts_stay_texts_and_quotes_are_references() -> None:
     page = cards.predictions_html([odd])
     assert page.count(f"<td>{written}</td>") == 2  # the statement and the test
     assert page.count(written) == 3
-
-
-def test_adjusted_chances_are_summed_up() -> None:
-    rows = [chances.Adjusted("A", "confirmed", 1e-6, 1e-6), chances.Adjusted("B", "refuted", 0.04, 0.08)]
-    text = cards.families_text(rows, 1)
-    assert text.startswith("1 of 1 primary verdicts stand after Holm’s adjustment, and 0 of 1 others after Benjamini")
-    assert "B  refuted  0.0400  0.0800" in text
-    page = cards.families_html(rows, 0)
-    assert "1 of 2 verdicts stand after Benjamini and Hochberg’s adjustment." in page
-    assert '<a href="ledger.html#ledger-B">B</a>' in page

@@ -62,26 +62,3 @@ def test_a_narrower_interval_counts_as_such() -> None:
     ninety = RECORD | {"interval": "90 % interval"}
     assert chances.chance(CLAIM, ninety) == pytest.approx(stats.norm.sf(4 * 1.645), rel=1e-2)
     assert "at most 0.05 of them are expected" in chances.errors({"C9": CLAIM}, [ninety])
-
-
-def test_families_are_adjusted_apart() -> None:
-    near = RECORD | {"measured": 1.4, "low": 1.3, "high": 1.49}  # 0.1 from the edge, half of the interval 0.09
-    found = {"A": RECORD, "B": near, "D": near, "E": RECORD | {"verdict": "open"}}
-    ledger = dict.fromkeys("ABDE", CLAIM)
-    rows = chances.families(ledger, found, ["A", "B"], ["D", "E"])
-    raw = float(stats.norm.sf(0.1 / 0.09 * 1.96))
-    assert [row.id for row in rows] == ["A", "B", "D", "E"]
-    assert rows[1].chance == pytest.approx(raw, rel=1e-3)
-    assert rows[1].adjusted == pytest.approx(raw, rel=1e-3)  # the larger of two stays
-    assert rows[2].adjusted == pytest.approx(2 * raw, rel=1e-3)
-    assert (rows[3].chance, rows[3].adjusted) == (1.0, 1.0)
-    assert chances.standing(rows) == 3
-    alike = chances.families(
-        ledger, found | {"A": RECORD | {"low": 1.1, "high": 1.1, "interval": "exact"}}, ["A"], ["D"]
-    )
-    assert chances.in_words(alike[0]) == ("A", "confirmed", "no spread", "no spread")
-    far = RECORD | {"measured": 1.0, "low": 0.99999, "high": 1.00001}
-    rows = chances.families(ledger, {"A": far}, ["A"], [])
-    assert chances.in_words(rows[0]) == ("A", "confirmed", "< 0.0001", "< 0.0001")
-    missing = chances.families(ledger | {"X": CLAIM}, found, ["A"], ["D", "X"])[-1]
-    assert missing == ("X", "no number", 1.0, 1.0, False)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from IPython.display import display
 
-from poly.press.claims import cards, chances
+from poly.press.claims import cards
 from poly.press.claims.entries import Claim, Prediction, fingerprint, load
 from poly.press.claims.records import Record, record
 from poly.press.claims.schema import amendments
@@ -82,14 +82,13 @@ def adjust(primary: Sequence[str], others: Sequence[str]) -> None:
     Raises:
         ValueError: an id is unknown, or in both lists.
     """
+    from poly.press.claims import families  # noqa: PLC0415  # loads scipy.stats, which few chapters need for claims
+
     if twice := set(primary) & set(others):
         raise ValueError(f"others: hold {sorted(twice)[0]!r}, must hold none of the primary claims")
     ledger = {name: _find(name) for name in (*primary, *others)}
-    rows = chances.families(ledger, _checked, primary, others)
-    shown = {
-        "text/html": cards.families_html(rows, len(primary)),
-        "text/plain": cards.families_text(rows, len(primary)),
-    }
+    found = families.adjust(ledger, _checked, primary, others)
+    shown = {"text/html": families.html(found), "text/plain": families.text(found)}
     display(shown, raw=True)  # type: ignore[no-untyped-call]
 
 

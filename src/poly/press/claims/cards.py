@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from poly.press.claims import chances, templates
+from poly.press.claims import templates
 from poly.press.claims.entries import Claim
 from poly.press.claims.records import Record
 from poly.press.claims.schema import amendments
@@ -77,27 +77,4 @@ def predictions_text(claims: Sequence[Claim]) -> str:
     return "\n".join(
         f"{claim.id}: {claim.statement}\n    predicted: {predicted_or_else(claim)}\n    test: {claim.test}"
         for claim in claims
-    )
-
-
-def families_html(rows: Sequence[chances.Adjusted], primary: int) -> str:
-    """Write the adjusted chances of two families as HTML; the first ``primary`` rows are the first family."""
-    return templates.render(
-        "families.html", summary=_stand(rows, primary), rows=[chances.in_words(row) for row in rows]
-    )
-
-
-def families_text(rows: Sequence[chances.Adjusted], primary: int) -> str:
-    """Write the same as plain text."""
-    return "\n".join([_stand(rows, primary), *("  ".join(chances.in_words(row)) for row in rows)])
-
-
-def _stand(rows: Sequence[chances.Adjusted], primary: int) -> str:
-    first, others = rows[:primary], rows[primary:]
-    by_rate = f"{chances.standing(others)} of {len(others)}"
-    if not first:
-        return f"{by_rate} verdicts stand after Benjamini and Hochberg’s adjustment."
-    return (
-        f"{chances.standing(first)} of {len(first)} primary verdicts stand after Holm’s adjustment, "
-        f"and {by_rate} others after Benjamini and Hochberg’s."
     )

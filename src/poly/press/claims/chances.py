@@ -3,9 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
-import numpy as np
 from scipy import stats
 
 from poly import inference
@@ -15,22 +13,9 @@ from poly.press.claims.records import Record
 
 # Of a family of tests, at most this share of rejections may be false (Benjamini and Hochberg), or this is the chance of
 # any (Holm).
-_LEVEL = 0.05
+LEVEL = 0.05
 _INSIDE = ("confirmed", "agrees", "holds")
-_UNDECIDED = ("open", "measured")
-
-
-class Adjusted(NamedTuple):
-    """A claim's verdict, the chance that it is false, and that chance adjusted for the number of verdicts.
-
-    ``alike``: whether all networks gave the same number, so that there is no spread to judge by.
-    """
-
-    id: str
-    verdict: str
-    chance: float
-    adjusted: float
-    alike: bool = False
+UNDECIDED = ("open", "measured")
 
 
 def chance(claim: Claim, record: Record) -> float | None:
@@ -47,7 +32,7 @@ def chance(claim: Claim, record: Record) -> float | None:
         of confidence.
     """
     measured, low, high = record["measured"], record["low"], record["high"]
-    undecided = record["verdict"] in _UNDECIDED or claim.prediction.margin == "instance"
+    undecided = record["verdict"] in UNDECIDED or claim.prediction.margin == "instance"
     if undecided or not (outside := _outside_share(record)) or not low < high:
         return None
     per_half = float(stats.norm.ppf(1 - outside))
@@ -64,7 +49,7 @@ def chance(claim: Claim, record: Record) -> float | None:
 
 def errors(ledger: Mapping[str, Claim], found: Sequence[Record]) -> str:
     """Say how many verdicts of these records may be false, and write the table of their chances."""
-    decided = [record for record in found if record["verdict"] not in _UNDECIDED]
+    decided = [record for record in found if record["verdict"] not in UNDECIDED]
     tested = [(record, p) for record in decided if (p := chance(ledger[record["id"]], record)) is not None]
     adjusted = list(inference.holm([p for _, p in tested])) if tested else []
     expected = sum(_outside_share(record) * (1 + (record["verdict"] not in _INSIDE)) for record, _ in tested)
@@ -73,51 +58,9 @@ def errors(ledger: Mapping[str, Claim], found: Sequence[Record]) -> str:
         decided=len(decided),
         tested=len(tested),
         expected=f"{expected:.2g}",
-        stand=sum(q <= _LEVEL for q in adjusted),
-        rows=[(record, _p(p), _p(q)) for (record, p), q in zip(tested, adjusted, strict=True)],
+        stand=sum(q <= LEVEL for q in adjusted),
+        rows=[(record, in_words(p), in_words(q)) for (record, p), q in zip(tested, adjusted, strict=True)],
     )
-
-
-def families(
-    ledger: Mapping[str, Claim], found: Mapping[str, Record], primary: Sequence[str], others: Sequence[str]
-) -> list[Adjusted]:
-    """Adjust the chances of two families of claims: the primary ones by Holm, the others by Benjamini and Hochberg.
-
-    A claim without a number, or one that is not decided, has the chance 1. One whose networks all came out alike has
-    the chance 0.
-
-    Args:
-        ledger: all claims.
-        found: records by id.
-        primary, others: the ids of each family.
-    """
-    rows = []
-    for ids, adjust in ((primary, inference.holm), (others, inference.false_discovery)):
-        raw = [_chance_or_end(ledger[name], found[name]) if name in found else 1.0 for name in ids]
-        adjusted = adjust(raw) if raw else np.zeros(0)
-        for name, p, q in zip(ids, raw, adjusted.tolist(), strict=True):
-            record = found.get(name, {"verdict": "no number"})
-            alike = "low" in record and record["low"] == record["high"]
-            rows.append(Adjusted(name, record["verdict"], p, q, alike))
-    return rows
-
-
-def _chance_or_end(claim: Claim, record: Record) -> float:
-    if record["verdict"] not in _UNDECIDED and record["low"] == record["high"]:
-        return 0.0
-    found = chance(claim, record)
-    return 1.0 if found is None else found
-
-
-def standing(rows: Sequence[Adjusted]) -> int:
-    """Count the verdicts that stand after the adjustment."""
-    return sum(row.adjusted <= _LEVEL for row in rows)
-
-
-def in_words(row: Adjusted) -> tuple[str, ...]:
-    """Write an adjusted chance: the claim's id, its verdict, the chance, and the adjusted chance."""
-    chances = ["no spread" if row.alike else _p(value) for value in (row.chance, row.adjusted)]
-    return row.id, row.verdict, *chances
 
 
 def _outside_share(record: Record) -> float:
@@ -142,5 +85,6 @@ def _distance(gap: float, half: float, per_half: float) -> float:
     return float(gap / half * per_half) if half > 0 else math.inf
 
 
-def _p(value: float) -> str:
+def in_words(value: float) -> str:
+    """Write a chance with four decimals."""
     return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
