@@ -1,0 +1,72 @@
+"""Change the penalty, or add noise, on the way of the gradient flow: does a network then share fewer neurons?"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from poly import checks, flow, metrics, model, training
+
+Array = NDArray[Any]
+# Up: until t = 1/λ the penalty rises from 0 to λ, in equal parts. Down: it falls from ten times λ. Late: there is none
+# until the network rests. Noise first: hidden noise comes before, without a penalty.
+SCHEDULES = ("constant", "up", "down", "late", "noise first")
+_PARTS = 20
+_HIGHEST = 10.0
+_NOISE = training.TrainConfig(optimizer="sgd", lr=0.005, steps=20_000, noise="bipolar", sigma=0.1)
+
+
+class Scheduled(NamedTuple):
+    """Ends of one start by each schedule: polysemantic neurons, features in the paper's window, and the loss."""
+
+    shared: Int[Array, " schedules"]
+    features: Int[Array, " schedules"]
+    loss: Float[Array, " schedules"]
+
+
+def compare(
+    *, n: int, m: int, l1: float, schedules: Sequence[str] = SCHEDULES, generator: torch.Generator
+) -> Scheduled:
+    """Integrate the flow of one start to its end by several schedules; all end with the same λ.
+
+    Args:
+        n: features, ≥ 1.
+        m: hidden neurons, ≥ 1.
+        l1: the last λ > 0, in the units of ``model.loss``.
+        schedules: names of ``SCHEDULES``.
+        generator: source of the start, and of the noise.
+
+    Returns:
+        Scheduled.
+
+    Raises:
+        ValueError: bad input.
+    """
+    l1 = checks.positive("l1", l1)
+    for name in checks.sequence("schedules", schedules):
+        checks.one_of("schedules", name, SCHEDULES)
+    W = model.init(n, m, generator=generator)
+    ends = torch.cat([W[:0], *(flow.flow(_early(W, l1, name, generator), l1, progress=False).W for name in schedules)])
+    held = (ends.abs() >= 0.8) & (ends.abs() <= 1.2)
+    return Scheduled(
+        shared=metrics.polysemantic_neurons(ends).numpy(),
+        features=held.any(-1).sum(-1).numpy(),
+        loss=model.loss(ends, l1).numpy(),
+    )
+
+
+def _early(W: Float[Tensor, "1 n m"], l1: float, schedule: str, generator: torch.Generator) -> Float[Tensor, "1 n m"]:
+    """Bring a start to the time from which on λ is constant."""
+    if schedule == "late":
+        return flow.flow(W, 0.0, progress=False).W
+    if schedule == "noise first":
+        return training.train(W, _NOISE, generator=generator, progress=False).W
+    if schedule in ("up", "down"):
+        first = 0.0 if schedule == "up" else _HIGHEST * l1
+        for part in range(_PARTS):
+            now = first + (l1 - first) * (part + 0.5) / _PARTS
+            W = flow.flow(W, now, t_end=1 / l1 / _PARTS, progress=False).W
+    return W

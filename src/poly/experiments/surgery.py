@@ -1,0 +1,227 @@
+"""Change a network at its start, or on its way, and train it to its end: does it still share neurons?
+
+``compare`` trains one start as it is, with each change, and with the control of each change. ``dose`` plants pairs of
+several strengths. ``repair_end`` moves features from shared to free neurons at the end.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from poly import checks, flow, interventions, metrics, model, training
+from poly.experiments.final_weights import RELEASED
+
+Array = NDArray[Any]
+METHODS = ("flow", "adamw")
+Change = Callable[[Tensor, torch.Generator], Tensor]
+# Shuffled leaves the law of starts as it is: a change that must do nothing.
+CHANGES: dict[str, Change] = {
+    "shuffled": lambda W, generator: interventions.shuffled(W, generator=generator),
+    "distinct favorites": lambda W, _: interventions.distinct_favorites(W),
+    "orthogonal rows": lambda W, _: interventions.orthogonal_rows(W),
+    "same signs": lambda W, _: interventions.same_signs(W),
+    "scores below 0.99": lambda W, _: interventions.cut_scores(W, 0.99),
+    "scores below 0.9": lambda W, _: interventions.cut_scores(W, 0.9),
+    "scores below 0.5": lambda W, _: interventions.cut_scores(W, 0.5),
+    "scores below all": lambda W, _: interventions.cut_scores(W, 0.0),
+    "code, noise 0.3": lambda W, _: interventions.near_code(W, 0.3),
+    "code, noise 0.6": lambda W, _: interventions.near_code(W, 0.6),
+    "code, noise 0.9": lambda W, _: interventions.near_code(W, 0.9),
+    "code, noise 0.97": lambda W, _: interventions.near_code(W, 0.97),
+}
+EVERY = tuple(CHANGES)
+# Planted scores, in squared initial standard deviations.
+SCORES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
+
+
+class Compared(NamedTuple):
+    """Ends of one start: as it is, with each change, and with the control of each.
+
+    ``shared``: polysemantic neurons in the paper's window. ``features``: features with a weight in that window.
+    ``loss``: of training, with the penalty. ``weights``, ``distance``: how many weights a change alters, and
+    ``‖ΔW‖/‖W‖``; the controls' are the same.
+    """
+
+    shared: Int[Array, ""]
+    changed_shared: Int[Array, " changes"]
+    control_shared: Int[Array, " changes"]
+    features: Int[Array, ""]
+    changed_features: Int[Array, " changes"]
+    control_features: Int[Array, " changes"]
+    loss: Float[Array, ""]
+    changed_loss: Float[Array, " changes"]
+    control_loss: Float[Array, " changes"]
+    weights: Int[Array, " changes"]
+    distance: Float[Array, " changes"]
+
+
+def compare(
+    *,
+    n: int,
+    m: int,
+    l1: float,
+    method: str,
+    when: float = 0.0,
+    changes: Sequence[str] = EVERY,
+    generator: torch.Generator,
+) -> Compared:
+    """Train one start from the paper's distribution as it is, with each change, and with the control of each.
+
+    Args:
+        n: features, ≥ 2.
+        m: hidden neurons, ≥ n.
+        l1: λ > 0, in the units of ``model.loss``.
+        method: "flow", or "adamw": as in ``final_weights.train``.
+        when: λt of the change ≥ 0, in the time of the flow; AdamW's networks are changed at the start, 0.
+        changes: names of ``CHANGES``.
+        generator: source of the start, and of all draws of changes and controls.
+
+    Returns:
+        Compared.
+
+    Raises:
+        ValueError: bad input.
+    """
+    n, m, l1 = _sizes(n, m, l1, method)
+    when = checks.nonnegative("when", when)
+    if when and method != "flow":
+        raise ValueError(f"when={when!r}: must be 0 with method={method!r}, whose time is not the flow's")
+    for name in checks.sequence("changes", changes):
+        checks.one_of("changes", name, EVERY)
+    W = model.init(n, m, generator=generator)
+    if when:
+        W = flow.flow(W, l1, t_end=when / l1, progress=False).W
+    changed = torch.cat([W[:0], *(CHANGES[name](W, generator) for name in changes)])
+    controls = torch.cat([W[:0], *(interventions.control(W, each[None], generator=generator) for each in changed)])
+    ends = train(torch.cat([W, changed, controls]), l1, method, generator)
+    found: dict[str, Any] = {}
+    for name, values in _measure(ends, l1).items():
+        found[name], parts = values[0], values[1:].reshape(2, -1)
+        found["changed_" + name], found["control_" + name] = parts
+    return Compared(
+        **found,
+        weights=(changed != W).sum((-2, -1)).numpy(),
+        distance=((changed - W).norm(dim=(-2, -1)) / W.norm()).numpy(),
+    )
+
+
+class Dose(NamedTuple):
+    """For each planted score: the share of its pairs that end together, and of the same pairs in the control.
+
+    Two features are together if one neuron carries both with opposite signs, in the paper's window. ``on_neuron``: the
+    share that is together on the neuron where they were planted.
+    """
+
+    together: Float[Array, " scores"]
+    on_neuron: Float[Array, " scores"]
+    control_together: Float[Array, " scores"]
+
+
+def dose(
+    *,
+    n: int,
+    m: int,
+    l1: float,
+    method: str,
+    pairs: int,
+    scores: Sequence[float] = SCORES,
+    generator: torch.Generator,
+) -> Dose:
+    """Plant pairs of several scores in one start, train, and count the pairs that end together.
+
+    Args:
+        n, m, l1, method, generator: as in ``compare``.
+        pairs: how many are planted, at most n/2.
+        scores: as in ``interventions.plant_pairs``; each has a network and a control.
+
+    Returns:
+        Dose.
+
+    Raises:
+        ValueError: bad input.
+    """
+    n, m, l1 = _sizes(n, m, l1, method)
+    W = model.init(n, m, generator=generator)
+    planted = [interventions.plant_pairs(W, pairs, score, generator=generator) for score in scores]
+    controls = [interventions.control(W, each.W, generator=generator) for each in planted]
+    ends = train(torch.cat([*(each.W for each in planted), *controls]), l1, method, generator)
+    first, second, neuron = torch.cat([each.pairs for each in planted]).repeat(2, 1, 1).unbind(-1)
+    held = _signs(ends)
+    network = torch.arange(len(held))[:, None]
+    opposite = held[network, first] * held[network, second] < 0
+    together = opposite.any(-1).double().mean(-1).numpy()
+    there = opposite.gather(-1, neuron[..., None])[..., 0].double().mean(-1).numpy()
+    return Dose(
+        together=together[: len(planted)],
+        on_neuron=there[: len(planted)],
+        control_together=together[len(planted) :],
+    )
+
+
+class Repaired(NamedTuple):
+    """A network at the end of training, after a repair, after training goes on from there, and without a repair.
+
+    Each field but the last has these four values: ``shared``, ``features`` and ``loss`` as in ``Compared``. The last
+    value is that of the network that is trained on without a repair. ``moved``: features that the repair moves.
+    """
+
+    shared: Int[Array, "4"]
+    features: Int[Array, "4"]
+    loss: Float[Array, "4"]
+    moved: int
+
+
+def repair_end(*, n: int, m: int, l1: float, method: str, generator: torch.Generator) -> Repaired:
+    """Train one network, move features from its shared neurons to free ones, and train it again.
+
+    Args:
+        n, m, l1, method, generator: as in ``compare``.
+
+    Returns:
+        Repaired.
+
+    Raises:
+        ValueError: bad input.
+    """
+    n, m, l1 = _sizes(n, m, l1, method)
+    end = train(model.init(n, m, generator=generator), l1, method, generator)
+    repaired = interventions.repair(end)
+    on = train(torch.cat([repaired, end]), l1, method, generator)
+    moved = int((repaired != end).any(-1).sum())
+    return Repaired(**_measure(torch.cat([end, repaired, on]), l1), moved=moved)
+
+
+def train(
+    W: Float[Tensor, "networks n m"], l1: float, method: str, generator: torch.Generator
+) -> Float[Tensor, "networks n m"]:
+    """Train networks to the end by gradient flow, or by AdamW as released; return their weights in float64."""
+    checks.one_of("method", method, METHODS)
+    if method == "flow":
+        return flow.flow(W, l1, progress=False).W
+    config = training.TrainConfig(**(vars(RELEASED) | {"l1": l1}))
+    return training.train(W.float(), config, generator=generator, progress=False).W.double()
+
+
+def _sizes(n: int, m: int, l1: float, method: str) -> tuple[int, int, float]:
+    n = checks.count("n", n, at_least=2)
+    checks.one_of("method", method, METHODS)
+    return n, checks.count("m", m, at_least=n), checks.positive("l1", l1)
+
+
+def _signs(W: Float[Tensor, "networks n m"]) -> Float[Tensor, "networks n m"]:
+    """Return the signs of the weights in the paper's window, and 0 elsewhere."""
+    size = W.abs()
+    return torch.where((size >= 0.8) & (size <= 1.2), W.sign(), 0.0)
+
+
+def _measure(W: Float[Tensor, "networks n m"], l1: float) -> dict[str, Array]:
+    held = _signs(W) != 0
+    return {
+        "shared": metrics.polysemantic_neurons(W).numpy(),
+        "features": held.any(-1).sum(-1).numpy(),
+        "loss": model.loss(W, l1).numpy(),
+    }
