@@ -133,6 +133,15 @@ def test_pairs_are_planted_on_neurons_of_their_own(size: Any, seed: int) -> None
         assert torch.equal(network[first, neuron].sign(), old[first, neuron].sign())
 
 
+def test_short_rows_get_no_planted_pair() -> None:
+    W = torch.ones(4, 4).double()
+    W[1] = 0.1
+    planted = interventions.plant_pairs(W, 1, 4.0, generator=generator())
+    assert 1 not in planted.pairs[..., :2].flatten().tolist()
+    with pytest.raises(ValueError, match=r"score=4.0: only 3 rows are long enough for it, 4 are needed"):
+        interventions.plant_pairs(W, 2, 4.0, generator=generator())
+
+
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @given(size=SIZES, seed=SEEDS)
 def test_a_control_changes_as_much(change: Any, size: Any, seed: int) -> None:
@@ -209,7 +218,10 @@ def test_a_repair_takes_the_emptiest_neuron_first() -> None:
         (lambda W: interventions.cut_scores(W[:, :1], 0.5), "W: has shape .*, must have at least two features"),
         (lambda W: interventions.plant_pairs(W, 2, 1.0, generator=generator()), "pairs=2: must be at most n/2 = 1"),
         (lambda W: interventions.plant_pairs(W, 0, 1.0, generator=generator()), "pairs=0: "),
-        (lambda W: interventions.plant_pairs(W, 1, 1e3, generator=generator()), "score=1000.0: must be < "),
+        (
+            lambda W: interventions.plant_pairs(W, 1, 1e3, generator=generator()),
+            "score=1000.0: only 0 rows are long enough for it, 2 are needed",
+        ),
         (lambda W: interventions.control(W, W[:2], generator=generator()), "changed: has shape .*, must be that of W"),
         (lambda W: interventions.control(W, 2 * W, generator=generator()), "changed: has a row of another length"),
         (lambda W: interventions.control(W[..., :1], W[..., :1], generator=generator()), "at least two neurons"),

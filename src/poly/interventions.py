@@ -158,33 +158,33 @@ class Planted(NamedTuple):
 def plant_pairs(W: Float[Tensor, "*instances n m"], pairs: int, score: float, *, generator: torch.Generator) -> Planted:
     """Give some pairs of features a neuron on which they begin with opposite signs.
 
-    Features and neurons are drawn at random, each at most once. On its neuron the first feature of a pair keeps its
+    Features are drawn at random among those whose row is longer than ``√(score/m)``, neurons among all, each at most
+    once. On its neuron the first feature of a pair keeps its
     sign and the second gets the other one, and both get the size ``√(score/m)``. The rest of each row is scaled so that
     its length stays.
 
     Args:
         W: encodings, (*instances, n, m).
         pairs: how many, at most n/2 and at most m.
-        score: m times the planted ``−W_ik W_jk``, in squared initial standard deviations, ≥ 0 and less than m times the
-            smallest squared length of a row.
+        score: m times the planted ``−W_ik W_jk``, in squared initial standard deviations, ≥ 0.
         generator: source of the draw.
 
     Raises:
-        ValueError: a number out of its range, or non-finite W.
+        ValueError: a number out of its range, too few rows that are long enough, or non-finite W.
     """
     n, m = tensors.weights(W).shape[-2:]
     pairs, score = checks.count("pairs", pairs), checks.nonnegative("score", score)
     if pairs > min(n // 2, m):
         raise ValueError(f"pairs={pairs!r}: must be at most n/2 = {n // 2} and m = {m}")
-    shortest = m * W.square().sum(-1).min().item()
-    if score >= shortest:
-        raise ValueError(f"score={score!r}: must be < {shortest:.4g}, m times the squared length of the shortest row")
     seeds = _seeds(W, generator)
     drawn = []
 
     def change(w: Array) -> None:
         random = np.random.default_rng(next(seeds))
-        features, neurons = random.permutation(n)[: 2 * pairs].reshape(2, pairs), random.permutation(m)[:pairs]
+        long = np.flatnonzero(m * (w**2).sum(-1) > score)
+        if len(long) < 2 * pairs:
+            raise ValueError(f"score={score!r}: only {len(long)} rows are long enough for it, {2 * pairs} are needed")
+        features, neurons = random.permutation(long)[: 2 * pairs].reshape(2, pairs), random.permutation(m)[:pairs]
         drawn.append(np.stack([*features, neurons], -1))
         sign = np.where(w[features[0], neurons] < 0, -1, 1)
         for each, signs in zip(features, (sign, -sign), strict=True):

@@ -28,7 +28,7 @@ class Scheduled(NamedTuple):
 
 
 def compare(
-    *, n: int, m: int, l1: float, schedules: Sequence[str] = SCHEDULES, generator: torch.Generator
+    *, n: int, m: int, l1: float, draw: int, schedules: Sequence[str] = SCHEDULES, generator: torch.Generator
 ) -> Scheduled:
     """Integrate the flow of one start to its end by several schedules; all end with the same λ.
 
@@ -36,6 +36,7 @@ def compare(
         n: features, ≥ 1.
         m: hidden neurons, ≥ 1.
         l1: the last λ > 0, in the units of ``model.loss``.
+        draw: a whole number ≥ 0. In a sweep, each has starts of its own.
         schedules: names of ``SCHEDULES``.
         generator: source of the start, and of the noise.
 
@@ -46,6 +47,7 @@ def compare(
         ValueError: bad input.
     """
     l1 = checks.positive("l1", l1)
+    checks.count("draw", draw, at_least=0)
     for name in checks.sequence("schedules", schedules):
         checks.one_of("schedules", name, SCHEDULES)
     W = model.init(n, m, generator=generator)

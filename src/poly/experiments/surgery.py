@@ -33,7 +33,27 @@ CHANGES: dict[str, Change] = {
     "code, noise 0.9": lambda W, _: interventions.near_code(W, 0.9),
     "code, noise 0.97": lambda W, _: interventions.near_code(W, 0.97),
 }
-EVERY = tuple(CHANGES)
+# Sets of changes by name: all; those for large networks, which take long; those that make sense on the way.
+SETS: dict[str, tuple[str, ...]] = {
+    "every": tuple(CHANGES),
+    "some": (
+        "shuffled",
+        "distinct favorites",
+        "orthogonal rows",
+        "same signs",
+        "scores below 0.9",
+        "code, noise 0.6",
+        "code, noise 0.9",
+    ),
+    "on the way": (
+        "distinct favorites",
+        "orthogonal rows",
+        "same signs",
+        "scores below 0.99",
+        "scores below 0.9",
+        "scores below 0.5",
+    ),
+}
 # Planted scores, in squared initial standard deviations.
 SCORES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 
@@ -65,8 +85,9 @@ def compare(
     m: int,
     l1: float,
     method: str,
+    draw: int,
     when: float = 0.0,
-    changes: Sequence[str] = EVERY,
+    changes: str | Sequence[str] = "every",
     generator: torch.Generator,
 ) -> Compared:
     """Train one start from the paper's distribution as it is, with each change, and with the control of each.
@@ -76,8 +97,9 @@ def compare(
         m: hidden neurons, ≥ n.
         l1: λ > 0, in the units of ``model.loss``.
         method: "flow", or "adamw": as in ``final_weights.train``.
+        draw: a whole number ≥ 0. In a sweep, each has starts of its own.
         when: λt of the change ≥ 0, in the time of the flow; AdamW's networks are changed at the start, 0.
-        changes: names of ``CHANGES``.
+        changes: names of ``CHANGES``, or the name of one of ``SETS``.
         generator: source of the start, and of all draws of changes and controls.
 
     Returns:
@@ -86,12 +108,15 @@ def compare(
     Raises:
         ValueError: bad input.
     """
-    n, m, l1 = _sizes(n, m, l1, method)
+    n, m, l1 = _checked(n, m, l1, method, draw)
     when = checks.nonnegative("when", when)
     if when and method != "flow":
         raise ValueError(f"when={when!r}: must be 0 with method={method!r}, whose time is not the flow's")
+    if isinstance(changes, str):
+        checks.one_of("changes", changes, tuple(SETS))
+        changes = SETS[changes]
     for name in checks.sequence("changes", changes):
-        checks.one_of("changes", name, EVERY)
+        checks.one_of("changes", name, SETS["every"])
     W = model.init(n, m, generator=generator)
     if when:
         W = flow.flow(W, l1, t_end=when / l1, progress=False).W
@@ -127,6 +152,7 @@ def dose(
     m: int,
     l1: float,
     method: str,
+    draw: int,
     pairs: int,
     scores: Sequence[float] = SCORES,
     generator: torch.Generator,
@@ -134,7 +160,7 @@ def dose(
     """Plant pairs of several scores in one start, train, and count the pairs that end together.
 
     Args:
-        n, m, l1, method, generator: as in ``compare``.
+        n, m, l1, method, draw, generator: as in ``compare``.
         pairs: how many are planted, at most n/2.
         scores: as in ``interventions.plant_pairs``; each has a network and a control.
 
@@ -144,7 +170,7 @@ def dose(
     Raises:
         ValueError: bad input.
     """
-    n, m, l1 = _sizes(n, m, l1, method)
+    n, m, l1 = _checked(n, m, l1, method, draw)
     W = model.init(n, m, generator=generator)
     planted = [interventions.plant_pairs(W, pairs, score, generator=generator) for score in scores]
     controls = [interventions.control(W, each.W, generator=generator) for each in planted]
@@ -175,11 +201,11 @@ class Repaired(NamedTuple):
     moved: int
 
 
-def repair_end(*, n: int, m: int, l1: float, method: str, generator: torch.Generator) -> Repaired:
+def repair_end(*, n: int, m: int, l1: float, method: str, draw: int, generator: torch.Generator) -> Repaired:
     """Train one network, move features from its shared neurons to free ones, and train it again.
 
     Args:
-        n, m, l1, method, generator: as in ``compare``.
+        n, m, l1, method, draw, generator: as in ``compare``.
 
     Returns:
         Repaired.
@@ -187,7 +213,7 @@ def repair_end(*, n: int, m: int, l1: float, method: str, generator: torch.Gener
     Raises:
         ValueError: bad input.
     """
-    n, m, l1 = _sizes(n, m, l1, method)
+    n, m, l1 = _checked(n, m, l1, method, draw)
     end = train(model.init(n, m, generator=generator), l1, method, generator)
     repaired = interventions.repair(end)
     on = train(torch.cat([repaired, end]), l1, method, generator)
@@ -206,8 +232,9 @@ def train(
     return training.train(W.float(), config, generator=generator, progress=False).W.double()
 
 
-def _sizes(n: int, m: int, l1: float, method: str) -> tuple[int, int, float]:
+def _checked(n: int, m: int, l1: float, method: str, draw: int) -> tuple[int, int, float]:
     n = checks.count("n", n, at_least=2)
+    checks.count("draw", draw, at_least=0)
     checks.one_of("method", method, METHODS)
     return n, checks.count("m", m, at_least=n), checks.positive("l1", l1)
 
