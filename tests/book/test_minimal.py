@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poly import flow, metrics, mlp, model, sparsify, tasks, theory, training
+from poly import flow, interventions, metrics, mlp, model, sparsify, tasks, theory, training
 
 FOLDER = Path(__file__).parents[2] / "book" / "minimal"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
@@ -109,6 +109,14 @@ def impurity_of_usual_training() -> Number:
     return mean(np.array(found))
 
 
+def shared_of_positive_starts() -> Number:
+    usual = model.init(32, 32, instances=64, generator=generator())
+    starts = (usual, interventions.same_signs(usual))
+    before, after = (metrics.polysemantic_neurons(flow.flow(W, 0.02, progress=False).W).double() for W in starts)
+    ratio = after.mean() / before.mean()
+    return Number(ratio.item(), mean((after - ratio * before) / before.mean()).error)
+
+
 LABORATORY: dict[str, Callable[[], Number]] = {
     "01_two_origin_stories": shared_neurons,
     "02_three_forces": weights_for_which_the_threshold_is_right,
@@ -117,6 +125,7 @@ LABORATORY: dict[str, Callable[[], Number]] = {
     "05_does_the_start_decide": shared_by_features_with_different_favorites,
     "06_noise": fourth_norm,
     "07_what_purity_costs": impurity_of_usual_training,
+    "08_can_it_be_avoided": shared_of_positive_starts,
 }
 
 
@@ -189,6 +198,7 @@ def test_its_number_is_the_laboratorys(script: Path) -> None:
         ("02_three_forces", "4 * (1 - length2) * W,", "2 * (1 - length2) * W,"),  # half of the feature benefit
         ("02_three_forces", "lr * l1)", "lr * 0.0)"),  # no penalty
         ("03_race_inside_a_row", "* w - l1)", "* w - 2 * l1)"),  # twice the penalty
+        ("08_can_it_be_avoided", "usual.abs())", "usual.clone())"),  # the same start
     ],
 )
 def test_a_planted_fault_is_found(stem: str, right: str, wrong: str, tmp_path: Path) -> None:

@@ -16,12 +16,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from poly import perturb, sweep
-from poly.experiments import adamw_archive, final_weights, flow_archive, purity_archive, tasks_archive
+from poly.experiments import (
+    adamw_archive,
+    final_weights,
+    flow_archive,
+    purity_archive,
+    surgery_archive,
+    tasks_archive,
+)
 from poly.sweep import archive
 
 NAME = "perturbed-runs.json"
 SEED = 1
-FLOW, ADAMW, PURITY, TASKS = "flow-runs", "adamw-runs", "purity-runs", "tasks-runs"
+FLOW, ADAMW, PURITY, TASKS, SURGERY = "flow-runs", "adamw-runs", "purity-runs", "tasks-runs", "surgery-runs"
 # Points of the sweeps on minibatches, which train many networks in each cell.
 FEW: dict[str, dict[str, Sequence[Any]]] = {
     "purity": {"m": [16, 64], "draw": [purity_archive.FIRST_DRAW + k for k in range(2)]},
@@ -47,7 +54,8 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
     """Yield every stored sweep with its first cells of each point; of those on minibatches, those of ``FEW``.
 
     Args:
-        folder: with the folders of ``flow_archive``, ``adamw_archive``, ``purity_archive`` and ``tasks_archive``.
+        folder: with the folders of ``flow_archive``, ``adamw_archive``, ``purity_archive``, ``tasks_archive`` and
+            ``surgery_archive``.
         cells: of each point, ≥ 1.
 
     Raises:
@@ -70,6 +78,9 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
                 some = asked | {"grid": asked["grid"] | FEW[name], "seeds": cells}
                 rows = archive.load_or_run(folder / place, **some)
                 yield Asked(name, "adam", some["run"], some["grid"], some["paired"], rows)
+    for name, asked in surgery_archive.sweeps().items():
+        rows = archive.load_or_run(folder / SURGERY, **(asked | {"seeds": cells}))
+        yield Asked(name, "flow", asked["run"], asked["grid"], asked["paired"], rows)
 
 
 def compare(
@@ -99,7 +110,10 @@ def compare(
         found["share"] = [round(same_winners(a, b), 6) for a, b in pairs]
         counts = np.array([[final_weights.polysemantic_neurons(row) for row in pair] for pair in pairs])
     elif "shared" in before:
-        counts = np.stack([np.concatenate([np.asarray(x) for x in t.shared]) for t in (before, after)], 1)
+        columns = [column for column in before if column.endswith("shared")]
+        counts = np.stack(
+            [np.concatenate([np.ravel(x) for column in columns for x in t[column]]) for t in (before, after)], 1
+        )
         found["networks"] = len(counts)
     else:
         found["networks"] = len(before)

@@ -201,11 +201,14 @@ class Repaired(NamedTuple):
     moved: int
 
 
-def repair_end(*, n: int, m: int, l1: float, method: str, draw: int, generator: torch.Generator) -> Repaired:
+def repair_end(
+    *, n: int, m: int, l1: float, method: str, draw: int, rounds: int = 1, generator: torch.Generator
+) -> Repaired:
     """Train one network, move features from its shared neurons to free ones, and train it again.
 
     Args:
         n, m, l1, method, draw, generator: as in ``compare``.
+        rounds: how often the network is trained before the repair, ≥ 1; the moments of AdamW begin at 0 each time.
 
     Returns:
         Repaired.
@@ -214,7 +217,9 @@ def repair_end(*, n: int, m: int, l1: float, method: str, draw: int, generator: 
         ValueError: bad input.
     """
     n, m, l1 = _checked(n, m, l1, method, draw)
-    end = train(model.init(n, m, generator=generator), l1, method, generator)
+    end = model.init(n, m, generator=generator)
+    for _ in range(checks.count("rounds", rounds)):
+        end = train(end, l1, method, generator)
     repaired = interventions.repair(end)
     on = train(torch.cat([repaired, end]), l1, method, generator)
     moved = int((repaired != end).any(-1).sum())

@@ -4,53 +4,127 @@ The small networks come first. With the same store, an interrupted run continues
 """
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from poly import checks, sweep
 from poly.experiments import schedules, surgery
 from poly.sweep import archive
+
+Array = NDArray[Any]
 
 # The reported starts are drawn with the number that the commit which registered the claims begins with.
 DRAW = 0x56EB6A
 L1 = 1e-3
-# Features, neurons, networks, planted pairs; of the largest networks only some changes are tried.
-SIZES = ((32, 32, 768, 4), (64, 128, 256, 8))
-LARGE = (256, 256, 16)
-ON_THE_WAY = [0.001, 0.01, 0.1, 1.0]
-PAIRED = ("l1", "method")
+# Features, neurons, networks. All is measured on the first size; larger ones check the changes and the repair.
+FIRST, SECOND = (32, 32, 768), (64, 128, 128)
+PAIRS = 4  # planted pairs of a network
+ON_THE_WAY = (0.001, 0.01, 0.1, 0.3, 1.0)
+BOTH = surgery.METHODS
+Asked = dict[str, Any]
 
 
-def sweeps() -> dict[str, dict[str, Any]]:
+def sweeps() -> dict[str, Asked]:
     """Return every stored sweep by its name: the arguments of ``archive.load_or_run`` and ``archive.save``."""
-    found: dict[str, dict[str, Any]] = {}
-    for n, m, networks, pairs in SIZES:
-        by_flow = {"n": [n], "m": [m], "l1": [L1], "method": ["flow"], "draw": [DRAW]}
-        both = by_flow | {"method": list(surgery.METHODS)}
-        changes: dict[str, Any] = {"run": surgery.compare, "seeds": networks, "paired": (*PAIRED, "when", "changes")}
-        ends: dict[str, Any] = {"seeds": networks, "paired": PAIRED}
-        found |= {
-            f"changes-{n}": changes | {"grid": both | {"when": [0.0], "changes": ["every"]}},
-            f"repair-{n}": ends | {"run": surgery.repair_end, "grid": both},
-            f"dose-{n}": ends | {"run": surgery.dose, "grid": both | {"pairs": [pairs]}},
-            f"schedules-{n}": {
-                "run": schedules.compare,
-                "grid": {"n": [n], "m": [m], "l1": [L1], "draw": [DRAW]},
-                "seeds": networks,
-                "paired": ("l1",),
-            },
-            f"way-{n}": changes | {"grid": by_flow | {"when": ON_THE_WAY, "changes": ["on the way"]}},
-        }
-    n, m, networks = LARGE
-    both = {"n": [n], "m": [m], "l1": [L1], "method": list(surgery.METHODS), "draw": [DRAW]}
-    return found | {
-        f"changes-{n}": {
-            "run": surgery.compare,
-            "grid": both | {"when": [0.0], "changes": ["some"]},
-            "seeds": networks,
-            "paired": (*PAIRED, "when", "changes"),
-        },
-        f"repair-{n}": {"run": surgery.repair_end, "grid": both, "seeds": networks, "paired": PAIRED},
+    return {
+        "changes-32": changes(*FIRST),
+        "repair-32": repairs(*FIRST),
+        "dose-32": of(surgery.dose, *FIRST, pairs=PAIRS),
+        "schedules-32": courses(*FIRST),
+        "way-32": changes(*FIRST, methods=("flow",), when=ON_THE_WAY, names="on the way"),
+        "changes-64": changes(*SECOND),
+        "repair-64": repairs(*SECOND),
     }
+
+
+def of(
+    run: Callable[..., Any],
+    n: int,
+    m: int,
+    networks: int,
+    *,
+    l1: float = L1,
+    methods: Sequence[str] = BOTH,
+    **more: Any,
+) -> Asked:
+    """Return the arguments of ``archive.load_or_run`` for a run of ``surgery`` at one size."""
+    grid = {"n": [n], "m": [m], "l1": [l1], "method": list(methods), "draw": [DRAW]}
+    return {
+        "run": run,
+        "grid": grid | {name: [value] for name, value in more.items()},
+        "seeds": networks,
+        "paired": ("l1", "method"),
+    }
+
+
+def changes(
+    n: int,
+    m: int,
+    networks: int,
+    *,
+    l1: float = L1,
+    methods: Sequence[str] = BOTH,
+    when: Sequence[float] = (0.0,),
+    names: str = "every",
+) -> Asked:
+    """Return the arguments of ``archive.load_or_run`` for ``surgery.compare`` at one size."""
+    asked = of(surgery.compare, n, m, networks, l1=l1, methods=methods)
+    grid = asked["grid"] | {"when": list(when), "changes": [names]}
+    return asked | {"grid": grid, "paired": (*asked["paired"], "when", "changes")}
+
+
+def repairs(n: int, m: int, networks: int, *, l1: float = L1) -> Asked:
+    """Return the arguments of ``archive.load_or_run`` for ``surgery.repair_end`` at one size, early and late."""
+    asked = of(surgery.repair_end, n, m, networks, l1=l1)
+    return asked | {"grid": asked["grid"] | {"rounds": [1, 2]}, "paired": (*asked["paired"], "rounds")}
+
+
+def courses(n: int, m: int, networks: int, *, l1: float = L1) -> Asked:
+    """Return the arguments of ``archive.load_or_run`` for ``schedules.compare`` at one size."""
+    grid = {"n": [n], "m": [m], "l1": [l1], "draw": [DRAW]}
+    return {"run": schedules.compare, "grid": grid, "seeds": networks, "paired": ("l1",)}
+
+
+def pairs(
+    table: sweep.Table, change: str, field: str = "shared", *, against: str = "control"
+) -> Float[Array, "networks 2"]:
+    """Select a number of each network after a change, and beside it that of its control or of the unchanged network.
+
+    Args:
+        table: of ``surgery.compare``, with one set of changes.
+        change: one of the set.
+        field: "shared", "features" or "loss".
+        against: "control" or "default".
+
+    Raises:
+        ValueError: an unknown name, or a change that is not in the table.
+    """
+    checks.one_of("field", field, ("shared", "features", "loss"))
+    checks.one_of("against", against, ("control", "default"))
+    asked = table.changes.iloc[0]
+    names = surgery.SETS[asked] if isinstance(asked, str) else tuple(asked)
+    checks.one_of("change", change, names)
+    place = names.index(change)
+    changed = [row[place] for row in table["changed_" + field]]
+    other = table[field] if against == "default" else [row[place] for row in table["control_" + field]]
+    return np.array([changed, list(other)], float).T
+
+
+def verdict(low: float, high: float) -> str:
+    """Say in a word what a change does, by the interval of the ratio of shared neurons; "" if no word fits.
+
+    Removes: at most 0.1. Halves: within 0.4 and 0.6. Does not: within 0.9 and 1.1.
+    """
+    if high <= 0.1:
+        return "removes"
+    if low >= 0.4 and high <= 0.6:
+        return "halves"
+    return "does not" if low >= 0.9 and high <= 1.1 else ""
 
 
 def main() -> None:
