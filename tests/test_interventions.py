@@ -203,6 +203,18 @@ def test_a_repair_takes_the_emptiest_neuron_first() -> None:
     assert interventions.repair(W)[1].tolist() == [0.0, -1.0, 0.0]
 
 
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("near", [0.8, (0.8, 1.0, 1.2), ("a", "b"), (float("nan"), 1.0)])
+def test_a_window_that_is_none_is_refused(near: Any) -> None:
+    with pytest.raises(ValueError, match=r"near=.*: must be a pair 0 ≤ low ≤ high"):
+        interventions.repair(torch.eye(2), near)
+
+
+def test_scores_are_cut_of_a_tensor_with_a_gradient() -> None:
+    W = starts((3, 4), 0).requires_grad_()
+    assert not interventions.cut_scores(W, 0.5).requires_grad
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -225,7 +237,15 @@ def test_a_repair_takes_the_emptiest_neuron_first() -> None:
         (lambda W: interventions.control(W, W[:2], generator=generator()), "changed: has shape .*, must be that of W"),
         (lambda W: interventions.control(W, 2 * W, generator=generator()), "changed: has a row of another length"),
         (lambda W: interventions.control(W[..., :1], W[..., :1], generator=generator()), "at least two neurons"),
+        (lambda W: interventions.control(W, W.float(), generator=generator()), "changed: has dtype torch.float32"),
         (lambda W: interventions.repair(W, (1.2, 0.8)), r"near=\(1.2, 0.8\): must be a pair"),
+        (lambda W: interventions.near_code(W[:, :1, :1], 0.5), "must have at least two neurons"),
+        (lambda W: interventions.near_code(torch.eye(2), 0.5), "W: row 0 has no weight beside that on its own neuron"),
+        (lambda W: interventions.plant_pairs(W[..., :1], 1, 0.0, generator=generator()), "at least two neurons"),
+        (
+            lambda W: interventions.plant_pairs(torch.eye(2), 1, 0.5, generator=generator()),
+            "W: row [01] has one weight only, must have another",
+        ),
         (lambda W: interventions.same_signs(W / 0), "W: holds NaN or infinity"),
     ],
 )

@@ -1,7 +1,8 @@
 """Change the weights of networks, to test what decides which neurons they share.
 
-Every change keeps the length of every row. ``control`` makes a change of the same size at random, so that the effect of
-a change is its result minus that of its control. ``repair`` moves features from shared neurons to free ones.
+Every change keeps the length of every row. ``control`` makes a change of the same size at random. The effect of a
+change is the difference between its result and that of its control. ``repair`` moves features from shared neurons to
+free ones.
 
 All take W of shape (*instances, n, m), float32 or float64, and return a new tensor like it.
 """
@@ -88,8 +89,8 @@ def sharing_scores(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instan
 def cut_scores(W: Float[Tensor, "*instances n m"], quantile: float) -> Float[Tensor, "*instances n m"]:
     """Flip the signs of some weights, so that no pair of features has a score above a quantile of all scores.
 
-    The scores are those of ``sharing_scores``, and a quantile below 0 counts as 0. On a neuron whose largest weight has
-    size a, every weight of the other sign is flipped if its size exceeds quantile/a. All sizes stay.
+    The scores are those of ``sharing_scores``. The cut c is their quantile, or 0 if that is negative. On a neuron whose
+    largest weight has size a, every weight of the other sign is flipped if its size exceeds c/a. All sizes stay.
 
     Args:
         W: encodings, (*instances, n, m).
@@ -102,7 +103,8 @@ def cut_scores(W: Float[Tensor, "*instances n m"], quantile: float) -> Float[Ten
     quantile = checks.nonnegative("quantile", quantile)
     if quantile > 1:
         raise ValueError(f"quantile={quantile!r}: must be in [0, 1]")
-    cuts = np.quantile(sharing_scores(W).double().numpy(), quantile, axis=-1, method="lower").reshape(-1)
+    scores = sharing_scores(W).detach().cpu().double().numpy()
+    cuts = np.quantile(scores, quantile, axis=-1, method="lower").reshape(-1)
     cut = iter(np.maximum(cuts, 0))
 
     def change(w: Array) -> None:
@@ -116,7 +118,14 @@ def cut_scores(W: Float[Tensor, "*instances n m"], quantile: float) -> Float[Ten
 
 
 def same_signs(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances n m"]:
-    """Make every weight positive: ``|W|``. At such a start no two features can share a neuron with opposite signs."""
+    """Make every weight positive: ``|W|``. No pair of features then has opposite signs on any neuron.
+
+    Args:
+        W: encodings, (*instances, n, m).
+
+    Raises:
+        ValueError: non-finite W.
+    """
     return tensors.weights(W).abs()
 
 
@@ -128,28 +137,32 @@ def near_code(W: Float[Tensor, "*instances n m"], noise: float) -> Float[Tensor,
 
     Args:
         W: encodings, (*instances, n, m), m ≥ n and m ≥ 2.
-        noise: σ in [0, 1], the length of the rest of a row relative to the whole.
+        noise: σ in [0, 1], the length of the rest of a row relative to the whole. A random row of ``model.init`` with
+            32 weights has about 0.9.
 
     Raises:
-        ValueError: noise outside [0, 1], m < n, or non-finite W.
+        ValueError: noise outside [0, 1], m < n, m = 1, a row without a second weight, or non-finite W.
     """
     noise = checks.nonnegative("noise", noise)
     if noise > 1:
         raise ValueError(f"noise={noise!r}: must be in [0, 1]")
+    _of_several_neurons(W)
 
     def change(w: Array) -> None:
         own = (np.arange(len(w)), _own_neurons(np.abs(w)))
         kept, length = np.copysign(np.sqrt(1 - noise**2), w[own]), np.linalg.norm(w, axis=-1)
         w[own] = 0
         rest = np.linalg.norm(w, axis=-1)
-        w *= (noise * length / np.where(rest > 0, rest, 1))[:, None]
+        if not rest.all():
+            raise ValueError(f"W: row {rest.argmin()} has no weight beside that on its own neuron, must have another")
+        w *= (noise * length / rest)[:, None]
         w[own] = kept * length
 
     return _each(_wide(W), change)
 
 
 class Planted(NamedTuple):
-    """Weights with planted pairs; ``pairs`` lists the two features and the neuron of each."""
+    """Weights W with planted pairs; ``pairs`` lists the two features and the neuron of each, (*instances, pairs, 3)."""
 
     W: Float[Tensor, "*instances n m"]
     pairs: Int[Tensor, "*instances pairs 3"]
@@ -158,20 +171,22 @@ class Planted(NamedTuple):
 def plant_pairs(W: Float[Tensor, "*instances n m"], pairs: int, score: float, *, generator: torch.Generator) -> Planted:
     """Give some pairs of features a neuron on which they begin with opposite signs.
 
-    Features are drawn at random among those whose row is longer than ``√(score/m)``, neurons among all, each at most
-    once. On its neuron the first feature of a pair keeps its
-    sign and the second gets the other one, and both get the size ``√(score/m)``. The rest of each row is scaled so that
-    its length stays.
+    Features are drawn at random among those whose row is longer than ``√(score/m)``, neurons among all. Each is drawn
+    at most once. On its neuron the first feature of a pair keeps its sign and the second gets the other one. Both
+    weights get the size ``√(score/m)``, so a score of 0 makes them 0. The rest of each row is scaled so that its length
+    stays.
 
     Args:
-        W: encodings, (*instances, n, m).
+        W: encodings, (*instances, n, m), m ≥ 2.
         pairs: how many, at most n/2 and at most m.
         score: m times the planted ``−W_ik W_jk``, in squared initial standard deviations, ≥ 0.
         generator: source of the draw.
 
     Raises:
-        ValueError: a number out of its range, too few rows that are long enough, or non-finite W.
+        ValueError: a number out of its range, m = 1, too few rows that are long enough, a row without a weight on
+            another neuron, or non-finite W.
     """
+    _of_several_neurons(W)
     n, m = tensors.weights(W).shape[-2:]
     pairs, score = checks.count("pairs", pairs), checks.nonnegative("score", score)
     if pairs > min(n // 2, m):
@@ -190,7 +205,10 @@ def plant_pairs(W: Float[Tensor, "*instances n m"], pairs: int, score: float, *,
         for each, signs in zip(features, (sign, -sign), strict=True):
             length2 = (w[each] ** 2).sum(-1)
             w[each, neurons] = 0
-            w[each] *= np.sqrt((length2 - score / m) / (w[each] ** 2).sum(-1))[:, None]
+            rest2 = (w[each] ** 2).sum(-1)
+            if not rest2.all():
+                raise ValueError(f"W: row {each[rest2.argmin()]} has one weight only, must have another")
+            w[each] *= np.sqrt((length2 - score / m) / rest2)[:, None]
             w[each, neurons] = signs * np.sqrt(score / m)
 
     changed = _each(W, change)
@@ -202,10 +220,11 @@ def control(
 ) -> Float[Tensor, "*instances n m"]:
     """Change W at random by as much as another change did: the control of that change.
 
-    In every row as many weights change, the change has the same length ``‖ΔW_i‖``, and the row keeps its length. The
-    weights are drawn at random among those that are not 0. Their part of the row is turned in a random direction. In a
-    row where one weight has changed, two are turned. If the drawn part is too short for the change, its smallest
-    weights are exchanged for the row's largest.
+    In every row the change has the same length ``‖ΔW_i‖``, and the row keeps its length. As many weights change as in
+    the other change, and at least two. They are drawn at random among those that are not 0, and their part of the row
+    is turned in a random direction. If the drawn part is too short for the change, its smallest weights are exchanged
+    for the row's largest. So the control of a large sign change may reverse some of the same weights, and that of a row
+    with one weight is the change itself.
 
     Args:
         W: encodings before the change, (*instances, n, m), m ≥ 2.
@@ -213,17 +232,18 @@ def control(
         generator: source of the draw.
 
     Raises:
-        ValueError: shapes or lengths of rows that differ, a single neuron, or non-finite weights.
+        ValueError: shapes, dtypes or lengths of rows that differ, a single neuron, or non-finite weights.
     """
     tensors.weights(W)
     if tensors.weights(changed).shape != W.shape:
         raise ValueError(f"changed: has shape {tuple(changed.shape)}, must be that of W, {tuple(W.shape)}")
-    if W.shape[-1] < 2:
-        raise ValueError(f"W: has shape {tuple(W.shape)}, must have at least two neurons")
+    if changed.dtype != W.dtype:
+        raise ValueError(f"changed: has dtype {changed.dtype}, must be that of W, {W.dtype}")
+    _of_several_neurons(W)
     before, after = W.norm(dim=-1), changed.norm(dim=-1)
     if bool(((before - after).abs() > 1e-4 * before).any()):
         raise ValueError("changed: has a row of another length than in W, must keep the length of every row")
-    others, seeds = iter(changed.detach().reshape(-1, *W.shape[-2:]).double().numpy()), _seeds(W, generator)
+    others, seeds = iter(changed.detach().cpu().reshape(-1, *W.shape[-2:]).double().numpy()), _seeds(W, generator)
 
     def change(w: Array) -> None:
         random = np.random.default_rng(next(seeds))
@@ -259,7 +279,15 @@ def _turn(row: Array, many: int, distance: float, random: np.random.Generator) -
 
 
 def shuffled(W: Float[Tensor, "*instances n m"], *, generator: torch.Generator) -> Float[Tensor, "*instances n m"]:
-    """Deal the weights of every row to its neurons anew: a change that leaves the distribution of starts as it is."""
+    """Permute the weights of every row at random, which leaves the distribution of random starts as it is.
+
+    Args:
+        W: encodings, (*instances, n, m).
+        generator: source of the permutations.
+
+    Raises:
+        ValueError: non-finite W.
+    """
     seeds = _seeds(tensors.weights(W), generator)
 
     def change(w: Array) -> None:
@@ -289,9 +317,7 @@ def repair(
         tensor([[ 1.,  0.],
                 [ 0., -1.]])
     """
-    low, high = near
-    if not 0 <= low <= high:
-        raise ValueError(f"near={near!r}: must be a pair 0 ≤ low ≤ high")
+    low, high = checks.window("near", near)
 
     def change(w: Array) -> None:
         size = np.abs(w)
@@ -317,6 +343,11 @@ def _wide(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances n m"]
     if tensors.weights(W).shape[-2] > W.shape[-1]:
         raise ValueError(f"W: has shape {tuple(W.shape)}, must have at least as many neurons as features")
     return W
+
+
+def _of_several_neurons(W: Float[Tensor, "*instances n m"]) -> None:
+    if tensors.weights(W).shape[-1] < 2:
+        raise ValueError(f"W: has shape {tuple(W.shape)}, must have at least two neurons")
 
 
 def _seeds(W: Tensor, generator: torch.Generator) -> Any:

@@ -135,3 +135,8 @@ def test_a_repair_lasts_and_is_compared_with_longer_training(method: str) -> Non
 def test_bad_input_is_refused(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         surgery.compare(**SMALL | {"method": "flow"} | changed, generator=generator())
+
+
+def test_a_dose_needs_a_score() -> None:
+    with pytest.raises(ValueError, match=r"scores=\(\): must have at least one"):
+        surgery.dose(**SMALL, method="flow", pairs=2, scores=(), generator=generator())

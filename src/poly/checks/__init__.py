@@ -136,6 +136,17 @@ def array(name: str, values: ArrayLike) -> Float[NDArray[np.float64], "..."]:
         raise ValueError(f"{name}={values!r}: must be an array of real numbers ({error})") from None
 
 
+def window(name: str, value: Any) -> tuple[float, float]:
+    """Check for a window of sizes, a pair 0 ≤ low ≤ high, and return it; raise ValueError otherwise."""
+    try:
+        low, high = (float(edge) for edge in value)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not 0 <= low <= high:
+        raise ValueError(f"{name}={value!r}: must be a pair 0 ≤ low ≤ high")
+    return low, high
+
+
 def function(name: str, value: object) -> None:
     """Check that ``value`` can be called; raise ValueError otherwise."""
     if not callable(value):

@@ -63,7 +63,7 @@ class Compared(NamedTuple):
 
     ``shared``: polysemantic neurons in the paper's window. ``features``: features with a weight in that window.
     ``loss``: of training, with the penalty. ``weights``, ``distance``: how many weights a change alters, and
-    ``‖ΔW‖/‖W‖``; the controls' are the same.
+    ``‖ΔW‖/‖W‖``, which its control has, too.
     """
 
     shared: Int[Array, ""]
@@ -137,7 +137,7 @@ def compare(
 class Dose(NamedTuple):
     """For each planted score: the share of its pairs that end together, and of the same pairs in the control.
 
-    Two features are together if one neuron carries both with opposite signs, in the paper's window. ``on_neuron``: the
+    Two features are together if any neuron carries both with opposite signs, in the paper's window. ``on_neuron``: the
     share that is together on the neuron where they were planted.
     """
 
@@ -171,6 +171,8 @@ def dose(
         ValueError: bad input.
     """
     n, m, l1 = _checked(n, m, l1, method, draw)
+    if not checks.sequence("scores", scores):
+        raise ValueError(f"scores={scores!r}: must have at least one")
     W = model.init(n, m, generator=generator)
     planted = [interventions.plant_pairs(W, pairs, score, generator=generator) for score in scores]
     controls = [interventions.control(W, each.W, generator=generator) for each in planted]
@@ -229,7 +231,11 @@ def repair_end(
 def train(
     W: Float[Tensor, "networks n m"], l1: float, method: str, generator: torch.Generator
 ) -> Float[Tensor, "networks n m"]:
-    """Train networks to the end by gradient flow, or by AdamW as released; return their weights in float64."""
+    """Train networks to the end by gradient flow, or by AdamW as released; return their weights in float64.
+
+    Raises:
+        ValueError: an unknown method, or what ``flow.flow`` or ``training.train`` refuse.
+    """
     checks.one_of("method", method, METHODS)
     if method == "flow":
         return flow.flow(W, l1, progress=False).W
