@@ -21,8 +21,8 @@ Array = NDArray[Any]
 # The reported starts are drawn with the number that the commit which registered the claims begins with.
 DRAW = 0x56EB6A
 L1 = 1e-3
-# Features, neurons, networks. All is measured on the first size; of the largest networks only some changes are tried.
-FIRST, SECOND, LARGE = (32, 32, 768), (64, 128, 128), (256, 256, 16)
+# Features, neurons, networks. All is measured on the first size, and some changes on the widest networks.
+FIRST, SECOND, WIDE = (32, 32, 768), (64, 128, 128), (32, 128, 384)
 PAIRS = 4  # planted pairs of a network
 ON_THE_WAY = (0.001, 0.01, 0.1, 0.3, 1.0)
 BOTH = surgery.METHODS
@@ -39,8 +39,8 @@ def sweeps() -> dict[str, Asked]:
         "way-32": changes(*FIRST, methods=("flow",), when=ON_THE_WAY, names="on the way"),
         "changes-64": changes(*SECOND),
         "repair-64": repairs(*SECOND),
-        "changes-256": changes(*LARGE, names="some"),
-        "repair-256": repairs(*LARGE),
+        "changes-wide": changes(*WIDE, names="some"),
+        "repair-wide": repairs(*WIDE),
     }
 
 
