@@ -278,6 +278,24 @@ def fit(*, quick: bool) -> Record:
     return result
 
 
+def audit_layer(*, quick: bool) -> Record:
+    """Audit a layer of 512 units by 10 groups and 10,000 examples, in a process of its own: seconds, and memory."""
+    examples = 1000 if quick else 10_000
+    code = (
+        "import re, time, torch; from poly import audit; "
+        "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]); "
+        "g = torch.Generator().manual_seed(0); torch.manual_seed(0); "
+        f"x = torch.randn({examples}, 64, generator=g); y = torch.relu(x[:, :10] + x[:, 10:20]); "
+        "model = torch.nn.Sequential(torch.nn.Linear(64, 512), torch.nn.ReLU(), torch.nn.Linear(512, 10)).eval(); "
+        "before, began = peak(), time.perf_counter(); "
+        "audit.layer(model, '1', x, y, lambda o, t: (o - t).square(), progress=False); "
+        "print(time.perf_counter() - began, peak() - before)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    elapsed, kilobytes = found.stdout.split()
+    return {"our_s": float(elapsed), "memory_gb": int(kilobytes) * 1024 / 1e9, "examples": examples}
+
+
 def products(m: int, networks: int) -> float:
     """Return how long the five matrix products of a step take for all networks, batched by torch, float32."""
     x, hidden, error = (torch.rand(networks, 256, width) for width in (32, m, 16))
@@ -291,7 +309,8 @@ def products(m: int, networks: int) -> float:
 
 
 BENCHMARKS: dict[str, Callable[..., Record]] = {
-    function.__name__: function for function in (adamw, dense_flow, f2, f5, row, memory, exponents, fit, cuda)
+    function.__name__: function
+    for function in (adamw, dense_flow, f2, f5, row, memory, exponents, fit, audit_layer, cuda)
 }
 
 

@@ -114,7 +114,7 @@ def test_every_kept_file_of_the_toy_network_is_run_again() -> None:
     names = {asked.name for asked in perturbed_archive.kept_sweeps(folder)}
     files = {
         path.stem.removeprefix("kept-")
-        for kind in ("flow-runs", "adamw-runs")
+        for kind in ("flow-runs", "adamw-runs", "surgery-runs")
         for path in (folder / kind).glob("*.npz")
     }
     assert names == files | set(perturbed_archive.FEW)

@@ -54,6 +54,10 @@ ROWS: dict[str, tuple[str, Callable[[Record], str]]] = {
             f"by torch, take {r['share_of_products_128']:.0%} of our time"
         ),
     ),
+    "audit_layer": (
+        "An audit of a layer of 512 units, by 10 groups and 10,000 examples",
+        lambda r: f"{r['our_s']:.1f} s and {r['memory_gb']:.2f} GB",
+    ),
     "cuda": (
         "Figure F2 with AdamW on a CUDA device: 256 networks, 7,500 steps each",
         lambda r: (
