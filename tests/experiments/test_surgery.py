@@ -14,7 +14,7 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.fixture(scope="module", params=surgery.METHODS)
+@pytest.fixture(scope="module", params=final_weights.METHODS)
 def method(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -37,7 +37,7 @@ def test_each_change_and_its_control_are_trained_to_the_end(compared: surgery.Co
     W = model.init(6, 6, generator=generator())
     for name in ("distinct favorites", "same signs", "code, noise 0.6"):
         changed = surgery.CHANGES[name](W, generator())
-        end = surgery.train(changed, 1e-2, method, generator())
+        end = final_weights.train_from(changed, 1e-2, method, generator())
         assert compared.changed_shared[of(name)] == metrics.polysemantic_neurons(end)
         np.testing.assert_allclose(compared.changed_loss[of(name)], model.loss(end, 1e-2), rtol=1e-6)
         assert compared.weights[of(name)] == (changed != W).sum()

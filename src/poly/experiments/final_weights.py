@@ -20,6 +20,7 @@ Array = NDArray[Any]
 SMALLEST = 0.05
 # Sizes 0, 0.01, … 1.29; the last bin holds all larger weights.
 BINS = np.append(np.arange(130) / 100, np.inf)
+METHODS = ("flow", "adamw")
 RELEASED = training.TrainConfig(optimizer="adamw", lr=1e-3, steps=7500, weight_decay=0.01)
 
 
@@ -62,14 +63,24 @@ def train(
 
     Source: figures 2 to 4 of the paper.
     """
-    checks.one_of("method", method, ("flow", "adamw"))
     start = model.init(n, m, generator=generator)
-    if method == "flow":
-        end = flow.flow(start, l1, progress=False).W
-    else:
-        config = training.TrainConfig(**(vars(RELEASED) | {"l1": l1}))
-        end = training.train(start.float(), config, generator=generator, progress=False).W
+    end = train_from(start, l1, method, generator)
     return summarize(start[0], end[0], keep_overlap=keep_overlap)
+
+
+def train_from(
+    W: Float[Tensor, "networks n m"], l1: float, method: str, generator: torch.Generator
+) -> Float[Tensor, "networks n m"]:
+    """Train networks from W to the end by gradient flow, or by AdamW as released; return their weights in float64.
+
+    Raises:
+        ValueError: an unknown method, or what ``flow.flow`` or ``training.train`` refuse.
+    """
+    checks.one_of("method", method, METHODS)
+    if method == "flow":
+        return flow.flow(W, l1, progress=False).W
+    config = training.TrainConfig(**(vars(RELEASED) | {"l1": l1}))
+    return training.train(W.float(), config, generator=generator, progress=False).W.double()
 
 
 class Counts(NamedTuple):

@@ -4,9 +4,7 @@ The sizes are the paper's, and those for the fit and the tests of ``theory.biase
 cores. With the same store, an interrupted run continues where it stopped.
 """
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from poly.experiments import final_weights, trajectories
@@ -84,13 +82,8 @@ def sweeps() -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     """Compute the files that do not exist yet."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the files are kept, such as book/data/flow-runs")
-    parser.add_argument("--store", type=Path, help="where single cells are kept until a sweep is whole")
-    options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    for name, asked in sweeps().items():
-        archive.compute_missing(options.folder, name, **asked, store=options.store)
+    options = archive.parser(__doc__, "book/data/flow-runs").parse_args()
+    archive.compute_all(options.folder, sweeps(), options.store)
 
 
 if __name__ == "__main__":

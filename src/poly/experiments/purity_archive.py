@@ -4,7 +4,6 @@ The pilots come first, on clause draws of their own. They try twelve settings of
 stored, with the mean loss and impurity of each. With the same store, an interrupted run continues where it stopped.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -172,16 +171,12 @@ def meetings(table: sweep.Table, *, p: float, m: int) -> Meetings:
 
 def main() -> None:
     """Compute the files that do not exist yet."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the files are kept, such as book/data/purity-runs")
-    parser.add_argument("--store", type=Path, help="where single cells are kept until a sweep is whole")
-    options = parser.parse_args()
+    options = archive.parser(__doc__, "book/data/purity-runs").parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     listed = options.folder / PILOTS
     if not listed.exists():
         archive.write_json(listed, archive.made() | {"settings": pilots(options.store)})
-    for name, asked in sweeps().items():
-        archive.compute_missing(options.folder, name, **asked, store=options.store)
+    archive.compute_all(options.folder, sweeps(), options.store)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poly import checks, flow, metrics, model, training
+from poly import checks, flow, model, training
+from poly.experiments import surgery
 
 Array = NDArray[Any]
 SCHEDULES = ("constant", "up", "down", "late", "noise first")
@@ -54,12 +55,7 @@ def compare(
         checks.one_of("schedules", name, SCHEDULES)
     W = model.init(n, m, generator=generator)
     ends = torch.cat([W[:0], *(flow.flow(_early(W, l1, name, generator), l1, progress=False).W for name in schedules)])
-    held = (ends.abs() >= 0.8) & (ends.abs() <= 1.2)
-    return Scheduled(
-        shared=metrics.polysemantic_neurons(ends).numpy(),
-        features=held.any(-1).sum(-1).numpy(),
-        loss=model.loss(ends, l1).numpy(),
-    )
+    return Scheduled(**surgery.measure(ends, l1))
 
 
 def _early(W: Float[Tensor, "1 n m"], l1: float, schedule: str, generator: torch.Generator) -> Float[Tensor, "1 n m"]:

@@ -12,11 +12,10 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poly import checks, flow, interventions, metrics, model, training
-from poly.experiments.final_weights import RELEASED
+from poly import checks, flow, interventions, metrics, model
+from poly.experiments.final_weights import METHODS, train_from
 
 Array = NDArray[Any]
-METHODS = ("flow", "adamw")
 Change = Callable[[Tensor, torch.Generator], Tensor]
 # Shuffled leaves the law of starts as it is: a change that must do nothing.
 CHANGES: dict[str, Change] = {
@@ -122,9 +121,9 @@ def compare(
         W = flow.flow(W, l1, t_end=when / l1, progress=False).W
     changed = torch.cat([W[:0], *(CHANGES[name](W, generator) for name in changes)])
     controls = torch.cat([W[:0], *(interventions.control(W, each[None], generator=generator) for each in changed)])
-    ends = train(torch.cat([W, changed, controls]), l1, method, generator)
+    ends = train_from(torch.cat([W, changed, controls]), l1, method, generator)
     found: dict[str, Any] = {}
-    for name, values in _measure(ends, l1).items():
+    for name, values in measure(ends, l1).items():
         found[name], parts = values[0], values[1:].reshape(2, -1)
         found["changed_" + name], found["control_" + name] = parts
     return Compared(
@@ -176,7 +175,7 @@ def dose(
     W = model.init(n, m, generator=generator)
     planted = [interventions.plant_pairs(W, pairs, score, generator=generator) for score in scores]
     controls = [interventions.control(W, each.W, generator=generator) for each in planted]
-    ends = train(torch.cat([*(each.W for each in planted), *controls]), l1, method, generator)
+    ends = train_from(torch.cat([*(each.W for each in planted), *controls]), l1, method, generator)
     first, second, neuron = torch.cat([each.pairs for each in planted]).repeat(2, 1, 1).unbind(-1)
     held = _signs(ends)
     network = torch.arange(len(held))[:, None]
@@ -221,26 +220,11 @@ def repair_end(
     n, m, l1 = _checked(n, m, l1, method, draw)
     end = model.init(n, m, generator=generator)
     for _ in range(checks.count("rounds", rounds)):
-        end = train(end, l1, method, generator)
+        end = train_from(end, l1, method, generator)
     repaired = interventions.repair(end)
-    on = train(torch.cat([repaired, end]), l1, method, generator)
+    on = train_from(torch.cat([repaired, end]), l1, method, generator)
     moved = int((repaired != end).any(-1).sum())
-    return Repaired(**_measure(torch.cat([end, repaired, on]), l1), moved=moved)
-
-
-def train(
-    W: Float[Tensor, "networks n m"], l1: float, method: str, generator: torch.Generator
-) -> Float[Tensor, "networks n m"]:
-    """Train networks to the end by gradient flow, or by AdamW as released; return their weights in float64.
-
-    Raises:
-        ValueError: an unknown method, or what ``flow.flow`` or ``training.train`` refuse.
-    """
-    checks.one_of("method", method, METHODS)
-    if method == "flow":
-        return flow.flow(W, l1, progress=False).W
-    config = training.TrainConfig(**(vars(RELEASED) | {"l1": l1}))
-    return training.train(W.float(), config, generator=generator, progress=False).W.double()
+    return Repaired(**measure(torch.cat([end, repaired, on]), l1), moved=moved)
 
 
 def _checked(n: int, m: int, l1: float, method: str, draw: int) -> tuple[int, int, float]:
@@ -256,7 +240,8 @@ def _signs(W: Float[Tensor, "networks n m"]) -> Float[Tensor, "networks n m"]:
     return torch.where((size >= 0.8) & (size <= 1.2), W.sign(), 0.0)
 
 
-def _measure(W: Float[Tensor, "networks n m"], l1: float) -> dict[str, Array]:
+def measure(W: Float[Tensor, "networks n m"], l1: float) -> dict[str, Array]:
+    """Measure the ends of networks: ``shared``, ``features`` and ``loss``, as in ``Compared``."""
     held = _signs(W) != 0
     return {
         "shared": metrics.polysemantic_neurons(W).numpy(),

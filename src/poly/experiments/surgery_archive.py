@@ -3,9 +3,7 @@
 The small networks come first. With the same store, an interrupted run continues where it stopped.
 """
 
-import argparse
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from poly import checks, sweep
-from poly.experiments import schedules, surgery
+from poly.experiments import final_weights, schedules, surgery
 from poly.sweep import archive
 
 Array = NDArray[Any]
@@ -25,7 +23,6 @@ L1 = 1e-3
 FIRST, SECOND, WIDE = (32, 32, 768), (64, 128, 128), (32, 128, 384)
 PAIRS = 4  # planted pairs of a network
 ON_THE_WAY = (0.001, 0.01, 0.1, 0.3, 1.0)
-BOTH = surgery.METHODS
 Asked = dict[str, Any]
 
 
@@ -34,7 +31,7 @@ def sweeps() -> dict[str, Asked]:
     return {
         "changes-32": changes(*FIRST),
         "repair-32": repairs(*FIRST),
-        "dose-32": of(surgery.dose, *FIRST, pairs=PAIRS),
+        "dose-32": arguments(surgery.dose, *FIRST, pairs=PAIRS),
         "schedules-32": courses(*FIRST),
         "way-32": changes(*FIRST, methods=("flow",), when=ON_THE_WAY, names="on the way"),
         "changes-64": changes(*SECOND),
@@ -44,14 +41,14 @@ def sweeps() -> dict[str, Asked]:
     }
 
 
-def of(
+def arguments(
     run: Callable[..., Any],
     n: int,
     m: int,
     networks: int,
     *,
     l1: float = L1,
-    methods: Sequence[str] = BOTH,
+    methods: Sequence[str] = final_weights.METHODS,
     **more: Any,
 ) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for a run of ``surgery`` at one size."""
@@ -70,19 +67,19 @@ def changes(
     networks: int,
     *,
     l1: float = L1,
-    methods: Sequence[str] = BOTH,
+    methods: Sequence[str] = final_weights.METHODS,
     when: Sequence[float] = (0.0,),
     names: str = "every",
 ) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for ``surgery.compare`` at one size."""
-    asked = of(surgery.compare, n, m, networks, l1=l1, methods=methods)
+    asked = arguments(surgery.compare, n, m, networks, l1=l1, methods=methods)
     grid = asked["grid"] | {"when": list(when), "changes": [names]}
     return asked | {"grid": grid, "paired": (*asked["paired"], "when", "changes")}
 
 
 def repairs(n: int, m: int, networks: int, *, l1: float = L1) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for ``surgery.repair_end`` at one size, early and late."""
-    asked = of(surgery.repair_end, n, m, networks, l1=l1)
+    asked = arguments(surgery.repair_end, n, m, networks, l1=l1)
     return asked | {"grid": asked["grid"] | {"rounds": [1, 2]}, "paired": (*asked["paired"], "rounds")}
 
 
@@ -131,13 +128,8 @@ def verdict(low: float, high: float) -> str:
 
 def main() -> None:
     """Compute the files that do not exist yet."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the files are kept, such as book/data/surgery-runs")
-    parser.add_argument("--store", type=Path, help="where single cells are kept until a sweep is whole")
-    options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    for name, asked in sweeps().items():
-        archive.compute_missing(options.folder, name, **asked, store=options.store)
+    options = archive.parser(__doc__, "book/data/surgery-runs").parse_args()
+    archive.compute_all(options.folder, sweeps(), options.store)
 
 
 if __name__ == "__main__":

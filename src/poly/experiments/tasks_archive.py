@@ -6,7 +6,6 @@ list of them is stored. The networks that are reported come with ``--report``, a
 the same store, an interrupted run continues where it stopped.
 """
 
-import argparse
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -214,9 +213,7 @@ def _asked(name: str, draws: Sequence[int], held: str, arms: Any) -> dict[str, A
 
 def main() -> None:
     """Compute the files that do not exist yet."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the files are kept, such as book/data/tasks-runs")
-    parser.add_argument("--store", type=Path, help="where single cells are kept until a sweep is whole")
+    parser = archive.parser(__doc__, "book/data/tasks-runs")
     parser.add_argument("--report", action="store_true", help="compute the reported networks, too")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -225,8 +222,7 @@ def main() -> None:
         rows = [row for name in _TASKS for row in pilots(name, options.store)]
         archive.write_json(listed, archive.made() | {"settings": rows})
     if options.report:
-        for name, asked in sweeps().items():
-            archive.compute_missing(options.folder, name, **asked, store=options.store)
+        archive.compute_all(options.folder, sweeps(), options.store)
 
 
 if __name__ == "__main__":

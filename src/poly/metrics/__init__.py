@@ -3,13 +3,13 @@
 ``gains`` computes gains, and ``selectivity`` how far units serve one group each.
 """
 
-import math
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from poly import checks
 from poly.checks import tensors
 from poly.metrics.gains import by_group, cross_entropy_gains, group_gains, reading_gains, squared_error_gains
 from poly.metrics.selectivity import (
@@ -53,12 +53,7 @@ class Collisions(NamedTuple):
 
 
 def _near(W: Float[Tensor, "*instances n m"], near: tuple[float, float]) -> Bool[Tensor, "*instances n m"]:
-    try:
-        low, high = (float(edge) for edge in near)
-    except (TypeError, ValueError):
-        low = high = math.nan
-    if not 0 <= low <= high:
-        raise ValueError(f"near={near!r}: must be a pair 0 ≤ low ≤ high")
+    low, high = checks.window("near", near)
     size = tensors.weights(W).abs()
     return (low <= size) & (size <= high)
 

@@ -5,6 +5,7 @@ run. A reader who changes a parameter gets new numbers. A reader who changes not
 machine.
 """
 
+import argparse
 import io
 import itertools
 import json
@@ -156,6 +157,26 @@ def compute_missing(
     started = time.perf_counter()
     save(path, run, grid, seeds=seeds, paired=paired, store=store)
     record_provenance(path, run, started)
+
+
+def parser(description: str | None, example: str) -> argparse.ArgumentParser:
+    """Return the parser of a command that keeps sweeps: a folder, and a store for single cells.
+
+    Args:
+        description: of the command, a module's docstring.
+        example: a folder, as the help names it.
+    """
+    found = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    found.add_argument("folder", type=Path, help=f"where the files are kept, such as {example}")
+    found.add_argument("--store", type=Path, help="where single cells are kept until a sweep is whole")
+    return found
+
+
+def compute_all(folder: Path, sweeps: Mapping[str, Mapping[str, Any]], store: Any) -> None:
+    """Call ``compute_missing`` for each sweep of a command, by its name, in a folder that is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, asked in sweeps.items():
+        compute_missing(folder, name, **asked, store=store)
 
 
 def record_provenance(path: Path, run: Callable[..., Any], started: float) -> None:
