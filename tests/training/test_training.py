@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import re
 from fractions import Fraction
 from typing import Any, get_args
 
@@ -48,9 +49,11 @@ def train_by_torch(W: Tensor, config: TrainConfig, seed: int) -> Tensor:
     """The same run by autograd and torch's own optimizers, noise drawn from an equal generator."""
     leaf = W.clone().requires_grad_()
     options: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
-    optimizer = (
-        torch.optim.AdamW([leaf], **options) if config.optimizer == "adamw" else torch.optim.SGD([leaf], **options)
-    )
+    if config.optimizer == "sgd":
+        optimizer: torch.optim.Optimizer = torch.optim.SGD([leaf], momentum=config.momentum, **options)
+    else:
+        make = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+        optimizer = make([leaf], betas=config.betas, eps=config.eps, **options)
     for step_noise in noises(W, config, generator(seed)):
         xi = config.sigma * step_noise
         optimizer.zero_grad()
@@ -60,10 +63,19 @@ def train_by_torch(W: Tensor, config: TrainConfig, seed: int) -> Tensor:
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
-@pytest.mark.parametrize(("optimizer", "lr"), [("adamw", 3e-3), ("sgd", 1e-2)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimizer": "adamw", "lr": 3e-3},
+        {"optimizer": "adamw", "lr": 3e-3, "betas": (0.5, 0.99), "eps": 1e-2},
+        {"optimizer": "adam", "lr": 3e-3},
+        {"optimizer": "sgd", "lr": 1e-2},
+        {"optimizer": "sgd", "lr": 1e-2, "momentum": 0.9},
+    ],
+)
 @pytest.mark.parametrize("l1", [0.0, 1e-2])
-def test_200_steps_are_torch_s(optimizer: Any, lr: float, weight_decay: float, l1: float) -> None:
-    config = TrainConfig(optimizer=optimizer, lr=lr, steps=200, l1=l1, weight_decay=weight_decay)
+def test_200_steps_are_torch_s(options: Any, weight_decay: float, l1: float) -> None:
+    config = TrainConfig(**options, steps=200, l1=l1, weight_decay=weight_decay)
     W = start()
     found = training.train(W, config, generator=generator()).W
     torch.testing.assert_close(found, train_by_torch(W, config, 0), rtol=1e-12, atol=1e-12)
@@ -216,6 +228,7 @@ def test_defaults_are_those_of_the_paper_s_code() -> None:
     config = TrainConfig(lr=1e-3, steps=10)
     assert dataclasses.asdict(config) == {
         "optimizer": "adamw", "lr": 1e-3, "steps": 10, "l1": 0.0, "weight_decay": 0.0,
+        "momentum": 0.0, "betas": (0.9, 0.999), "eps": 1e-8, "second_moments": "weights",
         "noise": None, "sigma": 0.0, "noise_shared": "inputs",
     }  # fmt: skip
 
@@ -241,18 +254,67 @@ NAN, INF = math.nan, math.inf
         *[("steps", value, "a whole number ≥ 0") for value in (-1, 2.5, NAN, None, True)],
         *[
             (name, v, "a finite number ≥ 0")
-            for name in ("l1", "weight_decay", "sigma")
+            for name in ("l1", "weight_decay", "sigma", "momentum")
             for v in (-1e-9, NAN, INF, None)
         ],
-        *[("optimizer", value, "one of 'adamw', 'sgd'") for value in ("adam", "SGD", None, 0)],
+        ("momentum", 1.0, r"in \[0, 1\)"),
+        ("betas", (0.9,), "two numbers"),
+        ("eps", 0, "a finite number > 0"),
+        ("second_moments", "columns", "one of 'weights', 'rows'"),
+        *[("optimizer", value, "one of 'adamw', 'adam', 'sgd', 'sign'") for value in ("Adam", "SGD", None, 0)],
         *[("noise", v, f"one of None, {', '.join(map(repr, EXCESS_KURTOSIS))}") for v in ("pink", 0, "")],
         *[("noise_shared", v, "one of 'inputs', 'inputs\\+instances', 'none'") for v in ("instances", None)],
     ],
 )
 def test_bad_settings(field: str, value: Any, allowed: str) -> None:
     settings: dict[str, Any] = {"lr": 1e-3, "steps": 10, field: value}
-    with pytest.raises(ValueError, match=rf"^{field}={value!r}: must be {allowed}$"):
+    with pytest.raises(ValueError, match=rf"^{field}={re.escape(repr(value))}: must be {allowed}$"):
         TrainConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "field", "value"),
+    [
+        ("adamw", "momentum", 0.9),
+        ("sgd", "betas", (0.9, 0.99)),
+        ("sign", "eps", 1e-3),
+        ("sgd", "second_moments", "rows"),
+    ],
+)
+def test_a_setting_that_an_optimizer_does_not_have(optimizer: Any, field: str, value: Any) -> None:
+    settings: dict[str, Any] = {"lr": 1e-3, "steps": 10, "optimizer": optimizer, field: value}
+    message = rf"^{field}={re.escape(repr(value))}: optimizer='{optimizer}' has none, must be "
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**settings)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_beta_out_of_its_range() -> None:
+    with pytest.raises(ValueError, match=r"^betas=1: must be in \[0, 1\)$"):
+        TrainConfig(lr=1e-3, steps=10, betas=(0.9, 1))
+
+
+def test_signs_are_the_same_on_both_ways_to_compute_them() -> None:
+    """Noise that nothing shares goes through torch; with σ = 0 it must equal the compiled steps."""
+    settings: dict[str, Any] = {"optimizer": "sign", "lr": 1e-2, "steps": 50, "l1": 1e-2, "weight_decay": 0.1}
+    W = start()
+    found = [training.train(W, TrainConfig(**settings, noise_shared=shared), generator=generator()).W
+             for shared in ("inputs", "none")]  # fmt: skip
+    torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
+    assert float((found[0] - W).abs().max()) > 0.1
+
+
+def test_rows_share_their_second_moments_only_in_compiled_steps() -> None:
+    settings: dict[str, Any] = {"lr": 1e-3, "steps": 5, "second_moments": "rows"}
+    one = start(instances=1)[:, :1] / 2
+    shared = training.train(one, TrainConfig(**settings, eps=1e-12), generator=generator()).W - one
+    # The first step of every row has length lr √m, along the gradient.
+    first = training.train(one, TrainConfig(**(settings | {"steps": 1})), generator=generator()).W - one
+    assert float(first.norm()) == pytest.approx(1e-3 * one.shape[-1] ** 0.5, rel=1e-4)
+    assert torch.nn.functional.cosine_similarity(first.flatten(), one.flatten(), dim=0) > 1 - 1e-12
+    assert float(shared.norm()) > float(first.norm())
+    with pytest.raises(ValueError, match=r"^second_moments='rows': must be 'weights' on another device"):
+        training.train(one, TrainConfig(**settings, noise_shared="none"), generator=generator())
 
 
 def test_sigma_without_a_family() -> None:

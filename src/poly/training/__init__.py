@@ -1,5 +1,5 @@
-"""Train with the usual optimizers: the model by SGD, SGD with hidden noise and AdamW (``train``); or, by Adam on
-minibatches, networks with a hidden layer of ReLU units (``fit``).
+"""Train with the usual optimizers: the model by SGD, sign SGD, Adam and AdamW, with hidden noise or without
+(``train``); or, by Adam on minibatches, networks with a hidden layer of ReLU units (``fit``).
 
 On the CPU each instance is trained separately, one per thread (``kernels``). On other devices torch trains all
 instances at once.
@@ -30,6 +30,9 @@ Array = NDArray[Any]  # float32 or float64
 _DRAWN = 2**14
 # The approximate number of multiplications between two checks for an interrupt: less than a second.
 _UNBROKEN = 2**28
+_KINDS = {"adamw": kernels.ADAMW, "adam": kernels.ADAM, "sgd": kernels.SGD, "sign": kernels.SIGN}
+# What only Adam and AdamW have.
+_ADAPTIVE = ("betas", "eps", "second_moments")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +40,16 @@ class TrainConfig:
     """Settings of a training run; the released figures use AdamW with lr 1e-3 and weight decay 0.01.
 
     Args:
-        optimizer: "adamw" or "sgd".
+        optimizer: "adamw", "adam", "sgd", or "sign": steps of equal size, down the gradient's sign.
         lr: learning rate > 0.
         steps: full-batch steps ≥ 0.
         l1: λ ≥ 0, in the units of ``model.loss``.
-        weight_decay: ≥ 0; decoupled for AdamW, added to the gradient for SGD, as in torch.
+        weight_decay: ≥ 0; added to the gradient for SGD and Adam, as in torch, else decoupled.
+        momentum: of SGD, in [0, 1).
+        betas: of Adam and AdamW, each in [0, 1): what the running means of gradients and of their squares keep.
+        eps: of Adam and AdamW > 0, added to the root of the second moment.
+        second_moments: of Adam and AdamW: "weights", one for each weight; or "rows", one for each row, the running mean
+            of ``Σ_k g_ik² / m``, so that every row keeps the direction of its mean gradient.
         noise: family of the hidden noise (see ``noise``), or None.
         sigma: standard deviation of the hidden noise ≥ 0.
         noise_shared: what shares a draw at a step: the n inputs of an instance ("inputs"), all inputs
@@ -51,22 +59,38 @@ class TrainConfig:
         ValueError: a number out of its range or an unknown name.
     """
 
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "adam", "sgd", "sign"] = "adamw"
     lr: float
     steps: int
     l1: float = 0.0
     weight_decay: float = 0.0
+    momentum: float = 0.0
+    betas: tuple[float, float] = (kernels.BETA1, kernels.BETA2)
+    eps: float = kernels.EPS
+    second_moments: Literal["weights", "rows"] = "weights"
     noise: Family | None = None
     sigma: float = 0.0
     noise_shared: Literal["inputs", "inputs+instances", "none"] = "inputs"
 
     def __post_init__(self) -> None:
-        checks.one_of("optimizer", self.optimizer, ("adamw", "sgd"))
+        checks.one_of("optimizer", self.optimizer, tuple(_KINDS))
         # Plain numbers, whatever kind of number was given: compiled code takes no other.
         object.__setattr__(self, "lr", checks.positive("lr", self.lr))
         object.__setattr__(self, "steps", checks.count("steps", self.steps, at_least=0))
         for name in ("l1", "weight_decay", "sigma"):
             object.__setattr__(self, name, checks.nonnegative(name, getattr(self, name)))
+        adaptive = self.optimizer in ("adam", "adamw")
+        betas = checks.sequence("betas", self.betas)
+        if len(betas) != 2:
+            raise ValueError(f"betas={self.betas!r}: must be two numbers")
+        object.__setattr__(self, "betas", tuple(_below_one("betas", beta) for beta in betas))
+        object.__setattr__(self, "momentum", _below_one("momentum", self.momentum))
+        object.__setattr__(self, "eps", checks.positive("eps", self.eps))
+        checks.one_of("second_moments", self.second_moments, ("weights", "rows"))
+        for name, fits in (("momentum", self.optimizer == "sgd"), *((n, adaptive) for n in _ADAPTIVE)):
+            value, default = getattr(self, name), type(self).__dataclass_fields__[name].default
+            if not fits and value != default:
+                raise ValueError(f"{name}={value!r}: optimizer={self.optimizer!r} has none, must be {default!r}")
         checks.one_of("noise", self.noise, (None, *EXCESS_KURTOSIS))
         checks.one_of("noise_shared", self.noise_shared, ("inputs", "inputs+instances", "none"))
         if self.sigma > 0 and self.noise is None:
@@ -84,9 +108,9 @@ def train(
 ) -> Trajectory:
     """Train the model from W with the optimizer of ``config``.
 
-    SGD: ``W ← W − lr · ∂L/∂W``. AdamW: the update of ``torch.optim.AdamW`` with its default betas and eps. The gradient
-    is computed by its formula, ``∂L/∂W = E W + Eᵀ (W + ξ) + λ sign(W)`` with ``E = 2 (Y − I) ∘ 1[Y > 0]`` and
-    ``Y = ReLU((W + ξ) Wᵀ)``.
+    SGD: ``W ← W − lr · ∂L/∂W``, or with momentum as ``torch.optim.SGD``. Sign: ``W ← W − lr · sign(∂L/∂W)``. Adam and
+    AdamW: the updates of ``torch.optim``. The gradient is computed by its formula, ``∂L/∂W = E W + Eᵀ (W + ξ) + λ
+    sign(W)`` with ``E = 2 (Y − I) ∘ 1[Y > 0]`` and ``Y = ReLU((W + ξ) Wᵀ)``.
 
     Args:
         W: starting weights, (*instances, n, m); left untouched. float32 or float64.
@@ -156,6 +180,13 @@ def _advance(run: "_Instance | _Batch", cancelled: parallel.Flag, first: int, la
             bar.update(end - begin)
 
 
+def _below_one(name: str, value: object) -> float:
+    number = checks.nonnegative(name, value)
+    if number >= 1:
+        raise ValueError(f"{name}={value!r}: must be in [0, 1)")
+    return number
+
+
 def _check_finite(W: Tensor, configs: list[TrainConfig]) -> None:
     diverged = (~torch.isfinite(W).all(-1).all(-1)).nonzero()
     if len(diverged):
@@ -187,10 +218,16 @@ class _Instance:
     def __init__(self, W: Float[Tensor, "n m"], config: TrainConfig, seed: int | None) -> None:
         self.W, self.config = W, config
         self.source = None if seed is None else torch.Generator().manual_seed(seed)
-        self.moments = np.zeros((2, *(W.shape if config.optimizer == "adamw" else (0, 0))), W.numpy().dtype)
+        adaptive, none = config.optimizer in ("adam", "adamw"), (0, 0)
+        self.rule = kernels.Rule(
+            _KINDS[config.optimizer], config.lr, config.weight_decay, config.momentum, *config.betas, config.eps,
+            config.second_moments == "rows",
+        )  # fmt: skip
+        self.mean = np.zeros(W.shape if adaptive or config.momentum else none, W.numpy().dtype)
+        self.square = np.zeros(W.shape if adaptive else none, W.numpy().dtype)
         self.ahead = max(1, _DRAWN // W.shape[-1])
         self.unbroken = max(1, _UNBROKEN // (W.shape[-2] ** 2 * W.shape[-1]))
-        self.drawn = np.zeros((0, W.shape[-1]), self.moments.dtype)
+        self.drawn = np.zeros((0, W.shape[-1]), self.mean.dtype)
 
     def pieces(self, first: int, last: int) -> Iterator[tuple[int, int]]:
         """Split steps ``first`` … ``last`` − 1 where noise is drawn, and where interrupts are checked."""
@@ -208,8 +245,7 @@ class _Instance:
                 draws = noise.draw(config.noise, shape, generator=self.source, dtype=self.W.dtype)
                 self.drawn = (config.sigma * draws).numpy()
             xi = self.drawn[first % self.ahead :][: last - first]
-        W, (mean, square) = self.W.numpy(), self.moments
-        kernels.advance(W, mean, square, xi, first, last, config.lr, config.weight_decay, config.l1)
+        kernels.advance(self.W.numpy(), self.mean, self.square, xi, first, last, self.rule, config.l1)
 
 
 class _Batch:
@@ -218,9 +254,19 @@ class _Batch:
     def __init__(self, W: Float[Tensor, "*instances n m"], config: TrainConfig, seed: int | None) -> None:
         self.W, self.config = W, config
         self.source = None if seed is None else torch.Generator(W.device).manual_seed(seed)
-        fused = W.device.type == "cuda"  # one kernel instead of ten
-        make = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.SGD
-        self.optimizer = make([W], lr=config.lr, weight_decay=config.weight_decay, fused=fused)
+        if config.second_moments == "rows":
+            where = "another device, in half precision, and with noise_shared='none'"
+            raise ValueError(f"second_moments='rows': must be 'weights' on {where}")
+        options: dict[str, Any] = {"lr": config.lr, "fused": W.device.type == "cuda"}  # one kernel instead of ten
+        if config.optimizer == "sign":
+            self.optimizer: torch.optim.Optimizer = torch.optim.SGD([W], **options)
+        elif config.optimizer == "sgd":
+            options |= {"weight_decay": config.weight_decay, "momentum": config.momentum}
+            self.optimizer = torch.optim.SGD([W], **options)
+        else:
+            make = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+            options |= {"weight_decay": config.weight_decay, "betas": config.betas, "eps": config.eps}
+            self.optimizer = make([W], **options)
 
     def pieces(self, first: int, last: int) -> Iterator[tuple[int, int]]:
         """Split steps ``first`` … ``last`` − 1 into single steps."""
@@ -230,6 +276,9 @@ class _Batch:
         """Take steps ``first`` … ``last`` − 1."""
         for _ in range(first, last):
             self.W.grad = self._gradient()
+            if self.config.optimizer == "sign":
+                self.W.grad.sign_()
+                self.W.mul_(1 - self.config.lr * self.config.weight_decay)
             self.optimizer.step()
         self.W.grad = None
 

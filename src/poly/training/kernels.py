@@ -4,7 +4,7 @@ All inputs share the hidden noise ξ. With ``Y_ij = ReLU(W_i·W_j + ξ·W_j)`` a
 gradient is ``(E + Eᵀ) W + (Eᵀ 1) ξᵀ + λ sign(W)``. It takes two matrix products, with noise or without.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,25 +14,40 @@ from poly.compiled import njit
 Array = NDArray[Any]  # float32 or float64, the same for all arguments of a call
 # The defaults of torch.optim.AdamW, which the released code does not change.
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
-
-
+SGD, SIGN, ADAM, ADAMW = range(4)
 # Below this size a step is compiled completely. Above it, numpy computes only half of the product W Wᵀ.
 _LARGE = 2**13
 
 
-def advance(
-    w: Array, mean: Array, square: Array, xi: Array, first: int, last: int, lr: float, weight_decay: float, l1: float
-) -> None:
-    """Take steps ``first`` … ``last`` − 1 in place: of AdamW if there are moments, of SGD if they are empty.
+class Rule(NamedTuple):
+    """How an optimizer takes a step; the numbers are those of ``training.TrainConfig``.
+
+    ``kind``: SGD, SIGN, ADAM or ADAMW. ``rows``: whether all weights of a row share their second moment.
+    """
+
+    kind: int
+    lr: float
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    beta1: float = BETA1
+    beta2: float = BETA2
+    eps: float = EPS
+    rows: bool = False
+
+
+def advance(w: Array, mean: Array, square: Array, xi: Array, first: int, last: int, rule: Rule, l1: float) -> None:
+    """Take steps ``first`` … ``last`` − 1 in place.
 
     Args:
         w: weights, (n, m).
-        mean, square: AdamW's moments, (n, m); or (0, 0).
+        mean: the running mean of gradients, (n, m); (0, 0) for an optimizer without one.
+        square: the second moments of Adam and AdamW, (n, m), of which a rule for rows uses the first column; or (0, 0).
         xi: σ times the noise of each of these steps, (steps, m); or (0, m).
-        lr, weight_decay, l1: as in ``training.TrainConfig``.
+        rule: of the optimizer.
+        l1: as in ``training.TrainConfig``.
     """
     if w.size < _LARGE:
-        _small(w, mean, square, xi, first, last, lr, weight_decay, l1)
+        _small(w, mean, square, xi, first, last, rule, l1)
         return
     n, m = w.shape
     overlap, errors, product = np.empty((n, n), w.dtype), np.empty((n, n), w.dtype), np.empty_like(w)
@@ -45,13 +60,11 @@ def advance(
             np.matmul(w, w.T, out=overlap)
             _errors(overlap, shift, errors, outgoing)
             np.matmul(errors, w, out=product)
-            _update(w, mean, square, product, outgoing, noise, step, lr, weight_decay, l1)
+            _update(w, mean, square, product, outgoing, noise, step, rule, l1)
 
 
 @njit(nogil=True, error_model="numpy")
-def _small(
-    w: Array, mean: Array, square: Array, xi: Array, first: int, last: int, lr: float, weight_decay: float, l1: float
-) -> None:
+def _small(w: Array, mean: Array, square: Array, xi: Array, first: int, last: int, rule: Rule, l1: float) -> None:
     n, m = w.shape
     overlap, errors, product = np.empty((n, n), w.dtype), np.empty((n, n), w.dtype), np.empty_like(w)
     quiet, shift, outgoing = np.zeros(m, w.dtype), np.zeros(n, w.dtype), np.empty(n, w.dtype)
@@ -62,7 +75,7 @@ def _small(
         np.dot(w, w.T, overlap)
         _errors(overlap, shift, errors, outgoing)
         np.dot(errors, w, product)
-        _update(w, mean, square, product, outgoing, noise, step, lr, weight_decay, l1)
+        _update(w, mean, square, product, outgoing, noise, step, rule, l1)
 
 
 @njit(nogil=True, error_model="numpy")
@@ -96,37 +109,73 @@ def _update(
     outgoing: Array,
     noise: Array,
     step: int,
-    lr: float,
-    weight_decay: float,
+    rule: Rule,
     l1: float,
 ) -> None:
-    """Update w in place: ``w ← w − lr (g + d w)``, or as ``torch.optim.AdamW`` does."""
+    """Update w in place by one step of an optimizer."""
     number = w.dtype.type  # one float64 operand would make all arithmetic float64
-    zero, penalty, rate, decay = number(0), number(l1), number(lr), number(weight_decay)
-    rule = adamw_rule(step, lr, weight_decay, zero)
+    zero, penalty, rate, momentum = number(0), number(l1), number(rule.lr), number(rule.momentum)
+    kept, coupled = number(1 - rule.lr * rule.weight_decay), rule.kind in (SGD, ADAM)
+    decay = number(rule.weight_decay if coupled else 0.0)
+    factors = adamw_rule(step, rule.lr, 0.0 if coupled else rule.weight_decay, zero, rule.beta1, rule.beta2, rule.eps)
+    # A loop for each kind, so that the compiler can vectorize it.
     for i in range(w.shape[0]):
-        for k in range(w.shape[1]):
-            x = w[i, k]
-            sign = penalty if x > zero else (-penalty if x < zero else zero)
-            gradient = product[i, k] + outgoing[i] * noise[k] + sign
-            if mean.size == 0:
-                w[i, k] = x - rate * (gradient + decay * x)
-            else:
-                w[i, k], mean[i, k], square[i, k] = adamw(x, gradient, mean[i, k], square[i, k], rule)
+        out = outgoing[i]
+        if rule.rows:
+            power = zero
+            for k in range(w.shape[1]):
+                power += _gradient(w[i, k], product[i, k], out, noise[k], penalty, decay) ** 2
+            square[i, 0] = factors[4] * square[i, 0] + factors[5] * power / number(w.shape[1])
+            scale = factors[1] / (np.sqrt(square[i, 0]) * factors[2] + factors[6])
+            for k in range(w.shape[1]):
+                gradient = _gradient(w[i, k], product[i, k], out, noise[k], penalty, decay)
+                mean[i, k] += factors[3] * (gradient - mean[i, k])
+                w[i, k] = factors[0] * w[i, k] - scale * mean[i, k]
+        elif rule.kind in (ADAM, ADAMW):
+            for k in range(w.shape[1]):
+                gradient = _gradient(w[i, k], product[i, k], out, noise[k], penalty, decay)
+                w[i, k], mean[i, k], square[i, k] = adamw(w[i, k], gradient, mean[i, k], square[i, k], factors)
+        elif rule.kind == SIGN:
+            for k in range(w.shape[1]):
+                gradient = _gradient(w[i, k], product[i, k], out, noise[k], penalty, decay)
+                w[i, k] = kept * w[i, k] - rate * np.sign(gradient)
+        elif mean.size == 0:
+            for k in range(w.shape[1]):
+                w[i, k] -= rate * _gradient(w[i, k], product[i, k], out, noise[k], penalty, decay)
+        else:
+            for k in range(w.shape[1]):
+                gradient = _gradient(w[i, k], product[i, k], out, noise[k], penalty, decay)
+                mean[i, k] = momentum * mean[i, k] + gradient
+                w[i, k] -= rate * mean[i, k]
 
 
 @njit(nogil=True, error_model="numpy")
-def adamw_rule(step: int, lr: float, weight_decay: float, zero: Any) -> Any:
+def _gradient(x: Any, product: Any, outgoing: Any, noise: Any, penalty: Any, decay: Any) -> Any:
+    zero = x - x
+    sign = penalty if x > zero else (-penalty if x < zero else zero)
+    return (product + outgoing * noise + sign) + decay * x
+
+
+@njit(nogil=True, error_model="numpy")
+def adamw_rule(
+    step: int,
+    lr: float,
+    weight_decay: float,
+    zero: Any,
+    beta1: float = BETA1,
+    beta2: float = BETA2,
+    eps: float = EPS,
+) -> Any:
     """Return the factors of step number ``step``, which counts from 0, in the type of ``zero``."""
     number = type(zero)
     return (
         number(1 - lr * weight_decay),
-        number(lr / (1 - BETA1 ** (step + 1))),
-        number((1 - BETA2 ** (step + 1)) ** -0.5),
-        number(1 - BETA1),
-        number(BETA2),
-        number(1 - BETA2),
-        number(EPS),
+        number(lr / (1 - beta1 ** (step + 1))),
+        number((1 - beta2 ** (step + 1)) ** -0.5),
+        number(1 - beta1),
+        number(beta2),
+        number(1 - beta2),
+        number(eps),
     )
 
 
