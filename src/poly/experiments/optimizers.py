@@ -1,0 +1,136 @@
+"""Train the same starts by several optimizers, in a crowd and apart: which of them forget the start?
+
+In a *crowd* all features of a network are trained together. *Apart*, each feature has a network of its own and begins
+with the same row, so that nothing interferes.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from poly import checks, flow, metrics, model, training
+from poly.experiments.final_weights import RELEASED
+
+Array = NDArray[Any]
+# Enough that no winner moves in the second half, where it can be reached: four times the released number.
+_STEPS = 4 * RELEASED.steps
+# The learning rate of SGD, and the λt to which it follows the gradient flow.
+_RATE, _END = 0.05, 10.0
+_RATES = {"rate / 16": (1 / 16, 4.0), "rate / 4": (1 / 4, 2.0), "4 rate": (4.0, 0.5), "16 rate": (16.0, 0.5)}
+# Settings of AdamW that are changed one at a time, with the number of steps in units of ``_STEPS``.
+_CHANGES: dict[str, tuple[dict[str, Any], float]] = {
+    "AdamW": ({}, 1.0),
+    "Adam": ({"optimizer": "adam"}, 1.0),
+    **{name: ({"lr": RELEASED.lr * times}, steps) for name, (times, steps) in _RATES.items()},
+    "beta1 0": ({"betas": (0.0, 0.999)}, 1.0),
+    "beta2 0": ({"betas": (0.9, 0.0)}, 1.0),
+    "beta2 0.9": ({"betas": (0.9, 0.9)}, 1.0),
+    "beta2 0.99": ({"betas": (0.9, 0.99)}, 1.0),
+    "beta2 0.9999": ({"betas": (0.9, 0.9999)}, 2.0),
+    "eps 1e-4": ({"eps": 1e-4}, 1.0),
+    "eps 1e-2": ({"eps": 1e-2}, 4.0),
+    "decay 0": ({"weight_decay": 0.0}, 1.0),
+    "decay 0.1": ({"weight_decay": 0.1}, 1.0),
+    "decay 1": ({"weight_decay": 1.0}, 1.0),
+    "row moments": ({"second_moments": "rows"}, 1.0),
+}
+OPTIMIZERS = ("flow", "SGD", "momentum", "sign", "eps 1", *_CHANGES)
+
+
+class Found(NamedTuple):
+    """What an optimizer makes of one start. The first three fields have two values: in a crowd, and apart.
+
+    ``features``: those with a weight in the paper's window. ``kept``: those of them whose largest weight is on their
+    favorite neuron, where their largest initial weight was. ``moved``: features whose largest weight changes its neuron
+    in the second half of training. ``shared`` and ``loss``: polysemantic neurons of the crowd, and its loss.
+    """
+
+    features: Int[Array, "2"]
+    kept: Int[Array, "2"]
+    moved: Int[Array, "2"]
+    shared: int
+    loss: float
+
+
+def compare(
+    *, n: int, m: int, l1: float, optimizer: str, draw: int, apart: int = 4, generator: torch.Generator
+) -> Found:
+    """Train one start by one optimizer, in a crowd and apart.
+
+    Args:
+        n: features, ≥ 1.
+        m: hidden neurons, ≥ 1.
+        l1: λ > 0, in the units of ``model.loss``.
+        optimizer: a name of ``OPTIMIZERS``; ``settings`` lists what it means.
+        draw: a whole number ≥ 0. In a sweep, each has starts of its own.
+        apart: how many features are trained apart, the first of the network, ≤ n.
+        generator: source of the start.
+
+    Returns:
+        Found.
+
+    Raises:
+        ValueError: bad input, or weights that stop being finite.
+    """
+    n, l1 = checks.count("n", n), checks.positive("l1", l1)
+    checks.one_of("optimizer", optimizer, OPTIMIZERS)
+    checks.count("draw", draw, at_least=0)
+    if checks.count("apart", apart) > n:
+        raise ValueError(f"apart={apart!r}: must be at most the n = {n} features")
+    W = model.init(n, m, generator=generator)
+    found = []
+    for start in (W, W[0, :apart, None]):
+        half, end = (each.reshape(-1, m) for each in _train(start, l1, optimizer))
+        winner, size = metrics.winners(end), end.abs()
+        held = ((size >= 0.8) & (size <= 1.2)).any(-1)
+        kept = held & (winner == metrics.winners(W[0, : len(end)]))
+        found.append([int(each.sum()) for each in (held, kept, metrics.winners(half) != winner)])
+        if len(found) == 1:
+            shared, loss = int(metrics.polysemantic_neurons(end)), float(model.loss(end, l1))
+    return Found(*np.array(found).T, shared, loss)
+
+
+def settings(optimizer: str, l1: float) -> training.TrainConfig:
+    """Return what the name of an optimizer means; "flow" has no such settings.
+
+    Args:
+        optimizer: a name of ``OPTIMIZERS`` but "flow".
+        l1: λ > 0, in the units of ``model.loss``.
+
+    Raises:
+        ValueError: another name, or a λ that is not positive.
+    """
+    checks.one_of("optimizer", optimizer, OPTIMIZERS[1:])
+    l1 = checks.positive("l1", l1)
+    # Even numbers of steps have a half.
+    long = 2 * round(_END / (l1 * _RATE) / 2)
+    if optimizer == "SGD":
+        return training.TrainConfig(optimizer="sgd", lr=_RATE, steps=long, l1=l1)
+    if optimizer == "momentum":  # each gradient counts 1/(1 − 0.9) times
+        return training.TrainConfig(optimizer="sgd", lr=_RATE / 10, momentum=0.9, steps=long, l1=l1)
+    if optimizer == "sign":
+        return training.TrainConfig(optimizer="sign", lr=1e-4, steps=5 * _STEPS, l1=l1)
+    if optimizer == "eps 1":  # the gradients are far below 1: nearly SGD with momentum
+        changes: dict[str, Any] = {"eps": 1.0, "lr": _RATE, "steps": long}
+    else:
+        changes, steps = _CHANGES[optimizer]
+        changes = changes | {"steps": 2 * round(_STEPS * steps / 2)}
+    return training.TrainConfig(**(vars(RELEASED) | {"l1": l1} | changes))
+
+
+def _train(
+    W: Float[Tensor, "instances rows m"], l1: float, optimizer: str
+) -> tuple[Float[Tensor, "instances rows m"], Float[Tensor, "instances rows m"]]:
+    """Train networks; return their weights after half of the steps, and at the end."""
+    if optimizer == "flow":  # ends at rest
+        end = flow.flow(W, l1, progress=False).W
+        return end, end
+    config = settings(optimizer, l1)
+    # As in the released code; the small steps of SGD would be lost in single precision.
+    dtype = torch.float64 if config.optimizer == "sgd" else torch.float32
+    run = training.train(W.to(dtype), config, at=[config.steps // 2], generator=torch.Generator(), progress=False)
+    return run.values[0].double(), run.W.double()
