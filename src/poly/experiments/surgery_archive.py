@@ -11,16 +11,20 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from poly import checks, sweep
-from poly.experiments import final_weights, schedules, surgery
+from poly.experiments import final_weights, optimizers, schedules, surgery
 from poly.sweep import archive
 
 Array = NDArray[Any]
 
-# The reported starts are drawn with the number that the commit which registered the claims begins with.
-DRAW = 0x56EB6A
+# The reported starts are drawn with the number that the commit which registered their claims begins with: V1 to V13,
+# and V14 to V21.
+DRAW, LATER = 0x56EB6A, 0x84C4F5
 L1 = 1e-3
 # Features, neurons, networks. All is measured on the first size, and some changes on the widest networks.
 FIRST, SECOND, WIDE = (32, 32, 768), (64, 128, 128), (32, 128, 384)
+LARGE = (256, 256, 16)
+# Optimizers that are tried on larger networks.
+SOME = ("flow", "AdamW", "beta2 0.9", "row moments")
 PAIRS = 4  # planted pairs of a network
 ON_THE_WAY = (0.001, 0.01, 0.1, 0.3, 1.0)
 Asked = dict[str, Any]
@@ -38,6 +42,10 @@ def sweeps() -> dict[str, Asked]:
         "repair-64": repairs(*SECOND),
         "changes-wide": changes(*WIDE, names="some"),
         "repair-wide": repairs(*WIDE),
+        "optimizers-32": trained(32, 32, 256),
+        "optimizers-64": trained(64, 128, 64, names=SOME),
+        "optimizers-256": trained(*LARGE, names=SOME),
+        "changes-256": changes(*LARGE, names="some"),
     }
 
 
@@ -52,7 +60,8 @@ def arguments(
     **more: Any,
 ) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for a run of ``surgery`` at one size."""
-    grid = {"n": [n], "m": [m], "l1": [l1], "method": list(methods), "draw": [DRAW]}
+    draw = LATER if (n, m) == LARGE[:2] else DRAW
+    grid = {"n": [n], "m": [m], "l1": [l1], "method": list(methods), "draw": [draw]}
     return {
         "run": run,
         "grid": grid | {name: [value] for name, value in more.items()},
@@ -87,6 +96,12 @@ def courses(n: int, m: int, networks: int, *, l1: float = L1) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for ``schedules.compare`` at one size."""
     grid = {"n": [n], "m": [m], "l1": [l1], "draw": [DRAW]}
     return {"run": schedules.compare, "grid": grid, "seeds": networks, "paired": ("l1",)}
+
+
+def trained(n: int, m: int, networks: int, *, l1: float = L1, names: Sequence[str] = optimizers.OPTIMIZERS) -> Asked:
+    """Return the arguments of ``archive.load_or_run`` for ``optimizers.compare`` at one size."""
+    grid = {"n": [n], "m": [m], "l1": [l1], "optimizer": list(names), "draw": [LATER]}
+    return {"run": optimizers.compare, "grid": grid, "seeds": networks, "paired": ("l1", "optimizer")}
 
 
 def pairs(
