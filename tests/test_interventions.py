@@ -118,6 +118,23 @@ def test_a_row_near_a_code_has_its_own_neuron(size: Any, seed: int, noise: float
     assert (spread < 1e-9).all()  # the rest of a row is scaled
 
 
+@given(n=st.integers(3, 8), seed=SEEDS)
+def test_with_few_neurons_as_few_as_possible_are_near_two_features(n: int, seed: int) -> None:
+    for m in range(-(-n // 2), n):
+        if m < 2:
+            continue
+        W = starts((n, m), seed, instances=1)[0]
+        found = interventions.near_code(W, 0.1)
+        own = metrics.winners(found)
+        carried = torch.bincount(own, minlength=m)
+        assert carried.min() >= 1
+        assert (carried == 2).sum() == n - m
+        for k in (carried == 2).nonzero()[:, 0].tolist():
+            one, other = found[own == k, k].tolist()
+            assert one * other < 0
+        torch.testing.assert_close(found.norm(dim=-1), W.norm(dim=-1))
+
+
 @given(size=SIZES, seed=SEEDS)
 def test_pairs_are_planted_on_neurons_of_their_own(size: Any, seed: int) -> None:
     n, m = size
@@ -223,7 +240,7 @@ def test_scores_are_cut_of_a_tensor_with_a_gradient() -> None:
             r"W: has shape \(3, 4, 2\), must have at least as many neur",
         ),
         (lambda W: interventions.orthogonal_rows(W.mT), "at least as many neurons as features"),
-        (lambda W: interventions.near_code(W.mT, 0.5), "at least as many neurons as features"),
+        (lambda W: interventions.near_code(torch.ones(5, 2), 0.5), "at most twice as many features as neurons"),
         (lambda W: interventions.near_code(W, 1.5), r"noise=1.5: must be in \[0, 1\]"),
         (lambda W: interventions.near_code(W, -0.5), r"noise=-0.5: "),
         (lambda W: interventions.cut_scores(W, 2), r"quantile=2.0: must be in \[0, 1\]"),

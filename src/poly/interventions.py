@@ -130,26 +130,30 @@ def same_signs(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances 
 
 
 def near_code(W: Float[Tensor, "*instances n m"], noise: float) -> Float[Tensor, "*instances n m"]:
-    """Start near a code with one neuron for each feature.
+    """Start near a code with one neuron for each feature, and as few shared neurons as there can be.
 
     Row i becomes ``‖W_i‖ (√(1 − σ²) s e_k + σ r/‖r‖)``. Here k is the feature's own neuron as in
-    ``distinct_favorites``, s the sign of ``W_ik``, and r the row without its weight on k.
+    ``distinct_favorites``, s the sign of ``W_ik``, and r the row without its weight on k. With more features than
+    neurons, n − m neurons get two features each. The second then has the opposite sign of the first.
 
     Args:
-        W: encodings, (*instances, n, m), m ≥ n and m ≥ 2.
+        W: encodings, (*instances, n, m), n ≤ 2m and m ≥ 2.
         noise: σ in [0, 1], the length of the rest of a row relative to the whole. A random row of ``model.init`` with
             32 weights has about 0.9.
 
     Raises:
-        ValueError: noise outside [0, 1], m < n, m = 1, a row without a second weight, or non-finite W.
+        ValueError: noise outside [0, 1], n > 2m, m = 1, a row without a second weight, or non-finite W.
     """
     noise = checks.nonnegative("noise", noise)
     if noise > 1:
         raise ValueError(f"noise={noise!r}: must be in [0, 1]")
     _of_several_neurons(W)
+    if W.shape[-2] > 2 * W.shape[-1]:
+        raise ValueError(f"W: has shape {tuple(W.shape)}, must have at most twice as many features as neurons")
 
     def change(w: Array) -> None:
         own = (np.arange(len(w)), _own_neurons(np.abs(w)))
+        _opposite(w, own[1])
         kept, length = np.copysign(np.sqrt(1 - noise**2), w[own]), np.linalg.norm(w, axis=-1)
         w[own] = 0
         rest = np.linalg.norm(w, axis=-1)
@@ -158,7 +162,16 @@ def near_code(W: Float[Tensor, "*instances n m"], noise: float) -> Float[Tensor,
         w *= (noise * length / rest)[:, None]
         w[own] = kept * length
 
-    return _each(_wide(W), change)
+    return _each(W, change)
+
+
+def _opposite(w: Array, neuron: Int[Array, " n"]) -> None:
+    """Give the second feature of each neuron the opposite sign of the first, by changing the sign of its weight."""
+    first: dict[int, int] = {}
+    for i, k in enumerate(neuron.tolist()):
+        if k in first:
+            w[i, k] = np.copysign(w[i, k], -w[first[k], k])
+        first[k] = i
 
 
 class Planted(NamedTuple):
@@ -334,8 +347,15 @@ def repair(
 
 
 def _own_neurons(size: Array) -> Array:
-    """Assign a neuron of its own to each feature, so that favorites lose as little as possible."""
-    found: Array = linear_sum_assignment((size.max(-1, keepdims=True) - size) ** 2)[1]
+    """Assign a neuron to each feature, so that favorites lose as little as possible.
+
+    No neuron has two features before each has one; none has three.
+    """
+    n, m = size.shape
+    lost = (size.max(-1, keepdims=True) - size) ** 2
+    if n > m:  # a second place on each neuron, which costs more than all first places can lose
+        lost = np.hstack([lost, lost + n * (1 + lost.max())])
+    found: Array = linear_sum_assignment(lost)[1] % m
     return found
 
 

@@ -32,7 +32,8 @@ CHANGES: dict[str, Change] = {
     "code, noise 0.9": lambda W, _: interventions.near_code(W, 0.9),
     "code, noise 0.97": lambda W, _: interventions.near_code(W, 0.97),
 }
-# Sets of changes by name: all; those for large networks, which take long; those that make sense on the way.
+# Sets of changes by name: all; those for large and for the largest networks, which take long; those that make sense on
+# the way.
 SETS: dict[str, tuple[str, ...]] = {
     "every": tuple(CHANGES),
     "some": (
@@ -44,6 +45,7 @@ SETS: dict[str, tuple[str, ...]] = {
         "code, noise 0.6",
         "code, noise 0.9",
     ),
+    "few": ("distinct favorites", "same signs", "code, noise 0.6"),
     "on the way": (
         "distinct favorites",
         "orthogonal rows",

@@ -45,7 +45,7 @@ def sweeps() -> dict[str, Asked]:
         "optimizers-32": trained(32, 32, 256),
         "optimizers-64": trained(64, 128, 64, names=SOME),
         "optimizers-256": trained(*LARGE, names=SOME),
-        "changes-256": changes(*LARGE, names="some"),
+        "changes-256": changes(*LARGE, names="few"),
     }
 
 

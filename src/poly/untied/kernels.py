@@ -75,8 +75,8 @@ def advance(
             active = order[: draws - 1]
             for i in active:
                 on[i] = one
-            _forward(write, spread, offset, active, m, rectified, hidden, output)
-            _backward(read, output, on, hidden, scale, rectified, gradient[2 * edge :], to_read, back)
+            forward(write, spread, offset, active, m, rectified, hidden, output)
+            backward(read, output, on, hidden, scale, rectified, gradient[2 * edge :], to_read, back)
             for i in active:
                 on[i] = zero
                 for k in range(wide_m):
@@ -89,7 +89,7 @@ def advance(
 
 
 @njit(nogil=True, error_model="numpy", inline="always")
-def _forward(
+def forward(
     write: Array, spread: Array, offset: Array, active: Any, m: int, rectified: bool, hidden: Array, output: Array
 ) -> None:
     """Compute the hidden layer and the outputs before their ReLU, for one input, in place."""
@@ -110,7 +110,7 @@ def _forward(
 
 
 @njit(nogil=True, error_model="numpy", inline="always")
-def _backward(
+def backward(
     read: Array,
     output: Array,
     on: Array,
