@@ -101,10 +101,10 @@ def test_bad_settings(field: str, value: Any, allowed: str) -> None:
 @pytest.mark.usefixtures("unchecked")
 def test_bad_networks_and_runs() -> None:
     W = model.init(2, 3, generator=generator())
-    with pytest.raises(ValueError, match="config=7: must be a cooccurrence.Config"):
+    with pytest.raises(ValueError, match=r"config=7: must be a cooccurrence\.Config"):
         cooccurrence.train(W, 7, generator=generator())  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="W: is torch.float16 on cpu, must be float32 or float64"):
+    with pytest.raises(ValueError, match=r"W: is torch\.float16 on cpu, must be float32 or float64"):
         cooccurrence.train(W.half(), Config(p=0.1, steps=1), generator=generator())
+    apart = torch.stack([W[0], torch.full_like(W[0], 1e200)])
     with pytest.raises(ValueError, match="in instance 1, must be smaller"):
-        apart = torch.stack([W[0], torch.full_like(W[0], 1e200)])
         cooccurrence.train(apart, Config(p=0.1, steps=2), generator=generator())
