@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poly import flow, interventions, metrics, mlp, model, sparsify, tasks, theory, training
+from poly import cooccurrence, flow, interventions, metrics, mlp, model, sparsify, tasks, theory, training
 
 FOLDER = Path(__file__).parents[2] / "book" / "minimal"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
@@ -117,6 +117,17 @@ def shared_of_positive_starts() -> Number:
     return Number(ratio.item(), mean((after - ratio * before) / before.mean()).error)
 
 
+def shared_where_features_meet() -> Number:
+    starts, shared = model.init(12, 12, instances=192, generator=generator(), dtype=torch.float32), []
+    for p in (1e-6, 0.004):
+        config = cooccurrence.Config(p=p, steps=5000, lr=2e-3, batch=24, l1=0.01, weight_decay=0.0)
+        ends = cooccurrence.train(starts, config, generator=generator())
+        shared.append(metrics.polysemantic_neurons(ends).double())
+    never, meet = shared
+    ratio = meet.mean() / never.mean()
+    return Number(ratio.item(), mean((meet - ratio * never) / never.mean()).error)
+
+
 LABORATORY: dict[str, Callable[[], Number]] = {
     "01_two_origin_stories": shared_neurons,
     "02_three_forces": weights_for_which_the_threshold_is_right,
@@ -126,6 +137,7 @@ LABORATORY: dict[str, Callable[[], Number]] = {
     "06_noise": fourth_norm,
     "07_what_purity_costs": impurity_of_usual_training,
     "08_can_it_be_avoided": shared_of_positive_starts,
+    "09_beyond_the_toy": shared_where_features_meet,
 }
 
 
@@ -199,6 +211,7 @@ def test_its_number_is_the_laboratorys(script: Path) -> None:
         ("02_three_forces", "lr * l1)", "lr * 0.0)"),  # no penalty
         ("03_race_inside_a_row", "* w - l1)", "* w - 2 * l1)"),  # twice the penalty
         ("08_can_it_be_avoided", "usual.abs())", "usual.clone())"),  # the same start
+        ("09_beyond_the_toy", "(1e-6, 0.004)", "(1e-6, 0.001)"),  # features that rarely meet
     ],
 )
 def test_a_planted_fault_is_found(stem: str, right: str, wrong: str, tmp_path: Path) -> None:

@@ -36,16 +36,28 @@ def scarce(n: int, neurons: Sequence[int], networks: int, *, l1: float = L1) -> 
 
 
 def meeting(
-    n: int, m: int, probabilities: Sequence[float], *, l1: float, networks: int = CELL, cells: int = CELLS
+    n: int,
+    m: int,
+    probabilities: Sequence[float],
+    *,
+    l1: float,
+    networks: int = CELL,
+    cells: int = CELLS,
+    steps: int = beyond_toy.STEPS,
 ) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.meeting`` at one size and λ."""
     grid = {"n": [n], "m": [m], "l1": [l1], "p": list(probabilities), "networks": [networks]}
-    return _asked(beyond_toy.meeting, cells, grid, "p")
+    return _asked(beyond_toy.meeting, cells, grid | _other(steps), "p")
 
 
-def rectified(n: int, m: int, networks: int, *, l1: float = L1) -> Asked:
+def rectified(n: int, m: int, networks: int, *, l1: float = L1, steps: int = beyond_toy.STEPS) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.rectified`` at one size."""
-    return _asked(beyond_toy.rectified, networks, {"n": [n], "m": [m], "l1": [l1]})
+    return _asked(beyond_toy.rectified, networks, {"n": [n], "m": [m], "l1": [l1]} | _other(steps))
+
+
+def _other(steps: int) -> dict[str, list[Any]]:
+    """The stored sweeps do not name the usual number of steps."""
+    return {} if steps == beyond_toy.STEPS else {"steps": [steps]}
 
 
 def _asked(run: Any, seeds: int, grid: dict[str, list[Any]], *paired: str) -> Asked:

@@ -18,6 +18,7 @@ import numpy as np
 from poly import perturb, sweep
 from poly.experiments import (
     adamw_archive,
+    beyond_archive,
     final_weights,
     flow_archive,
     purity_archive,
@@ -28,11 +29,15 @@ from poly.sweep import archive
 
 NAME = "perturbed-runs.json"
 SEED = 1
-FLOW, ADAMW, PURITY, TASKS, SURGERY = "flow-runs", "adamw-runs", "purity-runs", "tasks-runs", "surgery-runs"
-# Points of the sweeps on minibatches, which train many networks in each cell.
+FLOW, ADAMW, PURITY, TASKS = "flow-runs", "adamw-runs", "purity-runs", "tasks-runs"
+SURGERY, BEYOND = "surgery-runs", "beyond-runs"
+# Points of the sweeps that have many, or train many networks in each cell.
 FEW: dict[str, dict[str, Sequence[Any]]] = {
     "purity": {"m": [16, 64], "draw": [purity_archive.FIRST_DRAW + k for k in range(2)]},
     "digits": {"split": [tasks_archive.FIRST + k for k in range(4)]},
+    "rectified-32-32": {},
+    "scarce": {"m": [12, 24, 32]},
+    "meeting-0.001": {"p": [3e-4, 1 / 32]},
     "parity": {"draw": [tasks_archive.FIRST + k for k in range(4)]},
 }
 # Cells of each sweep; a cell of ``final_weights.count`` has many networks.
@@ -54,8 +59,8 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
     """Yield every stored sweep with its first cells of each point; of those on minibatches, those of ``FEW``.
 
     Args:
-        folder: with the folders of ``flow_archive``, ``adamw_archive``, ``purity_archive``, ``tasks_archive`` and
-            ``surgery_archive``.
+        folder: with the folders of ``flow_archive``, ``adamw_archive``, ``purity_archive``, ``tasks_archive``,
+            ``surgery_archive`` and ``beyond_archive``.
         cells: of each point, ≥ 1.
 
     Raises:
@@ -72,12 +77,13 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
         rows = known[(known.m == m) & (known.l1 == l1) & (known.seed < cells)].reset_index(drop=True)
         run, grid, paired = adamw_archive.question(m, l1)
         yield Asked(f"m{m:04d}-l1-{l1:g}", "adamw", run, grid, paired, rows)
-    for place, sweeps in ((PURITY, purity_archive.sweeps()), (TASKS, tasks_archive.sweeps())):
-        for name, asked in sweeps.items():
+    parts = ((PURITY, purity_archive), (TASKS, tasks_archive), (BEYOND, beyond_archive))
+    for place, kept in parts:
+        for name, asked in kept.sweeps().items():
             if name in FEW:
                 some = asked | {"grid": asked["grid"] | FEW[name], "seeds": cells}
                 rows = archive.load_or_run(folder / place, **some)
-                yield Asked(name, "adam", some["run"], some["grid"], some["paired"], rows)
+                yield Asked(name, "flow" if name == "scarce" else "adam", some["run"], some["grid"], some["paired"], rows)
     for name, asked in surgery_archive.sweeps().items():
         rows = archive.load_or_run(folder / SURGERY, **(asked | {"seeds": cells}))
         yield Asked(name, "flow", asked["run"], asked["grid"], asked["paired"], rows)
