@@ -26,7 +26,7 @@ import textbook
 import torch
 from threadpoolctl import threadpool_limits
 
-from poly import flow, metrics, mlp, model, sparsify, sweep, tasks, training
+from poly import cooccurrence, flow, metrics, mlp, model, sparsify, sweep, tasks, training
 from poly.flow import dense, rkc
 from poly.press.chapters import atomic_write
 from poly.press.execute.machine import cores
@@ -296,6 +296,18 @@ def audit_layer(*, quick: bool) -> Record:
     return {"our_s": float(elapsed), "memory_gb": int(kilobytes) * 1024 / 1e9, "examples": examples}
 
 
+def meetings(*, quick: bool) -> Record:
+    """A network of 32 features and neurons on inputs in which features meet: time of a step, float32."""
+    steps, W = 200 if quick else 1000, start(32, 16, torch.float32, n=32)
+    config = cooccurrence.Config(p=1 / 32, steps=steps, l1=L1)
+    pairs = []
+    for _ in range(3 if quick else 7):
+        theirs = seconds(lambda: textbook.meetings(W[0], 1 / 32, L1, steps)) / steps
+        ours = seconds(lambda: cooccurrence.train(W, config, generator=torch.Generator())) / steps / len(W)
+        pairs.append((theirs, ours))
+    return {"ratio": statistics.median(a / b for a, b in pairs), "our_step_s": min(b for _, b in pairs)}
+
+
 def products(m: int, networks: int) -> float:
     """Return how long the five matrix products of a step take for all networks, batched by torch, float32."""
     x, hidden, error = (torch.rand(networks, 256, width) for width in (32, m, 16))
@@ -310,7 +322,7 @@ def products(m: int, networks: int) -> float:
 
 BENCHMARKS: dict[str, Callable[..., Record]] = {
     function.__name__: function
-    for function in (adamw, dense_flow, f2, f5, row, memory, exponents, fit, audit_layer, cuda)
+    for function in (adamw, dense_flow, f2, f5, row, memory, exponents, fit, meetings, audit_layer, cuda)
 }
 
 

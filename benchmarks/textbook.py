@@ -49,3 +49,16 @@ def minibatch(m: int, x: Tensor, y: Tensor, lr: float = 3e-3) -> float:
         torch.nn.functional.mse_loss(model(inputs), targets).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return time.perf_counter() - started
+
+
+def meetings(W: Tensor, p: float, l1: float, steps: int, batch: int = 64) -> Tensor:
+    """Train a copy of one network W (n, m) on inputs whose features are on independently with probability p."""
+    leaf = W.clone().requires_grad_()
+    optimizer = torch.optim.AdamW([leaf], lr=1e-3, weight_decay=0.01)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        x = (torch.rand(batch, len(W)) < p).to(W.dtype)
+        error = (torch.relu(x @ leaf @ leaf.mT) - x).square().sum(-1).mean()
+        (error / p + l1 * leaf.abs().sum()).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return leaf.detach()

@@ -54,6 +54,10 @@ ROWS: dict[str, tuple[str, Callable[[Record], str]]] = {
             f"by torch, take {r['share_of_products_128']:.0%} of our time"
         ),
     ),
+    "meetings": (
+        "A step of a network of 32 features and neurons on inputs in which features meet, against a loop in torch",
+        lambda r: f"**{r['ratio']:.0f}×**: {1e6 * r['our_step_s']:.0f} µs",
+    ),
     "audit_layer": (
         "An audit of a layer of 512 units, by 10 groups and 10,000 examples",
         lambda r: f"{r['our_s']:.1f} s and {r['memory_gb']:.2f} GB",
