@@ -20,6 +20,7 @@ MEETINGS = {1e-3: (1e-5, 1e-4, 3e-4, 1e-3, 1 / 32, 1 / 8, 1 / 2), 1e-2: (1e-4, 3
 CELL, CELLS = 16, 6  # networks of a cell, and cells
 RECTIFIED = ((32, 32, 128), (32, 64, 128))
 Asked = dict[str, Any]
+Grid = dict[str, list[Any]]
 
 
 def sweeps() -> dict[str, Asked]:
@@ -31,7 +32,7 @@ def sweeps() -> dict[str, Asked]:
 
 def scarce(n: int, neurons: Sequence[int], networks: int, *, l1: float = L1) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.scarce`` by gradient flow."""
-    grid = {"n": [n], "m": list(neurons), "l1": [l1], "method": ["flow"]}
+    grid: Grid = {"n": [n], "m": list(neurons), "l1": [l1], "method": ["flow"]}
     return _asked(beyond_toy.scarce, networks, grid, "method")
 
 
@@ -46,21 +47,22 @@ def meeting(
     steps: int = beyond_toy.STEPS,
 ) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.meeting`` at one size and λ."""
-    grid = {"n": [n], "m": [m], "l1": [l1], "p": list(probabilities), "networks": [networks]}
+    grid: Grid = {"n": [n], "m": [m], "l1": [l1], "p": list(probabilities), "networks": [networks]}
     return _asked(beyond_toy.meeting, cells, grid | _other(steps), "p")
 
 
 def rectified(n: int, m: int, networks: int, *, l1: float = L1, steps: int = beyond_toy.STEPS) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.rectified`` at one size."""
-    return _asked(beyond_toy.rectified, networks, {"n": [n], "m": [m], "l1": [l1]} | _other(steps))
+    grid: Grid = {"n": [n], "m": [m], "l1": [l1]}
+    return _asked(beyond_toy.rectified, networks, grid | _other(steps))
 
 
-def _other(steps: int) -> dict[str, list[Any]]:
+def _other(steps: int) -> Grid:
     """The stored sweeps do not name the usual number of steps."""
     return {} if steps == beyond_toy.STEPS else {"steps": [steps]}
 
 
-def _asked(run: Any, seeds: int, grid: dict[str, list[Any]], *paired: str) -> Asked:
+def _asked(run: Any, seeds: int, grid: Grid, *paired: str) -> Asked:
     return {"run": run, "grid": grid | {"draw": [DRAW]}, "seeds": seeds, "paired": ("l1", *paired)}
 
 

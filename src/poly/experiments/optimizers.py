@@ -91,7 +91,8 @@ def compare(
         found.append([int(each.sum()) for each in (held, kept, metrics.winners(half) != winner)])
         if len(found) == 1:
             shared, loss = int(metrics.polysemantic_neurons(end)), float(model.loss(end, l1))
-    return Found(*np.array(found).T, shared, loss)
+    features, kept, moved = np.array(found).T
+    return Found(features, kept, moved, shared, loss)
 
 
 def settings(optimizer: str, l1: float) -> training.TrainConfig:

@@ -83,7 +83,9 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
             if name in FEW:
                 some = asked | {"grid": asked["grid"] | FEW[name], "seeds": cells}
                 rows = archive.load_or_run(folder / place, **some)
-                yield Asked(name, "flow" if name == "scarce" else "adam", some["run"], some["grid"], some["paired"], rows)
+                yield Asked(
+                    name, "flow" if name == "scarce" else "adam", some["run"], some["grid"], some["paired"], rows
+                )
     for name, asked in surgery_archive.sweeps().items():
         rows = archive.load_or_run(folder / SURGERY, **(asked | {"seeds": cells}))
         yield Asked(name, "flow", asked["run"], asked["grid"], asked["paired"], rows)
