@@ -16,7 +16,7 @@ N = 32
 NEURONS = (8, 12, 16, 20, 24, 28, 32, 64, 512)
 SCARCE, OTHER = 400, (64, 48, 192)  # networks; another size
 # For each λ, the probabilities of a feature; the first is nearly that of features that never meet.
-MEETINGS = {1e-3: (1e-5, 1e-4, 3e-4, 1e-3, 1 / 32, 1 / 8, 1 / 2), 1e-2: (1e-4, 3e-3, 1e-2)}
+MEETINGS = {1e-3: (1e-5, 3e-4, 1e-3, 1 / 32, 1 / 8, 1 / 2), 1e-2: (1e-4, 3e-3)}
 CELL, CELLS = 16, 6  # networks of a cell, and cells
 RECTIFIED = ((32, 32, 128), (32, 64, 128))
 Asked = dict[str, Any]

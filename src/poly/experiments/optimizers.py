@@ -21,7 +21,7 @@ _STEPS = 4 * RELEASED.steps
 # The learning rate of SGD, and the λt to which it follows the gradient flow.
 _RATE, _END = 0.05, 10.0
 _RATES = {"rate / 16": (1 / 16, 4.0), "rate / 4": (1 / 4, 2.0), "4 rate": (4.0, 0.5), "16 rate": (16.0, 0.5)}
-# Settings of AdamW that are changed one at a time, with the number of steps in units of ``_STEPS``.
+# AdamW with one change at a time (Adam: weight decay is part of the gradient), and its steps in units of ``_STEPS``.
 _CHANGES: dict[str, tuple[dict[str, Any], float]] = {
     "AdamW": ({}, 1.0),
     "Adam": ({"optimizer": "adam"}, 1.0),
@@ -115,7 +115,7 @@ def settings(optimizer: str, l1: float) -> training.TrainConfig:
         return training.TrainConfig(optimizer="sgd", lr=_RATE / 10, momentum=0.9, steps=long, l1=l1)
     if optimizer == "sign":
         return training.TrainConfig(optimizer="sign", lr=1e-4, steps=5 * _STEPS, l1=l1)
-    if optimizer == "eps 1":  # the gradients are far below 1: nearly SGD with momentum
+    if optimizer == "eps 1":  # gradients soon are far below 1: like SGD with momentum
         changes: dict[str, Any] = {"eps": 1.0, "lr": _RATE, "steps": long}
     else:
         changes, steps = _CHANGES[optimizer]
