@@ -131,7 +131,7 @@ class Rectified(NamedTuple):
 
     A neuron carries feature i if its product of weights ``E_ik D_ki`` is in the square of the paper's window, from 0.64
     to 1.44. ``shared``: neurons that carry at least two. ``features``: that some neuron carries. ``helped``: shared
-    neurons whose features all have a weight of 0.05 or more on another neuron, which tells them apart. ``error`` and
+    neurons of which some feature has a product of 0.05 or more on another neuron, too. ``error`` and
     ``impurity`` as in ``Scarce``.
     """
 
