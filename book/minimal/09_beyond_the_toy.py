@@ -16,7 +16,7 @@ usual, shared = torch.randn(networks, n, m) / m**0.5, []
 for p in (1e-6, 0.004):
     W = usual.clone()
     optimizer = torch.optim.AdamW([W], lr=2e-3, weight_decay=0.0)
-    some = 1 - (1 - p) ** n  # the share of inputs with a feature; others have no error
+    some = 1 - (1 - p) ** n  # the share of inputs that hold a feature
     for _ in range(steps):
         x = (torch.rand(networks, batch, n) < p).float()
         u = torch.rand(networks, batch, 1)  # draws the first feature that is on
