@@ -26,8 +26,8 @@ PILOT_DRAWS = (1000, 1001, 1002, 1003)
 # registered the claims begins with.
 FIRST_DRAW, DRAWS, WIDTHS = 0x705D63, 24, (8, 16, 32, 64, 128)
 SEEDS, STEPS = 2, 5000
-# The width at which two arms are also trained four times as long.
-LONG_AT = 64
+# The widths at which two arms are also trained four times as long.
+LONG_AT, LONG_FEW = 64, 16
 PAIRED = ("arms", "steps")
 
 
@@ -103,6 +103,7 @@ def sweeps() -> dict[str, dict[str, Any]]:
     return {
         "purity": ends | {"grid": grid | {"arms": ["tuned"], "steps": [STEPS]}},
         "purity-long": ends | {"grid": grid | {"m": [LONG_AT], "arms": ["long"], "steps": [4 * STEPS]}},
+        "purity-long-few": ends | {"grid": grid | {"m": [LONG_FEW], "arms": ["long"], "steps": [4 * STEPS]}},
         "portrait": {
             "run": portrait.follow,
             "grid": {"p": list(PROBABILITIES[1:]), "m": [LONG_AT], "draw": draws, "steps": [STEPS]},
