@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from poly import cooccurrence, model
-from poly.cooccurrence import Config
+from poly.cooccurrence import Config, Inputs
 
 f64 = torch.float64
 
@@ -23,7 +23,7 @@ def by_torch(W: torch.Tensor, config: Config, seeds: list[int]) -> torch.Tensor:
         optimizer = torch.optim.AdamW([leaf], lr=config.lr, weight_decay=config.weight_decay)
         some = 1 - (1 - config.p) ** n
         for _ in range(config.steps):
-            x = cooccurrence.sample(n, config.p, batch=config.batch, generator=inputs).to(W)
+            x = cooccurrence.sample(n, config, batch=config.batch, generator=inputs).to(W)
             optimizer.zero_grad()
             error = (torch.relu(x @ leaf @ leaf.mT) - x).square().sum(-1).mean()
             (some / config.p * error + config.l1 * leaf.abs().sum()).backward()
@@ -45,7 +45,7 @@ def test_steps_are_torch_s(p: float, size: tuple[int, int]) -> None:
 
 def test_inputs_follow_their_law_and_none_is_empty() -> None:
     n, p, batch = 3, 0.3, 40_000
-    x = cooccurrence.sample(n, p, batch=batch, generator=generator())
+    x = cooccurrence.sample(n, Inputs(p=p), batch=batch, generator=generator())
     assert x.sum(-1).min() == 1
     some = 1 - (1 - p) ** n
     for pattern in itertools.product((0, 1), repeat=n):

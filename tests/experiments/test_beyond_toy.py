@@ -44,7 +44,7 @@ def test_networks_meet_early_and_late() -> None:
     ends = cooccurrence.train(torch.stack([W, formed], 1).float(), config, generator=source).double()
     assert found.formed.tolist() == metrics.polysemantic_neurons(formed).tolist()
     assert found.shared.tolist() == metrics.polysemantic_neurons(ends).tolist()
-    x = cooccurrence.sample(6, 0.1, batch=512, generator=source)
+    x = cooccurrence.sample(6, config, batch=512, generator=source)
     error = [[float((torch.relu(x @ V @ V.mT) - x).square().sum() / 512) for V in pair] for pair in ends]
     np.testing.assert_allclose(found.error, np.array(error) * (1 - 0.9**6) / 0.1)
 

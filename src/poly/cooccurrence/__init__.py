@@ -1,6 +1,7 @@
-"""The paper's network on inputs in which features meet: each is on independently, with probability p.
+"""The paper's network on inputs in which features meet: each is on with probability p.
 
-``y = ReLU(W Wᵀ x)`` as in ``model``, with ``x_i = 1`` with probability p and else 0.
+``y = ReLU(W Wᵀ x)`` as in ``model``, with ``x_i = 1`` or 0. Features are on independently, or in groups, or some more
+often than others.
 """
 
 from dataclasses import dataclass
@@ -19,11 +20,83 @@ _DRAWN = 2**19
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
-    """Settings of ``train``: AdamW with fresh inputs at every step.
+class Inputs:
+    """The law of inputs.
+
+    Features come in groups of ``group`` neighbors. Groups are on independently. In a group that is on, each feature is
+    on independently with probability ``within``, given that at least one is; with ``within = 0`` exactly one is. By
+    default each feature is a group of its own, so that all are independent.
 
     Args:
         p: probability of each feature, in (0, 1).
+        group: features of a group, ≥ 1; a divisor of their number.
+        within: in [0, 1).
+        exponent: α ≥ 0. Feature i = 1, 2, … is on with a probability in proportion to ``i^(−α)``; p is the mean. Only
+            without groups.
+
+    Raises:
+        ValueError: a number out of its range, or p so large that a group would have to be on more often than always.
+    """
+
+    p: float
+    group: int = 1
+    within: float = 0.0
+    exponent: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "p", _below_one("p", checks.positive("p", self.p)))
+        object.__setattr__(self, "group", checks.count("group", self.group))
+        object.__setattr__(self, "within", _below_one("within", checks.nonnegative("within", self.within)))
+        object.__setattr__(self, "exponent", checks.nonnegative("exponent", self.exponent))
+        if self.group > 1 and self.exponent:
+            raise ValueError(f"exponent={self.exponent!r}: must be 0 with groups")
+        if self.group == 1 and self.within:
+            raise ValueError(f"within={self.within!r}: must be 0 without groups")
+        if self._on() >= 1:
+            raise ValueError(f"p={self.p!r}: must be below {self.p / self._on():.6g} with these groups")
+
+    def _on(self) -> float:
+        """Return the probability of a group."""
+        if not self.within:
+            return self.p * self.group
+        return float(-np.expm1(self.group * np.log1p(-self.within)) * self.p / self.within)
+
+    def law(self, n: int) -> kernels.Law:
+        """Return the law for n features.
+
+        Raises:
+            ValueError: groups that do not divide n, or a feature whose probability would be 1 or more.
+        """
+        if n % self.group:
+            raise ValueError(f"group={self.group!r}: must divide the {n} features")
+        share = np.arange(1.0, n // self.group + 1) ** -self.exponent
+        groups = self._on() * share / share.mean()
+        if groups.max() >= 1:
+            raise ValueError(f"p={self.p!r}: must be below {self.p / groups.max():.6g} with this exponent")
+        inside = np.full(self.group, self.within)
+        return kernels.Law(groups, _first(groups), inside, _first(inside))
+
+
+def _first(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Compute ``P(first ≤ i)`` of independent things with probabilities p, given that one is on."""
+    if not p.any():  # the limit: exactly one, each as likely
+        return np.arange(1.0, len(p) + 1) / len(p)
+    some = -np.expm1(np.cumsum(np.log1p(-p)))
+    return np.asarray(some / some[-1])
+
+
+def _below_one(name: str, value: float) -> float:
+    if value >= 1:
+        raise ValueError(f"{name}={value!r}: must be below 1")
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Inputs):
+    """Settings of ``train``: AdamW with fresh inputs at every step.
+
+    Args:
+        p, group, within, exponent: as in ``Inputs``.
         steps: ≥ 0.
         lr: learning rate > 0.
         batch: inputs that every instance draws at every step, ≥ 1.
@@ -34,7 +107,6 @@ class Config:
         ValueError: a number out of its range.
     """
 
-    p: float
     steps: int
     lr: float = 1e-3
     batch: int = 64
@@ -42,7 +114,7 @@ class Config:
     weight_decay: float = 0.01
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "p", probability(self.p))
+        super().__post_init__()
         object.__setattr__(self, "steps", checks.count("steps", self.steps, at_least=0))
         object.__setattr__(self, "lr", checks.positive("lr", self.lr))
         object.__setattr__(self, "batch", checks.count("batch", self.batch))
@@ -50,22 +122,12 @@ class Config:
             object.__setattr__(self, name, checks.nonnegative(name, getattr(self, name)))
 
 
-def probability(p: object) -> float:
-    """Check that p is a probability that leaves both values possible; raise ValueError otherwise."""
-    value = checks.positive("p", p)
-    if value >= 1:
-        raise ValueError(f"p={p!r}: must be in (0, 1)")
-    return value
-
-
-def sample(n: int, p: float, *, batch: int, generator: torch.Generator) -> Float[Tensor, "batch n"]:
+def sample(n: int, inputs: Inputs, *, batch: int, generator: torch.Generator) -> Float[Tensor, "batch n"]:
     """Draw inputs in which at least one feature is on.
-
-    Each feature is on with probability p, independently; inputs without any are left out.
 
     Args:
         n: features, ≥ 1.
-        p: in (0, 1).
+        inputs: their law.
         batch: inputs, ≥ 1.
         generator: source of randomness.
 
@@ -73,14 +135,23 @@ def sample(n: int, p: float, *, batch: int, generator: torch.Generator) -> Float
         (batch, n), float64, zeros and ones.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a number out of its range, or a law that does not fit.
     """
-    n, p, batch = checks.count("n", n), probability(p), checks.count("batch", batch)
-    u = _uniform((batch, 1 + n), tensors.generator(generator))
+    n, batch = checks.count("n", n), checks.count("batch", batch)
+    if not isinstance(inputs, Inputs):
+        raise ValueError(f"inputs={inputs!r}: must be a cooccurrence.Inputs")
+    law = inputs.law(n)
+    u = _uniform((batch, kernels.draws(law)), tensors.generator(generator))
     x, active = np.zeros((batch, n)), np.empty(n, np.int64)
-    for row, draws in zip(x, u, strict=True):
-        row[active[: kernels.choose(draws, p, active)]] = 1
+    scratch = np.empty(len(law.groups) + len(law.inside), np.int64)
+    for row, drawn in zip(x, u, strict=True):
+        row[active[: kernels.draw(drawn, law, scratch, active)]] = 1
     return torch.from_numpy(x)
+
+
+def weight(n: int, inputs: Inputs) -> float:
+    """Compute what an input that is not empty counts in the loss: the share of such inputs, over p."""
+    return float(-np.expm1(np.log1p(-inputs.law(n).groups).sum()) / inputs.p)
 
 
 def train(
@@ -109,6 +180,7 @@ def train(
         raise ValueError(f"W: is {W.dtype} on {W.device}, must be float32 or float64 on the cpu")
     W = perturb.start(W.detach().clone(memory_format=torch.contiguous_format))
     n, m = W.shape[-2:]
+    law, counts = config.law(n), weight(n, config)
     instances = W.reshape(-1, n, m).numpy()
     source = tensors.generator(generator)
     seeds = torch.randint(2**63 - 1, (len(instances),), generator=source, device=source.device).tolist()
@@ -120,8 +192,8 @@ def train(
         for first in range(0, config.steps, piece):
             if cancelled[0]:
                 return
-            u = _uniform((min(piece, config.steps - first), config.batch, 1 + n), inputs)
-            kernels.advance(w, mean, square, u, first, config.p, config.lr, config.weight_decay, config.l1)
+            u = _uniform((min(piece, config.steps - first), config.batch, kernels.draws(law)), inputs)
+            kernels.advance(w, mean, square, u, first, law, counts, config.lr, config.weight_decay, config.l1)
 
     parallel.for_each(run, range(len(instances)))
     if len(lost := (~torch.isfinite(W.reshape(-1, n, m)).all(-1).all(-1)).nonzero()):

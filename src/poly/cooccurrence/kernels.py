@@ -4,7 +4,7 @@ Inputs are drawn here too, from uniform numbers that the caller hands in. Sums r
 ``untied.kernels``, so that no result depends on the number of threads.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,28 +17,70 @@ Array = NDArray[Any]  # float32 or float64, the same for all arguments of a call
 _WIDE = 32  # numbers
 
 
-@njit(nogil=True, error_model="numpy")
-def choose(u: NDArray[np.float64], p: float, active: NDArray[np.int64]) -> int:
-    """Draw which features are on, given that one is: write them into ``active``, and return how many.
+class Law(NamedTuple):
+    """How inputs are drawn: first which groups of neighboring features are on, then which features of each.
 
-    The first is drawn from its geometric law, ``P(first ≤ i) = (1 − (1 − p)^(i+1)) / (1 − (1 − p)^n)``, and each later
-    one is on with probability p.
+    ``groups``: the probability of each group. ``first``: ``P(first group ≤ k)``, given that one is on. ``inside``,
+    ``first_inside``: the same for the features of a group that is on, of which one must be. Without groups, each
+    feature is a group, and the last two have one entry.
+    """
+
+    groups: NDArray[np.float64]
+    first: NDArray[np.float64]
+    inside: NDArray[np.float64]
+    first_inside: NDArray[np.float64]
+
+
+@njit(nogil=True, error_model="numpy")
+def choose(
+    u: NDArray[np.float64], p: NDArray[np.float64], first: NDArray[np.float64], chosen: NDArray[np.int64]
+) -> int:
+    """Draw which of several things are on, given that one is: write them into ``chosen``, and return how many.
+
+    The first is drawn from its law, and each later one is on with its own probability.
 
     Args:
         u: uniform on [0, 1), (1 + n,).
-        p: in (0, 1).
-        active: (n,).
+        p: the probabilities, (n,).
+        first: ``P(first ≤ i)``, (n,).
+        chosen: (n,).
     """
-    n = len(active)
-    some = -np.expm1(n * np.log1p(-p))
-    first = min(n - 1, int(np.log1p(-u[0] * some) / np.log1p(-p)))
-    active[0] = first
+    n = len(p)
+    chosen[0] = min(n - 1, np.searchsorted(first, u[0], side="right"))
     many = 1
-    for i in range(first + 1, n):
-        if u[1 + i] < p:
-            active[many] = i
+    for i in range(chosen[0] + 1, n):
+        if u[1 + i] < p[i]:
+            chosen[many] = i
             many += 1
     return many
+
+
+@njit(nogil=True, error_model="numpy")
+def draw(u: NDArray[np.float64], law: Law, on: NDArray[np.int64], active: NDArray[np.int64]) -> int:
+    """Draw the features of an input that is not empty: write them into ``active``, and return how many.
+
+    Args:
+        u: uniform on [0, 1), as many as ``draws``.
+        law: of the inputs.
+        on: scratch, (groups + features of a group,).
+        active: (n,).
+    """
+    groups, size = len(law.groups), len(law.inside)
+    if size == 1:
+        return int(choose(u, law.groups, law.first, active))
+    members, many = on[groups:], 0
+    for k in on[: choose(u, law.groups, law.first, on)]:
+        own = 1 + groups + k * (1 + size)
+        for i in members[: choose(u[own : own + 1 + size], law.inside, law.first_inside, members)]:
+            active[many] = k * size + i
+            many += 1
+    return many
+
+
+def draws(law: Law) -> int:
+    """Return how many uniform numbers an input takes."""
+    groups, size = len(law.groups), len(law.inside)
+    return 1 + groups + (groups * (1 + size) if size > 1 else 0)
 
 
 @njit(nogil=True, error_model="numpy")
@@ -48,7 +90,8 @@ def advance(
     square: Array,
     u: NDArray[np.float64],
     first: int,
-    p: float,
+    law: Law,
+    weight: float,
     lr: float,
     weight_decay: float,
     l1: float,
@@ -58,8 +101,10 @@ def advance(
     Args:
         w: weights, (n, m).
         mean, square: AdamW's moments, (n, m).
-        u: uniform on [0, 1), (steps, batch, 1 + n).
-        p, lr, weight_decay, l1: as in ``cooccurrence.Config``.
+        u: uniform on [0, 1), (steps, batch, draws).
+        law: of the inputs.
+        weight: of an input's error in the loss: the share of inputs that are not empty, over p.
+        lr, weight_decay, l1: as in ``cooccurrence.Config``.
     """
     (n, m), (steps, batch, _) = w.shape, u.shape
     number = w.dtype.type
@@ -70,14 +115,13 @@ def advance(
     columns, offset, unused = np.zeros((wide_m, wide_n), w.dtype), np.zeros(wide_n, w.dtype), np.zeros(n, w.dtype)
     hidden, back, output = np.empty(wide_m, w.dtype), np.empty(wide_m, w.dtype), np.empty(wide_n, w.dtype)
     active, on = np.empty(n, np.int64), np.zeros(n, w.dtype)
-    zero, one, penalty = number(0), number(1), number(l1)
-    # Inputs without a feature have no gradient and are not drawn; this is their share, and the 1/p of the loss.
-    scale = number(2 * -np.expm1(n * np.log1p(-p)) / p / batch)
+    scratch = np.empty(len(law.groups) + len(law.inside), np.int64)
+    zero, one, penalty, scale = number(0), number(1), number(l1), number(2 * weight / batch)
     for step in range(steps):
         rows[:, :m], columns[:m, :n] = w, w.T
         to_write[:], to_read[:] = zero, zero
         for sample in range(batch):
-            there = active[: choose(u[step, sample], p, active)]
+            there = active[: draw(u[step, sample], law, scratch, active)]
             for i in there:
                 on[i] = one
             forward(rows, columns, offset, there, m, False, hidden, output)

@@ -1,16 +1,18 @@
 """Train networks beyond the toy, and store their counts: ``python -m poly.experiments.beyond_archive FOLDER``.
 
-This takes about half an hour on two cores. With the same store, an interrupted run continues where it stopped.
+This takes about an hour on two cores. With the same store, an interrupted run continues where it stopped.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+from poly import checks
 from poly.experiments import beyond_toy
 from poly.sweep import archive
 
-# The reported starts are drawn with the number that the commit which registered the claims begins with.
-DRAW = 0x79F2D1
+# The reported starts are drawn with the number that the commit which registered the claims begins with: Y1 to Y10, and
+# Y11 to Y21.
+DRAW, LATER = 0x79F2D1, 0
 L1 = 1e-3
 N = 32
 NEURONS = (8, 12, 16, 20, 24, 28, 32, 64, 512)
@@ -19,6 +21,20 @@ SCARCE, OTHER = 400, (64, 48, 192)  # networks; another size
 MEETINGS = {1e-3: (1e-5, 3e-4, 1e-3, 1 / 32, 1 / 8, 1 / 2), 1e-2: (1e-4, 3e-3)}
 CELL, CELLS = 16, 6  # networks of a cell, and cells
 RECTIFIED = ((32, 32, 128), (32, 64, 128))
+# Inputs whose features are related: the arguments of ``cooccurrence.Inputs``. The first have no relation.
+ALONE: dict[str, Any] = {"p": 1e-5, "group": 1, "within": 0.0, "exponent": 0.0}
+RELATIONS: dict[str, dict[str, Any]] = {
+    "none": ALONE,
+    "exclusive pairs": ALONE | {"p": 1 / 32, "group": 2},
+    "exclusive groups": ALONE | {"p": 1 / 32, "group": 8},
+    "blocks": ALONE | {"group": 4, "within": 0.5},
+    "frequency": ALONE | {"exponent": 1.0},
+    "frequency, meeting": ALONE | {"p": 1 / 32, "exponent": 1.0},
+}
+# The same with twice as many features and neurons.
+RELATIONS_TWICE = ("none", "exclusive groups", "blocks")
+RELATED = ((32, 32, 16, 16), (64, 64, 8, 8))  # features, neurons, networks of a cell, cells
+CHANGED = (8, 12, 16, 20, 24, 28, 32, 64)  # neurons
 Asked = dict[str, Any]
 Grid = dict[str, list[Any]]
 
@@ -27,13 +43,43 @@ def sweeps() -> dict[str, Asked]:
     """Return every stored sweep by its name: the arguments of ``archive.load_or_run`` and ``archive.save``."""
     found = {f"rectified-{n}-{m}": rectified(n, m, networks) for n, m, networks in RECTIFIED}
     found |= {"scarce": scarce(N, NEURONS, SCARCE), "scarce-other": scarce(OTHER[0], OTHER[1:2], OTHER[2])}
-    return found | {f"meeting-{l1:g}": meeting(N, N, ps, l1=l1) for l1, ps in MEETINGS.items()}
+    found |= {f"meeting-{l1:g}": meeting(N, N, ps, l1=l1) for l1, ps in MEETINGS.items()}
+    for names, size in zip((tuple(RELATIONS), RELATIONS_TWICE), RELATED, strict=True):
+        found |= {
+            f"related-{size[0]}-{name.replace(', ', '-').replace(' ', '-')}": related(name, *size) for name in names
+        }
+    found["rectified-meeting"] = rectified(*RECTIFIED[0], active=2)
+    found["scarce-adamw"] = scarce(N, (16, 24, 32), SCARCE, method="adamw")
+    return found | {"changed": changed(N, CHANGED, 128)}
 
 
-def scarce(n: int, neurons: Sequence[int], networks: int, *, l1: float = L1) -> Asked:
-    """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.scarce`` by gradient flow."""
-    grid: Grid = {"n": [n], "m": list(neurons), "l1": [l1], "method": ["flow"]}
-    return _asked(beyond_toy.scarce, networks, grid, "method")
+def scarce(n: int, neurons: Sequence[int], networks: int, *, l1: float = L1, method: str = "flow") -> Asked:
+    """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.scarce``."""
+    grid: Grid = {"n": [n], "m": list(neurons), "l1": [l1], "method": [method]}
+    return _asked(beyond_toy.scarce, networks, grid, "method", draw=DRAW if method == "flow" else LATER)
+
+
+def changed(n: int, neurons: Sequence[int], networks: int, *, l1: float = L1) -> Asked:
+    """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.changed``."""
+    return _asked(beyond_toy.changed, networks, {"n": [n], "m": list(neurons), "l1": [l1]}, draw=LATER)
+
+
+def related(
+    relation: str,
+    n: int,
+    m: int,
+    networks: int,
+    cells: int,
+    *,
+    l1: float = L1,
+    steps: int = beyond_toy.STEPS,
+) -> Asked:
+    """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.related``, for a name of ``RELATIONS``."""
+    checks.one_of("relation", relation, tuple(RELATIONS))
+    settings = RELATIONS[relation]
+    grid: Grid = {"n": [n], "m": [m], "l1": [l1], "networks": [networks]}
+    grid |= {name: [value] for name, value in settings.items()}
+    return _asked(beyond_toy.related, cells, grid | _other(steps), *settings, draw=LATER)
 
 
 def meeting(
@@ -51,10 +97,14 @@ def meeting(
     return _asked(beyond_toy.meeting, cells, grid | _other(steps), "p")
 
 
-def rectified(n: int, m: int, networks: int, *, l1: float = L1, steps: int = beyond_toy.STEPS) -> Asked:
+def rectified(
+    n: int, m: int, networks: int, *, l1: float = L1, active: int = 1, steps: int = beyond_toy.STEPS
+) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.rectified`` at one size."""
     grid: Grid = {"n": [n], "m": [m], "l1": [l1]}
-    return _asked(beyond_toy.rectified, networks, grid | _other(steps))
+    if active == 1:  # the stored sweeps do not name one feature
+        return _asked(beyond_toy.rectified, networks, grid | _other(steps))
+    return _asked(beyond_toy.rectified, networks, grid | {"active": [active]} | _other(steps), draw=LATER)
 
 
 def _other(steps: int) -> Grid:
@@ -62,8 +112,8 @@ def _other(steps: int) -> Grid:
     return {} if steps == beyond_toy.STEPS else {"steps": [steps]}
 
 
-def _asked(run: Any, seeds: int, grid: Grid, *paired: str) -> Asked:
-    return {"run": run, "grid": grid | {"draw": [DRAW]}, "seeds": seeds, "paired": ("l1", *paired)}
+def _asked(run: Any, seeds: int, grid: Grid, *paired: str, draw: int = DRAW) -> Asked:
+    return {"run": run, "grid": grid | {"draw": [draw]}, "seeds": seeds, "paired": ("l1", *paired)}
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 Each function trains the paper's starts, and counts shared neurons beside what is there without the change.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poly import checks, cooccurrence, flow, interventions, metrics, model, training, untied
+from poly import checks, cooccurrence, flow, inference, interventions, metrics, model, training, untied
 from poly.experiments import optimizers, surgery
 from poly.experiments.final_weights import METHODS
 
@@ -20,6 +21,8 @@ Array = NDArray[Any]
 NOISE = 0.6
 # Enough steps that features whose pairs are pushed apart find a neuron; four times the released number.
 STEPS = 30_000
+# Mean losses up to so many times the usual one count as equal.
+EQUAL_LOSS = 1.1
 
 
 class Scarce(NamedTuple):
@@ -68,6 +71,94 @@ def scarce(*, n: int, m: int, l1: float, method: str, draw: int, generator: torc
         error=model.loss(ends).numpy(),
         impurity=np.array([impurity(end, end.mT) for end in ends]),
     )
+
+
+class Changed(NamedTuple):
+    """Ends of a start as it is, and of its changes.
+
+    ``shared`` and ``loss`` as in ``surgery.measure``, ``impurity`` as in ``Scarce``.
+    """
+
+    shared: Int[Array, " starts"]
+    loss: Float[Array, " starts"]
+    impurity: Float[Array, " starts"]
+
+
+def changed(*, n: int, m: int, l1: float, draw: int, generator: torch.Generator) -> Changed:
+    """Train a start as it is, and after each change of ``changes_at``, to the end of the gradient flow.
+
+    Args:
+        n: features, ≥ 2.
+        m, l1, draw: as in ``scarce``.
+        generator: source of the start.
+
+    Returns:
+        Changed: first the usual start, then the changes in their order.
+
+    Raises:
+        ValueError: bad input.
+    """
+    l1 = _checked(l1, draw)
+    names = changes_at(checks.count("n", n, at_least=2), checks.count("m", m, at_least=2))
+    W = model.init(n, m, generator=generator)
+    starts = [W, *(surgery.CHANGES[name](W, generator) for name in names)]
+    ends = flow.flow(torch.cat(starts), l1, progress=False).W
+    found = surgery.measure(ends, l1)
+    pure = np.array([impurity(end, end.mT) for end in ends])
+    return Changed(shared=found["shared"], loss=found["loss"], impurity=pure)
+
+
+def changes_at(n: int, m: int) -> tuple[str, ...]:
+    """Return the names of those changes in ``surgery.CHANGES`` that make sense for n features and m neurons."""
+    wide = () if n <= m else ("distinct favorites", "orthogonal rows")
+    return tuple(name for name in surgery.CHANGES if name not in wide and (n <= 2 * m or not name.startswith("code")))
+
+
+class Split(NamedTuple):
+    """What the best change of the start leaves of an amount of sharing at equal loss, and the rest.
+
+    ``change``: its name. The estimates are over the networks that did not choose it: ``need``, the mean that it leaves;
+    ``excess``, the mean beyond that from usual starts; ``loss``, the ratio of mean losses.
+    """
+
+    change: str
+    need: inference.Estimate
+    excess: inference.Estimate
+    loss: inference.Estimate
+
+
+def split(
+    sharing: Float[Array, "networks starts"],
+    loss: Float[Array, "networks starts"],
+    names: Sequence[str],
+    *,
+    seed: int = 0,
+) -> Split:
+    """Split sharing into what is necessary, as far as known, and the excess, without knowing the necessary number.
+
+    Half of the networks choose the change that leaves the least sharing, among those whose mean loss is at most
+    ``EQUAL_LOSS`` times the usual one. The other half measures. What the best change leaves is an upper bound of the
+    need.
+
+    Args:
+        sharing: the number of shared neurons, or Π, of usual starts and of each change.
+        loss: of the same networks.
+        names: of the changes.
+        seed: of resampling, ≥ 0.
+
+    Raises:
+        ValueError: fewer than four networks, or shapes that do not fit.
+    """
+    half = len(sharing) // 2
+    if half < 2 or sharing.shape != loss.shape or sharing.shape[1] != 1 + len(names):
+        shapes = f"{sharing.shape} and loss {loss.shape}"
+        raise ValueError(f"sharing: has shape {shapes}, both must have at least 4 rows and {1 + len(names)} columns")
+    equal = loss[:half].mean(0) <= EQUAL_LOSS * loss[:half, 0].mean()
+    best = int(np.where(equal, sharing[:half].mean(0), np.inf).argmin())
+    least, usual = sharing[half:, best], sharing[half:, 0]
+    cost = inference.ratio(loss[half:, [best, 0]], generator=np.random.default_rng(seed))
+    need, excess = (inference.bootstrap(each, seed=seed) for each in (least, usual - least))
+    return Split(("none", *names)[best], need, excess, cost)
 
 
 class Met(NamedTuple):
@@ -121,9 +212,59 @@ def meeting(
     both = torch.stack([W, formed], 1).float()
     ends = cooccurrence.train(both, config, generator=generator).double()
     found = surgery.measure(ends, l1)
-    x = cooccurrence.sample(n, p, batch=inputs, generator=generator)
-    error = (torch.relu(x @ ends @ ends.mT) - x).square().sum(-1).mean(-1) * -np.expm1(n * np.log1p(-p)) / p
+    x = cooccurrence.sample(n, config, batch=inputs, generator=generator)
+    error = (torch.relu(x @ ends @ ends.mT) - x).square().sum(-1).mean(-1) * cooccurrence.weight(n, config)
     return Met(found["shared"], found["features"], error.numpy(), metrics.polysemantic_neurons(formed).numpy())
+
+
+class Related(NamedTuple):
+    """Networks of a cell whose features come in groups, or differ in frequency.
+
+    ``shared`` and ``features`` as in ``surgery.measure``. ``inside``, ``across``: pairs of features, within a group and
+    of two groups, that a neuron carries with opposite signs in the paper's window.
+    """
+
+    shared: Int[Array, " networks"]
+    features: Int[Array, " networks"]
+    inside: Int[Array, " networks"]
+    across: Int[Array, " networks"]
+
+
+def related(
+    *,
+    n: int,
+    m: int,
+    l1: float,
+    p: float,
+    group: int = 1,
+    within: float = 0.0,
+    exponent: float = 0.0,
+    networks: int,
+    draw: int,
+    steps: int = STEPS,
+    generator: torch.Generator,
+) -> Related:
+    """Train networks on features that meet within groups only or across groups only, or that differ in frequency.
+
+    Args:
+        n, m, l1, networks, draw, steps: as in ``meeting``.
+        p, group, within, exponent: as in ``cooccurrence.Inputs``.
+        generator: source of the starts, then of all inputs.
+
+    Returns:
+        Related.
+
+    Raises:
+        ValueError: bad input, or what ``cooccurrence.train`` refuses.
+    """
+    l1 = _checked(l1, draw)
+    config = cooccurrence.Config(p=p, group=group, within=within, exponent=exponent, steps=steps, l1=l1)
+    W = model.init(n, m, instances=networks, generator=generator)
+    ends = cooccurrence.train(W.float(), config, generator=generator).double()
+    found = surgery.measure(ends, l1)
+    pairs = metrics.collisions(ends).benign
+    inside = metrics.collisions(ends.reshape(networks, n // group, group, m)).benign.sum(-1)
+    return Related(found["shared"], found["features"], inside.numpy(), (pairs - inside).numpy())
 
 
 class Rectified(NamedTuple):
@@ -142,14 +283,17 @@ class Rectified(NamedTuple):
     impurity: Float[Array, "2"]
 
 
-def rectified(*, n: int, m: int, l1: float, draw: int, steps: int = STEPS, generator: torch.Generator) -> Rectified:
-    """Train untied weights and biases from a tied start, on inputs with one feature, with linear and with ReLU units.
+def rectified(
+    *, n: int, m: int, l1: float, draw: int, active: int = 1, steps: int = STEPS, generator: torch.Generator
+) -> Rectified:
+    """Train untied weights and biases from a tied start, with linear and with ReLU units.
 
-    The penalty is λ/2n on each weight beside the mean over inputs, so that a pair of equal weights pays what the tied
-    one pays.
+    The penalty is λ/2n on each weight beside the mean over inputs, times the number of their features. So a pair of
+    equal weights pays what the tied one pays.
 
     Args:
         n, m, l1, draw: as in ``scarce``.
+        active: features of every input, from 1 to n.
         steps: of AdamW with learning rate 10⁻³, weight decay 0.01 and batches of 64.
         generator: source of the start, then of all inputs.
 
@@ -164,7 +308,8 @@ def rectified(*, n: int, m: int, l1: float, draw: int, steps: int = STEPS, gener
     start = untied.Network(W, W.mT.contiguous(), torch.zeros(n, dtype=W.dtype, device=W.device))
     found = []
     for relu in (False, True):
-        config = untied.UntiedConfig(steps=steps, batch=64, active=1, groups=1, l1=l1 / (2 * len(W)), rectified=relu)
+        penalty = active * l1 / (2 * len(W))
+        config = untied.UntiedConfig(steps=steps, batch=64, active=active, groups=1, l1=penalty, rectified=relu)
         end = untied.train(start, config, generator=generator)
         encoder, decoder, bias = (part.double() for part in end)
         carried = encoder * decoder.mT

@@ -38,6 +38,8 @@ FEW: dict[str, dict[str, Sequence[Any]]] = {
     "rectified-32-32": {},
     "scarce": {"m": [12, 24, 32]},
     "meeting-0.001": {"p": [3e-4, 1 / 32]},
+    "changed": {"m": [12, 24, 32]},
+    "related-32-exclusive-groups": {},
     "parity": {"draw": [tasks_archive.FIRST + k for k in range(4)]},
 }
 # Cells of each sweep; a cell of ``final_weights.count`` has many networks.
@@ -83,9 +85,8 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
             if name in FEW:
                 some = asked | {"grid": asked["grid"] | FEW[name], "seeds": cells}
                 rows = archive.load_or_run(folder / place, **some)
-                yield Asked(
-                    name, "flow" if name == "scarce" else "adam", some["run"], some["grid"], some["paired"], rows
-                )
+                method = "flow" if name in ("scarce", "changed") else "adam"
+                yield Asked(name, method, some["run"], some["grid"], some["paired"], rows)
     for name, asked in surgery_archive.sweeps().items():
         rows = archive.load_or_run(folder / SURGERY, **(asked | {"seeds": cells}))
         yield Asked(name, "flow", asked["run"], asked["grid"], asked["paired"], rows)
@@ -107,7 +108,7 @@ def compare(
             impurity, the largest change of an arm's mean impurity and of its mean ln loss.
     """
     found: dict[str, Any] = {"sweep": name, "method": method, **point}
-    if "impurity" in before:
+    if "impurity" in before and "shared" not in before:
         sides = [{k: np.stack(t[k].tolist()) for k in ("impurity", "loss")} for t in (before, after)]
         means = [(side["impurity"].mean(0), np.log(side["loss"]).mean(0)) for side in sides]
         moved = [float(np.nanmax(np.abs(b - a))) for a, b in zip(*means, strict=True)]

@@ -17,12 +17,14 @@ from poly.sweep import archive
 Array = NDArray[Any]
 
 # The reported starts are drawn with the number that the commit which registered their claims begins with: V1 to V13,
-# and V14 to V21.
-DRAW, LATER = 0x56EB6A, 0x84C4F5
+# V14 to V21, and V22 and V23.
+DRAW, LATER, LAST = 0x56EB6A, 0x84C4F5, 0
 L1 = 1e-3
 # Features, neurons, networks. All is measured on the first size, and some changes on the widest networks.
 FIRST, SECOND, WIDE = (32, 32, 768), (64, 128, 128), (32, 128, 384)
 LARGE = (256, 256, 16)
+# Changes that are tried on the largest networks beside those of "few".
+MORE = ("orthogonal rows", "scores below 0.9", "code, noise 0.9")
 # Optimizers that are tried on larger networks.
 SOME = ("flow", "AdamW", "beta2 0.9", "row moments")
 PAIRS = 4  # planted pairs of a network
@@ -46,6 +48,8 @@ def sweeps() -> dict[str, Asked]:
         "optimizers-64": trained(64, 128, 64, names=SOME),
         "optimizers-256": trained(*LARGE, names=SOME),
         "changes-256": changes(*LARGE, names="few"),
+        "changes-256-more": changes(*LARGE, names=MORE, draw=LAST),
+        "repair-256": repairs(*LARGE, draw=LAST),
     }
 
 
@@ -57,10 +61,15 @@ def arguments(
     *,
     l1: float = L1,
     methods: Sequence[str] = final_weights.METHODS,
+    draw: int | None = None,
     **more: Any,
 ) -> Asked:
-    """Return the arguments of ``archive.load_or_run`` for a run of ``surgery`` at one size."""
-    draw = LATER if (n, m) == LARGE[:2] else DRAW
+    """Return the arguments of ``archive.load_or_run`` for a run of ``surgery`` at one size.
+
+    Without a draw it is that of the first claims at this size.
+    """
+    if draw is None:
+        draw = LATER if (n, m) == LARGE[:2] else DRAW
     grid = {"n": [n], "m": [m], "l1": [l1], "method": list(methods), "draw": [draw]}
     return {
         "run": run,
@@ -78,17 +87,18 @@ def changes(
     l1: float = L1,
     methods: Sequence[str] = final_weights.METHODS,
     when: Sequence[float] = (0.0,),
-    names: str = "every",
+    names: str | tuple[str, ...] = "every",
+    draw: int | None = None,
 ) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for ``surgery.compare`` at one size."""
-    asked = arguments(surgery.compare, n, m, networks, l1=l1, methods=methods)
+    asked = arguments(surgery.compare, n, m, networks, l1=l1, methods=methods, draw=draw)
     grid = asked["grid"] | {"when": list(when), "changes": [names]}
     return asked | {"grid": grid, "paired": (*asked["paired"], "when", "changes")}
 
 
-def repairs(n: int, m: int, networks: int, *, l1: float = L1) -> Asked:
+def repairs(n: int, m: int, networks: int, *, l1: float = L1, draw: int | None = None) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for ``surgery.repair_end`` at one size, early and late."""
-    asked = arguments(surgery.repair_end, n, m, networks, l1=l1)
+    asked = arguments(surgery.repair_end, n, m, networks, l1=l1, draw=draw)
     return asked | {"grid": asked["grid"] | {"rounds": [1, 2]}, "paired": (*asked["paired"], "rounds")}
 
 
