@@ -13,9 +13,12 @@ DATA = Path(__file__).parents[2] / "book" / "data"
 
 def test_reported_starts_are_drawn_from_the_registering_commit() -> None:
     registered = json.loads((DATA / "registered.json").read_text(encoding="utf-8"))
-    assert int(registered["Y1"]["commit"][:6], 16) == beyond_archive.DRAW
+    draws = {beyond_archive.DRAW: "Y1", beyond_archive.LATER: "Y11"}
+    for draw, claim in draws.items():
+        assert int(registered[claim]["commit"][:6], 16) == draw
     for name, asked in beyond_archive.sweeps().items():
-        assert asked["grid"]["draw"] == [beyond_archive.DRAW], name
+        later = name.startswith(("related", "changed", "rectified-meeting", "scarce-adamw"))
+        assert asked["grid"]["draw"] == [beyond_archive.LATER if later else beyond_archive.DRAW], name
 
 
 @pytest.mark.parametrize("name", beyond_archive.sweeps())
@@ -33,3 +36,20 @@ def test_a_kept_network_is_what_is_computed_today() -> None:
         found = sweep.sweep(beyond_toy.scarce, grid, seeds=4, paired=asked["paired"])
     assert [row.tolist() for row in found.shared] == [row.tolist() for row in kept.shared]
     np.testing.assert_allclose(np.stack(found.impurity.tolist()), np.stack(kept.impurity.tolist()), atol=1e-9)
+
+
+def test_a_split_takes_the_best_change_of_equal_loss_on_other_networks() -> None:
+    sharing = np.array([[5.0, 1.0, 2.0, 3.0]] * 4 + [[6.0, 1.0, 4.0, 3.0], [8.0, 1.0, 2.0, 3.0]] * 2)
+    loss = np.array([[1.0, 2.0, 1.05, 1.0]] * 8)
+    found = beyond_archive.split(sharing, loss, ("costly", "best", "other"), seed=0)
+    assert found.change == "best"
+    assert found.need.measured == pytest.approx(3)
+    assert found.usual.measured == pytest.approx(7)
+    assert found.left.measured == pytest.approx(3 / 7)
+    assert found.loss.measured == pytest.approx(1.05)
+    worse = np.column_stack([sharing[:, 0], sharing[:, 0] + 1])
+    alone = beyond_archive.split(worse, loss[:, :2] * 0 + 1, ("worse",), seed=0)
+    assert alone.change == "none"
+    assert alone.left == (1, 1, 1)
+    with pytest.raises(ValueError, match=r"sharing: has shape \(8, 4\) and loss \(8, 4\), both must have at least 4"):
+        beyond_archive.split(sharing, loss, ("one",), seed=0)

@@ -209,3 +209,20 @@ def test_a_rank_correlation_is_of_means_over_instances() -> None:
 def test_a_rank_correlation_needs_instances_and_points(x: list[Any], y: list[Any]) -> None:
     with pytest.raises(ValueError, match="must be equal: instances ≥ 2, points ≥ 3"):
         inference.rank_correlation(x, y, generator=np.random.default_rng(1))
+
+
+def test_a_ratio_of_counts_has_an_interval_where_nothing_varies() -> None:
+    usual = rng(1).poisson(6, 100)
+    same = inference.ratio_of_counts(np.stack([usual, usual], 1), seed=0)
+    assert same == (1, 1 - inference.wilson(0, 100).high, 1)
+    few = np.where(np.arange(100) < 4, 1, 0)
+    found = inference.ratio_of_counts(np.stack([few, usual], 1), seed=0)
+    assert found == inference.poisson_rate(few, usual.mean())
+    none = inference.ratio_of_counts(np.stack([few * 0, usual], 1), seed=0)
+    assert none.measured == none.low == 0 < none.high < 0.01
+    many = np.stack([usual // 2, usual], 1)
+    assert inference.ratio_of_counts(many, seed=3) == inference.ratio(many, generator=rng(3))
+    parts = np.stack([few / 4, usual], 1)  # not counts
+    assert inference.ratio_of_counts(parts, seed=3) == inference.ratio(parts, generator=rng(3))
+    with pytest.raises(ValueError, match=r"pairs: has shape \(3,\)"):
+        inference.ratio_of_counts([1.0, 2.0, 3.0], seed=0)

@@ -4,9 +4,13 @@ This takes about an hour on two cores. With the same store, an interrupted run c
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from poly import checks
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from poly import checks, inference
 from poly.experiments import beyond_toy
 from poly.sweep import archive
 
@@ -35,7 +39,10 @@ RELATIONS: dict[str, dict[str, Any]] = {
 RELATIONS_TWICE = ("none", "exclusive groups", "blocks")
 RELATED = ((32, 32, 16, 16), (64, 64, 8, 8))  # features, neurons, networks of a cell, cells
 CHANGED = (8, 12, 16, 20, 24, 28, 32, 64)  # neurons
+# Mean losses up to so many times the usual one count as equal.
+EQUAL_LOSS = 1.1
 Asked = dict[str, Any]
+Array = NDArray[Any]
 Grid = dict[str, list[Any]]
 
 
@@ -105,6 +112,54 @@ def rectified(
     if active == 1:  # the stored sweeps do not name one feature
         return _asked(beyond_toy.rectified, networks, grid | _other(steps))
     return _asked(beyond_toy.rectified, networks, grid | {"active": [active]} | _other(steps), draw=LATER)
+
+
+class Split(NamedTuple):
+    """What the best change of the start leaves of an amount of sharing at equal loss.
+
+    ``change``: its name. The estimates are over the networks that did not choose it: ``usual`` and ``need``, the mean
+    amounts from usual starts and after the change; ``left``, their ratio; ``loss``, the ratio of mean losses.
+    """
+
+    change: str
+    usual: inference.Estimate
+    need: inference.Estimate
+    left: inference.Estimate
+    loss: inference.Estimate
+
+
+def split(
+    sharing: Float[Array, "networks starts"],
+    loss: Float[Array, "networks starts"],
+    names: Sequence[str],
+    *,
+    seed: int,
+) -> Split:
+    """Split sharing into what is necessary, as far as known, and the rest, without knowing the necessary amount.
+
+    Half of the networks choose the change that leaves the least sharing, among those whose mean loss is at most
+    ``EQUAL_LOSS`` times the usual one, or none. The other half measures. What the change leaves is an upper bound of
+    what is necessary; the rest is incidental.
+
+    Args:
+        sharing: the number of shared neurons, or Π, of usual starts and then of each change.
+        loss: of the same networks.
+        names: of the changes.
+        seed: of resampling, ≥ 0.
+
+    Raises:
+        ValueError: fewer than four networks, or shapes that do not fit.
+    """
+    half = len(sharing) // 2
+    if half < 2 or sharing.shape != loss.shape or sharing.shape[1] != 1 + len(names):
+        shapes = f"{sharing.shape} and loss {loss.shape}"
+        raise ValueError(f"sharing: has shape {shapes}, both must have at least 4 rows and {1 + len(names)} columns")
+    equal = loss[:half].mean(0) <= EQUAL_LOSS * loss[:half, 0].mean()
+    best = int(np.where(equal, sharing[:half].mean(0), np.inf).argmin())
+    both, costs = sharing[half:, [best, 0]], loss[half:, [best, 0]]
+    need, usual = (inference.bootstrap(side, seed=seed) for side in both.T)
+    left, cost = (inference.ratio(each, generator=np.random.default_rng(seed)) for each in (both, costs))
+    return Split(("none", *names)[best], usual, need, left, cost)
 
 
 def _other(steps: int) -> Grid:

@@ -3,7 +3,6 @@
 Each function trains the paper's starts, and counts shared neurons beside what is there without the change.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poly import checks, cooccurrence, flow, inference, interventions, metrics, model, training, untied
+from poly import checks, cooccurrence, flow, interventions, metrics, model, training, untied
 from poly.experiments import optimizers, surgery
 from poly.experiments.final_weights import METHODS
 
@@ -21,8 +20,6 @@ Array = NDArray[Any]
 NOISE = 0.6
 # Enough steps that features whose pairs are pushed apart find a neuron; four times the released number.
 STEPS = 30_000
-# Mean losses up to so many times the usual one count as equal.
-EQUAL_LOSS = 1.1
 
 
 class Scarce(NamedTuple):
@@ -112,53 +109,6 @@ def changes_at(n: int, m: int) -> tuple[str, ...]:
     """Return the names of those changes in ``surgery.CHANGES`` that make sense for n features and m neurons."""
     wide = () if n <= m else ("distinct favorites", "orthogonal rows")
     return tuple(name for name in surgery.CHANGES if name not in wide and (n <= 2 * m or not name.startswith("code")))
-
-
-class Split(NamedTuple):
-    """What the best change of the start leaves of an amount of sharing at equal loss, and the rest.
-
-    ``change``: its name. The estimates are over the networks that did not choose it: ``need``, the mean that it leaves;
-    ``excess``, the mean beyond that from usual starts; ``loss``, the ratio of mean losses.
-    """
-
-    change: str
-    need: inference.Estimate
-    excess: inference.Estimate
-    loss: inference.Estimate
-
-
-def split(
-    sharing: Float[Array, "networks starts"],
-    loss: Float[Array, "networks starts"],
-    names: Sequence[str],
-    *,
-    seed: int = 0,
-) -> Split:
-    """Split sharing into what is necessary, as far as known, and the excess, without knowing the necessary number.
-
-    Half of the networks choose the change that leaves the least sharing, among those whose mean loss is at most
-    ``EQUAL_LOSS`` times the usual one. The other half measures. What the best change leaves is an upper bound of the
-    need.
-
-    Args:
-        sharing: the number of shared neurons, or Π, of usual starts and of each change.
-        loss: of the same networks.
-        names: of the changes.
-        seed: of resampling, ≥ 0.
-
-    Raises:
-        ValueError: fewer than four networks, or shapes that do not fit.
-    """
-    half = len(sharing) // 2
-    if half < 2 or sharing.shape != loss.shape or sharing.shape[1] != 1 + len(names):
-        shapes = f"{sharing.shape} and loss {loss.shape}"
-        raise ValueError(f"sharing: has shape {shapes}, both must have at least 4 rows and {1 + len(names)} columns")
-    equal = loss[:half].mean(0) <= EQUAL_LOSS * loss[:half, 0].mean()
-    best = int(np.where(equal, sharing[:half].mean(0), np.inf).argmin())
-    least, usual = sharing[half:, best], sharing[half:, 0]
-    cost = inference.ratio(loss[half:, [best, 0]], generator=np.random.default_rng(seed))
-    need, excess = (inference.bootstrap(each, seed=seed) for each in (least, usual - least))
-    return Split(("none", *names)[best], need, excess, cost)
 
 
 class Met(NamedTuple):

@@ -6,7 +6,14 @@ Rows of one instance are not independent: pass one value per instance. Needs no 
 from poly.inference.counts import dispersion, poisson_rate, rate_ratio, wilson
 from poly.inference.decisions import equivalence, false_discovery, holm, simultaneous, slope
 from poly.inference.estimates import Estimate, Test
-from poly.inference.resampling import bootstrap, rank_correlation, ratio, ratio_of_totals, variance_ratio
+from poly.inference.resampling import (
+    bootstrap,
+    rank_correlation,
+    ratio,
+    ratio_of_counts,
+    ratio_of_totals,
+    variance_ratio,
+)
 
 __all__ = [
     "Estimate",
@@ -20,6 +27,7 @@ __all__ = [
     "rank_correlation",
     "rate_ratio",
     "ratio",
+    "ratio_of_counts",
     "ratio_of_totals",
     "simultaneous",
     "slope",

@@ -56,3 +56,18 @@ def test_words_that_are_a_range_need_no_tolerance(says: str) -> None:
 def test_an_alternative_follows_the_prediction() -> None:
     assert wording.predicted_or_else(claim()) == "p (tolerance ±0.5)"
     assert wording.predicted_or_else(claim(ELSE)) == "p (tolerance ±0.5), or else else (tolerance ±0.25)"
+
+
+@pytest.mark.parametrize(
+    ("found", "form", "text"),
+    [
+        ((0.264, 0.24, 0.271), "{:.2f}", "0.26 (0.24 to 0.27)"),
+        ((-0.5, -0.66, -0.31), "{:.1f}", "−0.5 (−0.7 to −0.3)"),
+        ((0.0, 0.0, 0.00582), "{:.2f}", "0 (0 to 0.006)"),
+        ((0.0, -0.1, 0.1), "{:.1f}", "0.0 (−0.1 to 0.1)"),
+        ((1.0, 1.0, 1.0), "{:.2f}", "1.00 in all"),
+        ((12.34, 11.9, 12.8), "{:.3g} %", "12.3 % (11.9 % to 12.8 %)"),
+    ],
+)
+def test_an_interval_in_a_sentence(found: tuple[float, float, float], form: str, text: str) -> None:
+    assert wording.interval(found, form) == text

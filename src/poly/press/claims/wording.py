@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from poly.press.claims.entries import Claim, Prediction
@@ -31,6 +31,27 @@ def measurement(record: Mapping[str, Any], digits: int) -> str:
         return measured
     ends = f"{number(record['low'], digits)} to {number(record['high'], digits)}"
     return f"{measured} ({record.get('interval', 'interval')} {ends})"
+
+
+def interval(found: Iterable[float], form: str = "{:.2f}") -> str:
+    """Write a number and its interval for a sentence: "0.26 (0.24 to 0.27)".
+
+    A count of 0 has the bound above, "0 (0 to 0.006)", and a number without spread is "1.00 in all".
+
+    Args:
+        found: measured, low, high.
+        form: of each number, as for ``str.format``.
+    """
+    value, low, high = found
+    if low == high:
+        return _signed(form, value) + " in all"
+    if value == 0 == low:
+        return f"0 (0 to {high:.1g})"
+    return "{} ({} to {})".format(*(_signed(form, each) for each in (value, low, high)))
+
+
+def _signed(form: str, value: float) -> str:
+    return form.format(value).replace("-", "−")
 
 
 def predicted(prediction: Prediction) -> str:
