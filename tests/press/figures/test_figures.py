@@ -1,3 +1,4 @@
+import base64
 import json
 import re
 import struct
@@ -10,7 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from poly.press import figures
-from poly.press.figures import figure_data
+from poly.press.figures import figure_data, narrow
 
 ROOT = Path(__file__).parents[3]
 NUMBERS: dict[str, Any] = {"data": {"y": [0, 1]}, "level": "exact"}
@@ -41,7 +42,10 @@ def test_a_figure_carries_what_staging_needs(shown: Shown) -> None:
     figures.show(drawn(size=(5.0, 2.5)), "fig-x", alt="A line.", caption="A line, $y = x$.", **NUMBERS)
     (picture, metadata), (below, below_metadata) = shown
     assert picture["text/plain"] == "<figure fig-x>"
-    assert metadata["poly"]["figure"] == {
+    about = metadata["poly"]["figure"]
+    small = base64.b64decode(about.pop("narrow"))
+    assert struct.unpack(">II", small[16:24]) == (round(220 * narrow.WIDTH), 550)
+    assert about == {
         "name": "fig-x",
         "alt": "A line.",
         "caption": "A line, $y = x$.",
@@ -59,6 +63,11 @@ def test_the_picture_is_a_sharp_png_of_the_given_size(shown: Shown) -> None:
     png = shown[0][0]["image/png"]
     assert png.startswith(b"\x89PNG")
     assert struct.unpack(">II", png[16:24]) == (1100, 550)
+
+
+def test_a_narrow_figure_needs_no_second_picture(shown: Shown) -> None:
+    figures.show(drawn(size=(3.0, 2.5)), "fig-x", alt="A line.", caption="A line.", **NUMBERS)
+    assert "narrow" not in shown[0][1]["poly"]["figure"]
 
 
 def test_the_default_size_fills_the_column(shown: Shown) -> None:

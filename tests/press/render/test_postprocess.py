@@ -74,6 +74,20 @@ def test_pictures_are_lossless_and_sized_and_code_keeps_its_colors(rendered: Pat
     assert '<pre>x = <span class="mi">1</span>\n<span class="s2">f"a</span></pre>' in page
 
 
+def test_narrow_screens_load_the_picture_made_for_them(rendered: Path) -> None:
+    figure = '<figure id="fig-dot"><a href="_images/dot.png"><img alt="a dot" src="_images/dot.png"/></a></figure>'
+    (rendered / "page.html").write_text(PAGE.replace("</body>", f"{figure}</body>"), encoding="utf-8")
+    Image.new("RGB", (15, 30)).save(rendered / "_images" / "fig-dot-narrow.png")
+    postprocess.postprocess(rendered, {})
+    page = (rendered / "page.html").read_text(encoding="utf-8")
+    source = '<source media="(max-width: 576px)" srcset="_images/fig-dot-narrow.webp" width="15" height="30"/>'
+    assert f'<a href="_images/dot.webp"><picture>{source}<img loading="lazy"' in page
+    assert page.count("<picture>") == 1
+    assert (rendered / "_images" / "fig-dot-narrow.webp").is_file()
+    css = (Path(__file__).parents[3] / "book" / "assets" / "book.css").read_text(encoding="utf-8")
+    assert f"@media {postprocess.ON_NARROW} {{ .bd-article figure picture img" in css
+
+
 def test_two_books_from_the_same_pages_are_equal(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = tmp_path_factory.mktemp("other") / "book"
     shutil.copytree(rendered, other)

@@ -1,9 +1,11 @@
 """Show figures in one style, with fixed colors, and always with alt text, a caption and the plotted numbers.
 
-``show`` stores alt text, caption, name and plotted numbers in the output's metadata. Rendering turns them into a
-numbered figure of the page. A reader of the live notebook sees the caption below the picture.
+``show`` stores alt text, caption, name, plotted numbers and a picture for narrow screens in the output's metadata.
+Rendering turns them into a numbered figure of the page. A reader of the live notebook sees the caption below the
+picture.
 """
 
+import base64
 import fnmatch
 import io
 import json
@@ -18,7 +20,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from poly.press.figures import figure_data, levels
+from poly.press.figures import figure_data, levels, narrow
 from poly.press.figures.figure_data import statistical
 from poly.press.figures.sliders import Axis, Explore, Series
 
@@ -130,7 +132,7 @@ def show(
     """Show a finished figure in the chapter, and store the numbers that it plots.
 
     Args:
-        fig: the figure.
+        fig: the figure. In the end it is laid out for narrow screens.
         name: label for cross-references, unique in the book, such as "fig-row-race".
         data: the plotted series by name, of any shapes; NaN makes a gap in the plot. A series with a level of its own
             is given as ``statistical(networks)`` or ``rounding(values, tolerance)``.
@@ -175,6 +177,8 @@ def show(
     }
     if slider:
         about["explore"] = slider
+    if small := _for_narrow_screens(fig):
+        about["narrow"] = base64.b64encode(small).decode()
     display(  # type: ignore[no-untyped-call]
         {"image/png": picture.getvalue(), "text/plain": f"<figure {name}>"},
         raw=True,
@@ -182,3 +186,12 @@ def show(
     )
     beside = {"text/markdown": f"*{caption}*", "text/plain": caption}
     display(beside, raw=True, metadata={"poly": {"caption": True}})  # type: ignore[no-untyped-call]
+
+
+def _for_narrow_screens(fig: Figure) -> bytes:
+    """Draw a figure as narrow screens show it; nothing if they show the usual picture."""
+    if not narrow.relayout(fig):
+        return b""
+    picture = io.BytesIO()
+    fig.savefig(picture, format="png", dpi=_DPI)
+    return picture.getvalue()

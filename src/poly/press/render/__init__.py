@@ -1,5 +1,6 @@
 """Lay out the book for jupyter-book, render it, and replace the last book by the result."""
 
+import base64
 import errno
 import hashlib
 import json
@@ -52,6 +53,8 @@ STRICT = ("-W", "-n", "--keep-going")
 DISK = (errno.EACCES, errno.EFBIG, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO)
 REFUSED = re.compile(rf"\[Errno (?:{'|'.join(map(str, DISK))})\] ([^:\n]+)(?:: '([^'\n]+)')?")
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# The folder of pictures for narrow screens, beside what Sphinx reads.
+NARROW = "narrow"
 SKIPPED = shutil.ignore_patterns(*sources.PASSED_OVER, "*.ipynb")
 
 
@@ -112,6 +115,8 @@ def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, N
     missing = [name for name in expected if not (html / name).is_file()]
     if missing:
         raise PressError(f"jupyter-book finished without an error but did not make {', '.join(missing)}")
+    for picture in sorted((stage / NARROW).glob("*.png")):
+        shutil.copyfile(picture, html / "_images" / f"{picture.stem}{postprocess.NARROW}.png")
     postprocess.postprocess(html, old)
     (html / ".nojekyll").touch()  # a web host that runs Jekyll leaves out folders that begin with _
     if faults := addresses.foreign(html):
@@ -195,6 +200,10 @@ def _lay_out(
         give_ids(staged)
         path.write_text(notebook_text(staged), encoding="utf-8", newline="\n")
         for figure in figures_of(notebook):
+            if small := figure.get("narrow"):
+                picture = stage / NARROW / f"{figure['name']}.png"
+                picture.parent.mkdir(exist_ok=True)
+                picture.write_bytes(base64.b64decode(small))
             series = figure_data.unpack(figure["data"]).series
             target = path.parent / NUMBERS / figure["name"]
             target.parent.mkdir(parents=True, exist_ok=True)

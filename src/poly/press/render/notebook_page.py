@@ -84,6 +84,7 @@ def _mark_figure(cell: NotebookNode, name: str) -> None:
     for output in cell.outputs:
         if "figure" in poly_metadata(output):
             figure = poly_metadata(output)["figure"]
+            figure.pop("narrow", None)  # becomes a file
             image = {"alt": figure["alt"]}
             if "width" in figure:
                 image["width"] = f"{figure['width']}px"

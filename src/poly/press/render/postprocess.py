@@ -24,6 +24,8 @@ OWN = "book.css"
 # Load the font of equations together with the style sheet, so that no line moves later. From files, preload nothing.
 AHEAD = """if (location.protocol !== "file:") document.head.append(Object.assign(document.createElement("link"),
 {rel: "preload", as: "font", type: "font/woff", crossOrigin: "", href: "%s"}))"""
+# The ending of a picture for narrow screens, and which screens are narrow. The style sheet says it, too.
+NARROW, ON_NARROW = "-narrow", "(max-width: 576px)"
 CARRIED = (
     "sphinx",
     "pydata-sphinx-theme",
@@ -76,6 +78,8 @@ def _lighten(page: BeautifulSoup, name: str, static: Path, sizes: Mapping[str, t
         _mark_heads(table)
     for picture in page.find_all("img", src=True):
         _use_small_picture(picture, sizes)
+    for figure in page.find_all("figure", id=True):
+        _add_narrow_picture(page, figure, sizes)
     for link in page.find_all("a", href=True):  # a figure links to itself at full size
         path = PurePosixPath(str(link["href"]))
         if path.name in sizes and path.parent.name == "_images":
@@ -163,6 +167,17 @@ def _use_small_picture(picture: Tag, sizes: Mapping[str, tuple[int, int]]) -> No
     width, height = sizes[path.name]
     loading = {"loading": "lazy", "decoding": "async", "width": str(width), "height": str(height)}
     picture.attrs = {**loading, **picture.attrs, "src": str(path.with_suffix(".webp"))}
+
+
+def _add_narrow_picture(page: BeautifulSoup, figure: Tag, sizes: Mapping[str, tuple[int, int]]) -> None:
+    """Let narrow screens load the picture that is made for them, if a figure has one."""
+    stem, shown = f"{figure['id']}{NARROW}", figure.find("img")
+    if shown is None or f"{stem}.png" not in sizes:
+        return
+    folder, (width, height) = PurePosixPath(str(shown["src"])).parent, sizes[f"{stem}.png"]
+    size = {"width": str(width), "height": str(height)}
+    source = page.new_tag("source", attrs={"media": ON_NARROW, "srcset": f"{folder}/{stem}.webp", **size})
+    shown.wrap(page.new_tag("picture")).insert(0, source)
 
 
 def _mark_heads(table: Tag) -> None:

@@ -1,0 +1,126 @@
+"""Lay out a finished figure again for narrow screens: one column, type of the same size, and short lines."""
+
+import re
+import textwrap
+import warnings
+from itertools import pairwise
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.offsetbox import VPacker
+from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator, MaxNLocator
+
+# The width in inches. A phone shows it at about its own size, so that type stays as large as on a wide screen.
+WIDTH = 3.9
+# Grids of more axes keep their shape.
+_MOST_STACKED = 4
+# Characters of a line: of tick labels, of titles, and of labels along the width.
+_TICK, _LINE = 17, 38
+# The part of the width that a legend may take, and inches of a line of it.
+_PART, _LEGEND_LINE = 0.97, 0.19
+# A part of the text in which spaces are no places to break a line.
+_UNBROKEN = re.compile(r"\$[^$]*\$")
+
+
+def relayout(fig: Figure) -> bool:
+    """Change a figure for a narrow screen, in place; return False and leave it if it would not gain.
+
+    Axes beside each other are stacked, unless there are many. Long labels are broken into lines, legends get as many
+    columns as fit, and ticks that would overlap become fewer or are turned. Narrow figures stay, and so do maps, whose
+    squares and bars of colors have a shape of their own.
+    """
+    width, height = fig.get_size_inches()
+    maps = any(axis.get_subplotspec() is None or axis.get_aspect() != "auto" for axis in fig.axes)
+    if width <= WIDTH or maps:
+        return False
+    rows = len({_place(axis)[0] for axis in fig.axes})
+    if rows < len(fig.axes) <= _MOST_STACKED:
+        _stack(fig, fig.axes)
+        height *= len(fig.axes) / rows
+    for axis in fig.axes:
+        _break_labels(axis)
+    for text in (fig._suptitle, fig._supxlabel, fig._supylabel):  # type: ignore[attr-defined]
+        if text is not None:
+            text.set_text(_broken(text.get_text(), _LINE))
+    fig.set_size_inches(WIDTH, height)
+    with warnings.catch_warnings():  # a wide legend may leave no place for its axes: it becomes narrower next
+        warnings.simplefilter("ignore", UserWarning)
+        fig.draw_without_rendering()
+    outside = sum(_narrow_legend(legend, fig) for legend in fig.legends)
+    for axis in fig.axes:
+        if legend := axis.get_legend():
+            _narrow_legend(legend, fig)
+    fig.set_size_inches(WIDTH, height + _LEGEND_LINE * outside)
+    fig.draw_without_rendering()
+    for axis in fig.axes:
+        _part_ticks(axis)
+    return True
+
+
+def _stack(fig: Figure, axes: list[Axes]) -> None:
+    """Put axes below each other, in reading order, each with its own labels."""
+    last_row = {_place(axis)[1]: axis for axis in axes}  # the lowest axes of each column
+    first_column = {_place(axis)[0]: axis for axis in reversed(axes)}
+    labels = [(last_row[_place(axis)[1]].get_xlabel(), first_column[_place(axis)[0]].get_ylabel()) for axis in axes]
+    grid = fig.add_gridspec(len(axes), 1)
+    for k, (axis, (below, beside)) in enumerate(zip(axes, labels, strict=True)):
+        axis.set_subplotspec(grid[k])
+        axis.tick_params(labelbottom=True, labelleft=True)
+        axis.set_xlabel(axis.get_xlabel() or below)
+        axis.set_ylabel(axis.get_ylabel() or beside)
+
+
+def _place(axis: Axes) -> tuple[int, int]:
+    spec = axis.get_subplotspec()
+    assert spec is not None
+    return spec.rowspan.start, spec.colspan.start
+
+
+def _break_labels(axis: Axes) -> None:
+    axis.set_title(_broken(axis.get_title(), _LINE))
+    axis.set_xlabel(_broken(axis.get_xlabel(), _LINE))
+    axis.set_ylabel(_broken(axis.get_ylabel(), _LINE))
+    if isinstance(axis.yaxis.get_major_locator(), FixedLocator):
+        texts = [label.get_text() for label in axis.get_yticklabels()]
+        if any(len(text) > _TICK for text in texts):
+            axis.set_yticks(axis.get_yticks(), [_broken(text, _TICK) for text in texts], fontsize=9)
+
+
+def _broken(text: str, most: int) -> str:
+    """Break a text into lines of at most so many characters, but not within a formula."""
+    kept = _UNBROKEN.sub(lambda found: found[0].replace(" ", "\0"), text)
+    lines = [textwrap.fill(line, most, break_long_words=False, break_on_hyphens=False) for line in kept.split("\n")]
+    return "\n".join(lines).replace("\0", " ")
+
+
+def _narrow_legend(legend: Legend, fig: Figure) -> int:
+    """Give a legend as many columns as fit into the figure; return by how many lines it grows."""
+    box: Any = legend._legend_handle_box  # type: ignore[attr-defined]
+    columns = box.get_children()
+    entries = [entry for column in columns for entry in column.get_children()]
+    lines = before = max((len(column.get_children()) for column in columns), default=0)
+    while legend.get_window_extent().width > _PART * fig.bbox.width and lines < len(entries):
+        lines += 1
+        parts = [entries[k : k + lines] for k in range(0, len(entries), lines)]
+        box._children = [VPacker(pad=0, sep=columns[0].sep, align="baseline", children=part) for part in parts]
+    return lines - before
+
+
+def _part_ticks(axis: Axes) -> None:
+    """Thin out or turn the labels of the horizontal axis, if some overlap."""
+    every = axis.get_xticklabels(which="both")
+    labels = [label for label in every if label.get_text() and label.get_visible()]
+    if not _overlap(labels):
+        return
+    if axis.get_xscale() == "linear" and not isinstance(axis.xaxis.get_major_locator(), FixedLocator):
+        axis.xaxis.set_major_locator(MaxNLocator(4))
+    else:
+        axis.tick_params(axis="x", which="both", labelrotation=60)
+
+
+def _overlap(labels: list[Text]) -> bool:
+    boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: box.x0)
+    return any(one.x1 > other.x0 for one, other in pairwise(boxes))
