@@ -113,8 +113,9 @@ def ratio_of_counts(pairs: ArrayLike, *, seed: int) -> Estimate:
     if sample.ndim == 2 and sample.shape[1] == 2 and len(sample) > 1 and sample[:, 1].sum() > 0:
         if (sample[:, 0] == sample[:, 1]).all():
             return Estimate(1.0, 1 - wilson(0, len(sample)).high, 1.0)
-        if (sample == np.floor(sample)).all() and 0 <= sample[:, 0].sum() < _FEW:
-            return poisson_rate(sample[:, 0], float(sample[:, 1].mean()))
+        events = sample[:, 0]
+        if (events == np.floor(events)).all() and events.min() >= 0 and events.sum() < _FEW:
+            return poisson_rate(events, float(sample[:, 1].mean()))
     return ratio(sample, generator=np.random.default_rng(checks.count("seed", seed, at_least=0)))
 
 

@@ -70,20 +70,31 @@ def test_long_labels_are_broken_but_formulas_are_not() -> None:
 
 
 @pytest.mark.parametrize("outside", [False, True])
-def test_a_legend_gets_as_many_columns_as_fit(outside: bool) -> None:
+def test_a_wide_legend_stands_outside_in_as_many_columns_as_fit(outside: bool) -> None:
     fig, axis = subplots()
     names = [f"a way to train, number {k}" for k in range(5)]
     for k, name in enumerate(names):
         axis.plot([0, 1], [k, k], label=name)
     place: dict[str, Any] = {"loc": "outside upper center"} if outside else {}
-    legend = (fig if outside else axis).legend(ncols=3, **place)
+    (fig if outside else axis).legend(ncols=3, **place)
     relaid(fig)
+    assert axis.get_legend() is None
+    (legend,) = fig.legends
     texts = legend.get_texts()
     assert sorted(text.get_text() for text in texts) == names
     shown = [text.get_window_extent() for text in texts]
     assert min(box.x0 for box in shown) >= 0
     assert max(box.x1 for box in shown) <= fig.bbox.width
     assert len({round(box.x0) for box in shown}) == 1
+
+
+def test_a_small_legend_stays_in_its_axes() -> None:
+    fig, axis = subplots()
+    axis.plot([0, 1], [0, 1], label="run")
+    legend = axis.legend()
+    relaid(fig)
+    assert axis.get_legend() is legend
+    assert not fig.legends
 
 
 def test_ticks_that_would_overlap_become_fewer_or_are_turned() -> None:

@@ -19,8 +19,8 @@ WIDTH = 3.9
 _MOST_STACKED = 4
 # Characters of a line: of tick labels, of titles, and of labels along the width.
 _TICK, _LINE = 17, 38
-# The part of the width that a legend may take, and inches of a line of it.
-_PART, _LEGEND_LINE = 0.97, 0.19
+# The part of the figure's width that a legend may take, that of its axes' width, and inches of a line of it.
+_PART, _COVERED, _LEGEND_LINE = 0.97, 0.5, 0.19
 # A part of the text in which spaces are no places to break a line.
 _UNBROKEN = re.compile(r"\$[^$]*\$")
 
@@ -50,9 +50,7 @@ def relayout(fig: Figure) -> bool:
         warnings.simplefilter("ignore", UserWarning)
         fig.draw_without_rendering()
     outside = sum(_narrow_legend(legend, fig) for legend in fig.legends)
-    for axis in fig.axes:
-        if legend := axis.get_legend():
-            _narrow_legend(legend, fig)
+    outside += _move_legends(fig)
     fig.set_size_inches(WIDTH, height + _LEGEND_LINE * outside)
     fig.draw_without_rendering()
     for axis in fig.axes:
@@ -94,6 +92,25 @@ def _broken(text: str, most: int) -> str:
     kept = _UNBROKEN.sub(lambda found: found[0].replace(" ", "\0"), text)
     lines = [textwrap.fill(line, most, break_long_words=False, break_on_hyphens=False) for line in kept.split("\n")]
     return "\n".join(lines).replace("\0", " ")
+
+
+def _move_legends(fig: Figure) -> int:
+    """Join the legends that would cover much of their axes to one below the figure; return its lines."""
+    entries: list[tuple[Any, str]] = []
+    titles: list[str] = []
+    for axis in fig.axes:
+        legend = axis.get_legend()
+        if legend and legend.get_window_extent().width > _COVERED * axis.get_window_extent().width:
+            texts = [text.get_text() for text in legend.get_texts()]
+            entries += zip(legend.legend_handles, texts, strict=True)
+            titles.append(legend.get_title().get_text())
+            legend.remove()
+    if not entries:
+        return 0
+    moved = fig.legend(
+        *zip(*entries, strict=True), loc="outside lower center", ncols=len(entries), fontsize=9, title=titles[0] or None
+    )
+    return 1 + bool(titles[0]) + _narrow_legend(moved, fig)
 
 
 def _narrow_legend(legend: Legend, fig: Figure) -> int:
