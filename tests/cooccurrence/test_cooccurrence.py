@@ -168,5 +168,5 @@ def test_bad_networks_and_runs() -> None:
     with pytest.raises(ValueError, match=r"W: is torch\.float16 on cpu, must be float32 or float64"):
         cooccurrence.train(W.half(), Config(p=0.1, steps=1), generator=generator())
     apart = torch.stack([W[0], torch.full_like(W[0], 1e200)])
-    with pytest.raises(ValueError, match="in instance 1, must be smaller"):
+    with pytest.raises(ValueError, match="stopped being finite in instance 1 by step 2, must be smaller"):
         cooccurrence.train(apart, Config(p=0.1, steps=2), generator=generator())

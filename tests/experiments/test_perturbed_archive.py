@@ -41,6 +41,10 @@ def test_a_point_is_told_by_winners_counts_or_what_else_there_is() -> None:
     found = perturbed_archive.compare("4-4", "flow", {"m": 4}, *counted)
     assert (found["shared"], found["other_count"], found["networks"]) == ([2.0, 7 / 3], 1, 3)
 
+    both = [table({"shared": np.array(each), "impurity": np.array([0.1])}) for each in ([1, 2], [3, 2])]
+    found = perturbed_archive.compare("scarce", "flow", {"m": 4}, *both)
+    assert (found["shared"], found["other_count"]) == ([1.5, 2.5], 1)
+
     shares = [table({"dead": each}) for each in (0.5, 0.25)]
     assert perturbed_archive.compare("phases", "adamw", {"m": 4}, *shares)["moved"] == {"dead": 0.25}
 

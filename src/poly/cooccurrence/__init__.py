@@ -14,6 +14,7 @@ from torch import Tensor
 from poly import checks, parallel, perturb
 from poly.checks import tensors
 from poly.cooccurrence import kernels
+from poly.untied import uniform
 
 # The approximate number of values that an instance draws at a time: less than a second of work.
 _DRAWN = 2**19
@@ -141,7 +142,7 @@ def sample(n: int, inputs: Inputs, *, batch: int, generator: torch.Generator) ->
     if not isinstance(inputs, Inputs):
         raise ValueError(f"inputs={inputs!r}: must be a cooccurrence.Inputs")
     law = inputs.law(n)
-    u = _uniform((batch, kernels.draws(law)), tensors.generator(generator))
+    u = uniform((batch, kernels.draws(law)), tensors.generator(generator))
     x, active = np.zeros((batch, n)), np.empty(n, np.int64)
     scratch = np.empty(len(law.groups) + len(law.inside), np.int64)
     for row, drawn in zip(x, u, strict=True):
@@ -184,6 +185,7 @@ def train(
     instances = W.reshape(-1, n, m).numpy()
     source = tensors.generator(generator)
     seeds = torch.randint(2**63 - 1, (len(instances),), generator=source, device=source.device).tolist()
+    lost: dict[int, int] = {}  # instances that diverge, and a step by which they have
 
     def run(instance: int, cancelled: parallel.Flag) -> None:
         w, inputs = instances[instance], torch.Generator().manual_seed(seeds[instance])
@@ -192,15 +194,17 @@ def train(
         for first in range(0, config.steps, piece):
             if cancelled[0]:
                 return
-            u = _uniform((min(piece, config.steps - first), config.batch, kernels.draws(law)), inputs)
+            u = uniform((min(piece, config.steps - first), config.batch, kernels.draws(law)), inputs)
             kernels.advance(w, mean, square, u, first, law, counts, config.lr, config.weight_decay, config.l1)
+            if not np.isfinite(w).all():
+                lost[instance] = first + len(u)
+                return
 
     parallel.for_each(run, range(len(instances)))
-    if len(lost := (~torch.isfinite(W.reshape(-1, n, m)).all(-1).all(-1)).nonzero()):
-        where = f" in instance {lost[0].item()}" if len(instances) > 1 else ""
-        raise ValueError(f"lr={config.lr!r}: the weights stopped being finite{where}, must be smaller")
+    if lost:
+        worst = min(lost)
+        where = f"in instance {worst} " if len(instances) > 1 else ""
+        raise ValueError(
+            f"lr={config.lr!r}: the weights stopped being finite {where}by step {lost[worst]}, must be smaller"
+        )
     return W
-
-
-def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> Float[np.ndarray, "..."]:
-    return torch.rand(shape, generator=generator, dtype=torch.float64, device=generator.device).cpu().numpy()

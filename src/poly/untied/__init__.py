@@ -123,7 +123,7 @@ def sample(n: int, active: int, *, groups: int, batch: int, generator: torch.Gen
         ValueError: numbers out of their range, or that do not fit.
     """
     n, active, groups = group_sizes(n, active, groups)
-    u = _uniform((checks.count("batch", batch), 1 + active), tensors.generator(generator))
+    u = uniform((checks.count("batch", batch), 1 + active), tensors.generator(generator))
     x, order = np.zeros((batch, n)), np.empty(n // groups, np.int64)
     for row, draws in zip(x, u, strict=True):
         kernels.choose(draws, groups, n // groups, order)
@@ -211,7 +211,7 @@ def train(network: Network, config: UntiedConfig, *, generator: torch.Generator)
         piece = max(1, _DRAWN // (config.batch * (1 + config.active)))
         unbroken = max(1, _UNBROKEN // ((config.batch + 4) * n * m))
         for first in range(0, config.steps, piece):
-            u = _uniform((min(piece, config.steps - first), config.batch, 1 + config.active), source)
+            u = uniform((min(piece, config.steps - first), config.batch, 1 + config.active), source)
             for k in range(0, len(u), unbroken):
                 if cancelled[0]:
                     return
@@ -221,8 +221,10 @@ def train(network: Network, config: UntiedConfig, *, generator: torch.Generator)
                 )  # fmt: skip
 
     parallel.for_each(run, range(len(flat)))
-    if not bool(torch.isfinite(theta).all()):
-        raise ValueError(f"lr={config.lr!r}: the weights stopped being finite, must be smaller")
+    lost = np.flatnonzero(~np.isfinite(flat).all(-1))
+    if len(lost):
+        where = f" in instance {lost[0]}" if len(flat) > 1 else ""
+        raise ValueError(f"lr={config.lr!r}: the weights stopped being finite{where}, must be smaller")
     encoder, decoder, bias = torch.split(theta, [n * m, n * m, n], -1)
     return Network(encoder.reshape(*shape, n, m), decoder.reshape(*shape, m, n), bias)
 
@@ -252,5 +254,6 @@ def group_sizes(n: int, active: int, groups: int) -> tuple[int, int, int]:
     return n, active, groups
 
 
-def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> NDArray[np.float64]:
+def uniform(shape: tuple[int, ...], generator: torch.Generator) -> NDArray[np.float64]:
+    """Draw numbers that are uniform on [0, 1), as an array of numpy."""
     return torch.rand(shape, generator=generator, dtype=torch.float64, device=generator.device).cpu().numpy()
