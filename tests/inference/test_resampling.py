@@ -226,3 +226,10 @@ def test_a_ratio_of_counts_has_an_interval_where_nothing_varies() -> None:
     assert inference.ratio_of_counts(parts, seed=3) == inference.ratio(parts, generator=rng(3))
     with pytest.raises(ValueError, match=r"pairs: has shape \(3,\)"):
         inference.ratio_of_counts([1.0, 2.0, 3.0], seed=0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_that_are_all_the_same_have_no_spread() -> None:
+    assert inference.bootstrap([0.25] * 5, seed=0) == (0.25, 0.25, 0.25)
+    assert inference.bootstrap([[1.0, 2.0]] * 4, lambda x, axis: x.sum(), seed=0) == (12, 12, 12)
+    assert inference.ratio([[1.0, 4.0]] * 3, generator=rng()) == (0.25, 0.25, 0.25)

@@ -154,6 +154,7 @@ def split(
     if half < 2 or sharing.shape != loss.shape or sharing.shape[1] != 1 + len(names):
         shapes = f"{sharing.shape} and loss {loss.shape}"
         raise ValueError(f"sharing: has shape {shapes}, both must have at least 4 rows and {1 + len(names)} columns")
+    sharing = np.round(sharing, 9)  # rounding errors are no spread
     equal = loss[:half].mean(0) <= EQUAL_LOSS * loss[:half, 0].mean()
     best = int(np.where(equal, sharing[:half].mean(0), np.inf).argmin())
     both, costs = sharing[half:, [best, 0]], loss[half:, [best, 0]]

@@ -65,7 +65,8 @@ def bootstrap(
     of = statistic
     if sample.ndim > 1:
         data, of = np.arange(len(sample)), lambda rows: statistic(sample[rows], axis=0)
-    return _bootstrap(data, of, check_generator(source), confidence, batch=max(1, _MOST_NUMBERS // sample.size))
+    batch, same = max(1, _MOST_NUMBERS // sample.size), bool((sample == sample[0]).all())
+    return _bootstrap(data, of, check_generator(source), confidence, batch=batch, same=same)
 
 
 def ratio(pairs: ArrayLike, *, generator: np.random.Generator, confidence: float = 0.95) -> Estimate:
@@ -91,8 +92,8 @@ def ratio(pairs: ArrayLike, *, generator: np.random.Generator, confidence: float
         with np.errstate(divide="ignore", invalid="ignore"):  # values that are not finite raise below
             return top / below
 
-    batch = max(1, _MOST_NUMBERS // sample.size)
-    return _bootstrap(np.arange(len(sample)), of, check_generator(generator), confidence, batch=batch)
+    batch, same = max(1, _MOST_NUMBERS // sample.size), bool((sample == sample[0]).all())
+    return _bootstrap(np.arange(len(sample)), of, check_generator(generator), confidence, batch=batch, same=same)
 
 
 def ratio_of_counts(pairs: ArrayLike, *, seed: int) -> Estimate:
@@ -120,12 +121,23 @@ def ratio_of_counts(pairs: ArrayLike, *, seed: int) -> Estimate:
 
 
 def _bootstrap(
-    data: NDArray[Any], of: Callable[..., Any], generator: np.random.Generator, confidence: float, *, batch: int
+    data: NDArray[Any],
+    of: Callable[..., Any],
+    generator: np.random.Generator,
+    confidence: float,
+    *,
+    batch: int,
+    same: bool,
 ) -> Estimate:
-    """Compute the statistic ``of`` the data, (instances,), and its expanded percentile interval."""
+    """Compute the statistic ``of`` the data, (instances,), and its expanded percentile interval.
+
+    Where all instances are the ``same``, there is nothing to resample.
+    """
     measured = np.asarray(of(data))
     if measured.ndim:
         raise ValueError(f"statistic: gives shape {measured.shape}, must give one number")
+    if same and np.isfinite(measured):
+        return Estimate(*[float(measured)] * 3)
     freedom = len(data) - 1
     beyond = stats.norm.sf(stats.t.isf((1 - confidence) / 2, freedom) * np.sqrt(len(data) / freedom))
     found = stats.bootstrap(
