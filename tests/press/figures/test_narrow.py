@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from poly.press.figures import narrow, subplots
@@ -67,6 +68,24 @@ def test_long_labels_are_broken_but_formulas_are_not() -> None:
     assert " ".join(lines) == title
     assert axis.get_xlabel() == f"so many times\n{formula}"
     assert [label.get_text() for label in axis.get_yticklabels()] == ["short", "x" * 9 + "\n" + "y" * 9]
+
+
+def test_broken_tick_labels_have_their_lines_apart() -> None:
+    fig, axis = subplots(size=(7.2, 2.5))
+    axis.set_yticks(range(7), ["some long words for each of these"] * 7)
+    relaid(fig)
+    boxes = sorted((label.get_window_extent() for label in axis.get_yticklabels()), key=lambda box: box.y0)
+    assert all(below.y1 <= above.y0 for below, above in pairwise(boxes))
+
+
+def test_a_moved_legend_keeps_the_styles_of_lines() -> None:
+    fig, axis = subplots()
+    axis.errorbar([0, 1], [0, 1], yerr=0.1, fmt="s--", label="a long name for the first of two lines")
+    axis.legend()
+    relaid(fig)
+    drawn = [(line.get_marker(), line.get_linestyle()) for line in fig.legends[0].findobj(Line2D)]
+    assert {mark for mark, _ in drawn} >= {"s"}
+    assert {line for _, line in drawn} >= {"--"}
 
 
 @pytest.mark.parametrize("outside", [False, True])

@@ -19,10 +19,12 @@ WIDTH = 3.9
 _MOST_STACKED = 4
 # Characters of a line: of tick labels, of titles, and of labels along the width.
 _TICK, _LINE = 17, 38
+# Inches of a line of tick labels, and the part of a figure's height that its axes have.
+_TICK_LINE, _PLOT = 0.15, 0.78
 # The part of the figure's width that a legend may take, that of its axes' width, and inches of a line of it.
 _PART, _COVERED, _LEGEND_LINE = 0.97, 0.5, 0.19
-# A part of the text in which spaces are no places to break a line.
-_UNBROKEN = re.compile(r"\$[^$]*\$")
+# Parts of a text in which spaces are no places to break a line: formulas.
+_UNBROKEN = re.compile(r"\$[^$]*\$|\w+ = [\d/.]+")
 
 
 def relayout(fig: Figure) -> bool:
@@ -40,8 +42,8 @@ def relayout(fig: Figure) -> bool:
     if rows < len(fig.axes) <= _MOST_STACKED:
         _stack(fig, fig.axes)
         height *= len(fig.axes) / rows
-    for axis in fig.axes:
-        _break_labels(axis)
+    taken = max(_break_labels(axis) for axis in fig.axes)
+    height *= max(1.0, taken * len({_place(axis)[0] for axis in fig.axes}) / (_PLOT * height))
     for text in (fig._suptitle, fig._supxlabel, fig._supylabel):  # type: ignore[attr-defined]
         if text is not None:
             text.set_text(_broken(text.get_text(), _LINE))
@@ -77,14 +79,18 @@ def _place(axis: Axes) -> tuple[int, int]:
     return spec.rowspan.start, spec.colspan.start
 
 
-def _break_labels(axis: Axes) -> None:
+def _break_labels(axis: Axes) -> float:
+    """Break the labels of axes into short lines; return how high in inches the axes must be for them."""
     axis.set_title(_broken(axis.get_title(), _LINE))
     axis.set_xlabel(_broken(axis.get_xlabel(), _LINE))
     axis.set_ylabel(_broken(axis.get_ylabel(), _LINE))
     if isinstance(axis.yaxis.get_major_locator(), FixedLocator):
         texts = [label.get_text() for label in axis.get_yticklabels()]
         if any(len(text) > _TICK for text in texts):
-            axis.set_yticks(axis.get_yticks(), [_broken(text, _TICK) for text in texts], fontsize=9)
+            broken = [_broken(text, _TICK) for text in texts]
+            axis.set_yticks(axis.get_yticks(), broken, fontsize=9)
+            return _TICK_LINE * len(broken) * (max(text.count("\n") for text in broken) + 1.3)
+    return 0.0
 
 
 def _broken(text: str, most: int) -> str:
@@ -101,8 +107,11 @@ def _move_legends(fig: Figure) -> int:
     for axis in fig.axes:
         legend = axis.get_legend()
         if legend and legend.get_window_extent().width > _COVERED * axis.get_window_extent().width:
+            # The legend's own marks lack bars of errors and styles of lines.
+            drawn = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
             texts = [text.get_text() for text in legend.get_texts()]
-            entries += zip(legend.legend_handles, texts, strict=True)
+            marks = zip(texts, legend.legend_handles, strict=True)
+            entries += [(drawn.get(text, mark), text) for text, mark in marks]
             titles.append(legend.get_title().get_text())
             legend.remove()
     if not entries:
