@@ -152,6 +152,8 @@ def test_bad_laws() -> None:
         Inputs(p=0.1, group=2, exponent=1.0)
     with pytest.raises(ValueError, match=r"^p=0\.3: must be below 0\.25 with these groups$"):
         Inputs(p=0.3, group=4)
+    with pytest.raises(ValueError, match=r"^n=0: must be a whole number ≥ 1$"):
+        cooccurrence.weight(0, Inputs(p=0.1))
     with pytest.raises(ValueError, match=r"^group=4: must divide the 6 features$"):
         Inputs(p=0.1, group=4).law(6)
     with pytest.raises(ValueError, match=r"^p=0\.8: must be below 0\.75 with this exponent$"):

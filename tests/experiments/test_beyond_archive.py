@@ -53,3 +53,8 @@ def test_a_split_takes_the_best_change_of_equal_loss_on_other_networks() -> None
     assert alone.left == (1, 1, 1)
     with pytest.raises(ValueError, match=r"sharing: has shape \(8, 4\) and loss \(8, 4\), both must have at least 4"):
         beyond_archive.split(sharing, loss, ("one",), seed=0)
+    with pytest.raises(ValueError, match=r"sharing: has shape \(4,\) and loss \(4,\), both must"):
+        beyond_archive.split(loss[0], loss[0], ("one",), seed=0)
+    loss[0, 0] = np.nan
+    with pytest.raises(ValueError, match="loss: holds NaN or infinity"):
+        beyond_archive.split(sharing, loss, ("costly", "best", "other"), seed=0)

@@ -66,8 +66,10 @@ class Inputs:
         """Return the law for n features.
 
         Raises:
-            ValueError: groups that do not divide n, or a feature whose probability would be 1 or more.
+            ValueError: n that is no whole number ≥ 1, groups that do not divide it, or a feature with a probability of
+                1 or more.
         """
+        n = checks.count("n", n)
         if n % self.group:
             raise ValueError(f"group={self.group!r}: must divide the {n} features")
         share = np.arange(1.0, n // self.group + 1) ** -self.exponent
@@ -139,9 +141,7 @@ def sample(n: int, inputs: Inputs, *, batch: int, generator: torch.Generator) ->
         ValueError: a number out of its range, or a law that does not fit.
     """
     n, batch = checks.count("n", n), checks.count("batch", batch)
-    if not isinstance(inputs, Inputs):
-        raise ValueError(f"inputs={inputs!r}: must be a cooccurrence.Inputs")
-    law = inputs.law(n)
+    law = _checked(inputs).law(n)
     u = uniform((batch, kernels.draws(law)), tensors.generator(generator))
     x, active = np.zeros((batch, n)), np.empty(n, np.int64)
     scratch = np.empty(len(law.groups) + len(law.inside), np.int64)
@@ -150,8 +150,23 @@ def sample(n: int, inputs: Inputs, *, batch: int, generator: torch.Generator) ->
     return torch.from_numpy(x)
 
 
+def _checked(inputs: Inputs) -> Inputs:
+    if not isinstance(inputs, Inputs):
+        raise ValueError(f"inputs={inputs!r}: must be a cooccurrence.Inputs")
+    return inputs
+
+
 def weight(n: int, inputs: Inputs) -> float:
-    """Compute what an input that is not empty counts in the loss: the share of such inputs, over p."""
+    """Compute what an input that is not empty counts in the loss: the share of such inputs, over p.
+
+    Args:
+        n: features, ≥ 1.
+        inputs: their law.
+
+    Raises:
+        ValueError: bad input, or a law that does not fit.
+    """
+    _checked(inputs)
     return float(-np.expm1(np.log1p(-inputs.law(n).groups).sum()) / inputs.p)
 
 
@@ -160,8 +175,8 @@ def train(
 ) -> Float[Tensor, "*instances n m"]:
     """Train every instance on its own inputs, by the update of ``torch.optim.AdamW``.
 
-    The loss is ``L_p(W) = E‖ReLU(W Wᵀ x) − x‖² / p + λ ‖W‖₁``. As p goes to 0, features meet no more, and it becomes
-    ``model.loss``. Inputs without any feature have no error and are not drawn.
+    The loss is ``L_p(W) = E‖ReLU(W Wᵀ x) − x‖² / p + λ ‖W‖₁``. With independent, equally frequent features it becomes
+    ``model.loss`` as p goes to 0: features meet no more. Inputs without any feature have no error and are not drawn.
 
     Args:
         W: starting weights, (*instances, n, m), float32 or float64, on the processor; left untouched.

@@ -15,7 +15,7 @@ from poly.experiments import beyond_toy
 from poly.sweep import archive
 
 # The reported starts are drawn with the number that the commit which registered the claims begins with: Y1 to Y10, and
-# Y11 to Y21.
+# Y11 to Y22.
 DRAW, LATER = 0x79F2D1, 0x7953FE
 L1 = 1e-3
 N = 32
@@ -109,7 +109,7 @@ def rectified(
 ) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.rectified`` at one size."""
     grid: Grid = {"n": [n], "m": [m], "l1": [l1]}
-    if active == 1:  # the stored sweeps do not name one feature
+    if checks.count("active", active) == 1:  # the stored sweeps do not name one feature
         return _asked(beyond_toy.rectified, networks, grid | _other(steps))
     return _asked(beyond_toy.rectified, networks, grid | {"active": [active]} | _other(steps), draw=LATER)
 
@@ -148,12 +148,17 @@ def split(
         seed: of resampling, ≥ 0.
 
     Raises:
-        ValueError: fewer than four networks, or shapes that do not fit.
+        ValueError: fewer than four networks, shapes that do not fit, or numbers that are not finite.
     """
-    half = len(sharing) // 2
+    sharing, loss = checks.array("sharing", sharing), checks.array("loss", loss)
+    names = checks.sequence("names", names)
+    half = len(sharing) // 2 if sharing.ndim == 2 else 0
     if half < 2 or sharing.shape != loss.shape or sharing.shape[1] != 1 + len(names):
         shapes = f"{sharing.shape} and loss {loss.shape}"
         raise ValueError(f"sharing: has shape {shapes}, both must have at least 4 rows and {1 + len(names)} columns")
+    for name, values in (("sharing", sharing), ("loss", loss)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name}: holds NaN or infinity, every entry must be finite")
     sharing = np.round(sharing, 9)  # rounding errors are no spread
     equal = loss[:half].mean(0) <= EQUAL_LOSS * loss[:half, 0].mean()
     best = int(np.where(equal, sharing[:half].mean(0), np.inf).argmin())

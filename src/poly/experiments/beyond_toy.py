@@ -106,7 +106,12 @@ def changed(*, n: int, m: int, l1: float, draw: int, generator: torch.Generator)
 
 
 def changes_at(n: int, m: int) -> tuple[str, ...]:
-    """Return the names of those changes in ``surgery.CHANGES`` that make sense for n features and m neurons."""
+    """Return the names of those changes in ``surgery.CHANGES`` that make sense for n features and m neurons.
+
+    Raises:
+        ValueError: n or m is no whole number ≥ 1.
+    """
+    n, m = checks.count("n", n), checks.count("m", m)
     wide = () if n <= m else ("distinct favorites", "orthogonal rows")
     return tuple(name for name in surgery.CHANGES if name not in wide and (n <= 2 * m or not name.startswith("code")))
 
@@ -209,6 +214,7 @@ def related(
     """
     l1 = _checked(l1, draw)
     config = cooccurrence.Config(p=p, group=group, within=within, exponent=exponent, steps=steps, l1=l1)
+    networks = checks.count("networks", networks)
     W = model.init(n, m, instances=networks, generator=generator)
     ends = cooccurrence.train(W.float(), config, generator=generator).double()
     found = surgery.measure(ends, l1)
@@ -253,7 +259,9 @@ def rectified(
     Raises:
         ValueError: bad input, or what ``untied.train`` refuses.
     """
-    l1 = _checked(l1, draw)
+    l1, active = _checked(l1, draw), checks.count("active", active)
+    if active > checks.count("n", n):
+        raise ValueError(f"active={active!r}: must be at most the n = {n} features")
     W = model.init(n, m, generator=generator)[0].float()
     start = untied.Network(W, W.mT.contiguous(), torch.zeros(n, dtype=W.dtype, device=W.device))
     found = []
