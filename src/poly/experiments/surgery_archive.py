@@ -17,12 +17,14 @@ from poly.sweep import archive
 Array = NDArray[Any]
 
 # The reported starts are drawn with the number that the commit which registered their claims begins with: V1 to V13,
-# V14 to V21, and V22 and V23.
-DRAW, LATER, LAST = 0x56EB6A, 0x84C4F5, 0x7953FE
+# V14 to V21, V22 and V23, and V24 and V25.
+DRAW, LATER, LAST, WIDER = 0x56EB6A, 0x84C4F5, 0x7953FE, 0
 L1 = 1e-3
 # Features, neurons, networks. All is measured on the first size, and some changes on the widest networks.
 FIRST, SECOND, WIDE = (32, 32, 768), (64, 128, 128), (32, 128, 384)
 LARGE = (256, 256, 16)
+# More features on four times as many neurons, for positive weights alone.
+FOUR_TIMES = ((64, 256, 64), (128, 512, 24))
 # Changes that are tried on the largest networks beside those of "few".
 MORE = ("orthogonal rows", "scores below 0.9", "code, noise 0.9")
 # Optimizers that are tried on larger networks.
@@ -50,6 +52,7 @@ def sweeps() -> dict[str, Asked]:
         "changes-256": changes(*LARGE, names="few"),
         "changes-256-more": changes(*LARGE, names=MORE, draw=LAST),
         "repair-256": repairs(*LARGE, draw=LAST),
+        **{f"positive-{size[0]}": positive(*size) for size in FOUR_TIMES},
     }
 
 
@@ -94,6 +97,11 @@ def changes(
     asked = arguments(surgery.compare, n, m, networks, l1=l1, methods=methods, draw=draw)
     grid = asked["grid"] | {"when": list(when), "changes": [names]}
     return asked | {"grid": grid, "paired": (*asked["paired"], "when", "changes")}
+
+
+def positive(n: int, m: int, networks: int, *, l1: float = L1) -> Asked:
+    """Return the arguments of ``archive.load_or_run`` for positive weights alone, under gradient flow."""
+    return changes(n, m, networks, l1=l1, methods=("flow",), names=("same signs",), draw=WIDER)
 
 
 def repairs(n: int, m: int, networks: int, *, l1: float = L1, draw: int | None = None) -> Asked:
