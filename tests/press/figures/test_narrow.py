@@ -107,6 +107,17 @@ def test_a_wide_legend_stands_outside_in_as_many_columns_as_fit(outside: bool) -
     assert len({round(box.x0) for box in shown}) == 1
 
 
+def test_a_label_below_all_axes_gives_way_to_the_legend() -> None:
+    fig, axes = subplots(1, 2)
+    fig.supxlabel("time")
+    for axis in axes:
+        axis.plot([0, 1], [0, 1], label="a name that is too long for a narrow plot")
+    axes[0].legend()
+    relaid(fig)
+    assert fig.get_supxlabel() == ""
+    assert [axis.get_xlabel() for axis in axes] == ["time", "time"]
+
+
 def test_a_small_legend_stays_in_its_axes() -> None:
     fig, axis = subplots()
     axis.plot([0, 1], [0, 1], label="run")

@@ -42,9 +42,13 @@ def relayout(fig: Figure) -> bool:
     if rows < len(fig.axes) <= _MOST_STACKED:
         _stack(fig, fig.axes)
         height *= len(fig.axes) / rows
+    if below := fig.get_supxlabel():  # there is no place for it beside a legend below
+        fig.supxlabel("")
+        for axis in fig.axes:
+            axis.set_xlabel(axis.get_xlabel() or below)
     taken = max(_break_labels(axis) for axis in fig.axes)
     height *= max(1.0, taken * len({_place(axis)[0] for axis in fig.axes}) / (_PLOT * height))
-    for text in (fig._suptitle, fig._supxlabel, fig._supylabel):  # type: ignore[attr-defined]
+    for text in (fig._suptitle, fig._supylabel):  # type: ignore[attr-defined]
         if text is not None:
             text.set_text(_broken(text.get_text(), _LINE))
     fig.set_size_inches(WIDTH, height)
