@@ -45,7 +45,9 @@ def test_a_narrow_figure_and_a_large_grid_keep_their_shape() -> None:
     assert axes[0, 0].get_window_extent().x1 < axes[0, 1].get_window_extent().x0
 
 
-def test_maps_stay_as_they_are() -> None:
+def test_maps_and_many_columns_stay_as_they_are() -> None:
+    fig, _ = subplots(1, 6)
+    relaid(fig, changed=False)
     fig, axis = subplots()
     fig.colorbar(axis.pcolormesh(np.eye(3)))
     relaid(fig, changed=False)

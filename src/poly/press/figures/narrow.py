@@ -16,7 +16,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 # The width in inches. A phone shows it at about its own size, so that type stays as large as on a wide screen.
 WIDTH = 3.9
 # Grids of more axes keep their shape.
-_MOST_STACKED = 4
+_MOST_STACKED, _MOST_COLUMNS = 4, 3
 # Characters of a line: of tick labels, of titles, and of labels along the width.
 _TICK, _LINE = 17, 38
 # Inches of a line of tick labels, and the part of a figure's height that its axes have.
@@ -31,12 +31,13 @@ def relayout(fig: Figure) -> bool:
     """Change a figure for a narrow screen, in place; return False and leave it if it would not gain.
 
     Axes beside each other are stacked, unless there are many. Long labels are broken into lines, legends get as many
-    columns as fit, and ticks that would overlap become fewer or are turned. Narrow figures stay, and so do maps, whose
-    squares and bars of colors have a shape of their own.
+    columns as fit, and ticks that would overlap become fewer or are turned. Narrow figures stay, and so do many
+    columns, and maps, whose squares and bars of colors have a shape of their own.
     """
     width, height = fig.get_size_inches()
     maps = any(axis.get_subplotspec() is None or axis.get_aspect() != "auto" for axis in fig.axes)
-    if width <= WIDTH or maps:
+    columns = len({_place(axis)[1] for axis in fig.axes}) if not maps else 0
+    if width <= WIDTH or maps or columns > _MOST_COLUMNS:
         return False
     rows = len({_place(axis)[0] for axis in fig.axes})
     if rows < len(fig.axes) <= _MOST_STACKED:
@@ -93,7 +94,9 @@ def _break_labels(axis: Axes) -> float:
         if any(len(text) > _TICK for text in texts):
             broken = [_broken(text, _TICK) for text in texts]
             axis.set_yticks(axis.get_yticks(), broken, fontsize=9)
-            return _TICK_LINE * len(broken) * (max(text.count("\n") for text in broken) + 1.3)
+            lines = [1 + text.count("\n") for text in broken]
+            apart = max((sum(both) / 2 for both in pairwise(lines)), default=0.0)
+            return _TICK_LINE * len(lines) * (apart + 0.3)
     return 0.0
 
 
