@@ -63,11 +63,13 @@ def test_a_word_needs_an_interval_inside_its_bounds(low: float, high: float, wor
 
 def test_reported_starts_are_drawn_from_the_registering_commit() -> None:
     registered = json.loads((DATA / "registered.json").read_text(encoding="utf-8"))
-    draws = {name: int(registered[name]["commit"][:6], 16) for name in ("V1", "V14", "V22")}
-    assert draws == {"V1": surgery_archive.DRAW, "V14": surgery_archive.LATER, "V22": surgery_archive.LAST}
+    draws = {name: int(registered[name]["commit"][:6], 16) for name in ("V1", "V14", "V22", "V24")}
+    known = (surgery_archive.DRAW, surgery_archive.LATER, surgery_archive.LAST, surgery_archive.WIDER)
+    assert tuple(draws.values()) == known
     for name, asked in surgery_archive.sweeps().items():
         claim = "V14" if name.startswith("optimizers") or name == "changes-256" else "V1"
         claim = "V22" if name in ("changes-256-more", "repair-256") else claim
+        claim = "V24" if name.startswith("positive") else claim
         assert asked["grid"]["draw"] == [draws[claim]], name
 
 
