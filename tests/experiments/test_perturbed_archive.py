@@ -45,6 +45,9 @@ def test_a_point_is_told_by_winners_counts_or_what_else_there_is() -> None:
     found = perturbed_archive.compare("scarce", "flow", {"m": 4}, *both)
     assert (found["shared"], found["other_count"]) == ([1.5, 2.5], 1)
 
+    found = perturbed_archive.compare("optimizers-32", "flow", {"m": 4, "optimizer": "SGD"}, *both)
+    assert found["method"] == "optimizers"
+
     shares = [table({"dead": each}) for each in (0.5, 0.25)]
     assert perturbed_archive.compare("phases", "adamw", {"m": 4}, *shares)["moved"] == {"dead": 0.25}
 

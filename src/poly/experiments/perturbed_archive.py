@@ -86,7 +86,8 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
             if name in FEW:
                 some = asked | {"grid": asked["grid"] | FEW[name], "seeds": cells}
                 rows = archive.load_or_run(folder / place, **some)
-                method = "flow" if name in ("scarce", "changed") else "adam"
+                method = "adamw" if kept is beyond_archive else "adam"
+                method = "flow" if name in ("scarce", "changed") else method
                 yield Asked(name, method, some["run"], some["grid"], some["paired"], rows)
     for name, asked in surgery_archive.sweeps().items():
         rows = archive.load_or_run(folder / SURGERY, **(asked | {"seeds": cells}))
@@ -108,6 +109,8 @@ def compare(
             how many networks have another count. ``moved``: the largest change of every other number; if there is an
             impurity, the largest change of an arm's mean impurity and of its mean ln loss.
     """
+    if point.get("optimizer", "flow") != "flow":
+        method = "optimizers"
     found: dict[str, Any] = {"sweep": name, "method": method, **point}
     if "impurity" in before and "shared" not in before:
         sides = [{k: np.stack(t[k].tolist()) for k in ("impurity", "loss")} for t in (before, after)]

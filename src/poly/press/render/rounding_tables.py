@@ -20,7 +20,7 @@ Row = dict[str, Any]
 _RATIOS = (4, 10)
 # Moves below this share of a series' largest number are the last digits of double precision.
 _LAST_DIGITS = 1e-9
-_METHODS = {"flow": "gradient flow", "adamw": "AdamW"}
+_METHODS = {"flow": "gradient flow", "adamw": "AdamW", "optimizers": "other optimizers"}
 _HEAD_VARIANTS = (
     "| processor | threads | instructions | chapters | cells | claims | figures | time | failed |\n"
     "|---|---:|---|---:|---:|---:|---:|---:|---|\n"
