@@ -14,7 +14,7 @@ from typing import Any, Literal
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, Request
 
 from npm import modules
 from opened import ROOT, Book
@@ -119,12 +119,17 @@ def keep_picture(tab: Page, page: str, name: str) -> None:
         )
 
 
+def given_up(request: Request) -> bool:
+    """Whether a picture for narrow screens is not wanted any more, because the window has become wide."""
+    return "-narrow.webp" in request.url and "ERR_ABORTED" in str(request.failure)
+
+
 def visit(context: BrowserContext, base: str, page: str) -> Visit:
     seen = Visit()
     tab = context.new_page()
     tab.set_viewport_size({"width": 1280, "height": 900})
     tab.on("request", lambda r: seen.foreign.append(r.url) if not r.url.startswith((base, "data:", "blob:")) else None)
-    tab.on("requestfailed", lambda r: seen.failed.append(f"{r.url}: {r.failure}"))
+    tab.on("requestfailed", lambda r: None if given_up(r) else seen.failed.append(f"{r.url}: {r.failure}"))
     tab.on("response", lambda r: seen.failed.append(f"{r.url}: {r.status}") if r.status >= 400 else None)
     tab.on("console", lambda m: seen.complaints.append(m.text) if m.type in ("error", "warning") else None)
     tab.on("pageerror", lambda e: seen.complaints.append(str(e)))
