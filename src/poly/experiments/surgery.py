@@ -1,14 +1,15 @@
 """Change a network at its start, or on its way, and train it to its end: does it still share neurons?
 
 ``compare`` trains one start as it is, with each change, and with the control of each change. ``dose`` plants pairs of
-several strengths. ``repair_end`` moves features from shared to free neurons at the end.
+several strengths. ``repair_end`` moves features from shared to free neurons at the end, and ``come_back`` counts the
+separated pairs that share a neuron again.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -229,6 +230,38 @@ def repair_end(
     return Repaired(**measure(torch.cat([end, repaired, on]), l1), moved=moved)
 
 
+class Returned(NamedTuple):
+    """Pairs that share a neuron at the end of training and not after a repair, and those that share one again later."""
+
+    separated: int
+    together: int
+
+
+def come_back(
+    *, n: int, m: int, l1: float, method: str, draw: int, rounds: int = 1, generator: torch.Generator
+) -> Returned:
+    """Train, repair and train again, as ``repair_end`` does, and follow the pairs that the repair separates.
+
+    Args:
+        n, m, l1, method, draw, rounds, generator: as in ``repair_end``.
+
+    Returns:
+        Returned.
+
+    Raises:
+        ValueError: bad input.
+    """
+    n, m, l1 = _checked(n, m, l1, method, draw)
+    end = model.init(n, m, generator=generator)
+    for _ in range(checks.count("rounds", rounds)):
+        end = train_from(end, l1, method, generator)
+    repaired = interventions.repair(end)
+    after = train_from(repaired, l1, method, generator)
+    before, between, later = _pairs_together(torch.cat([end, repaired, after]))
+    separated = before & ~between
+    return Returned(int(separated.sum()), int((separated & later).sum()))
+
+
 def _checked(n: int, m: int, l1: float, method: str, draw: int) -> tuple[int, int, float]:
     n = checks.count("n", n, at_least=2)
     checks.count("draw", draw, at_least=0)
@@ -240,6 +273,13 @@ def _signs(W: Float[Tensor, "networks n m"]) -> Float[Tensor, "networks n m"]:
     """Return the signs of the weights in the paper's window, and 0 elsewhere."""
     size = W.abs()
     return torch.where((size >= 0.8) & (size <= 1.2), W.sign(), 0.0)
+
+
+def _pairs_together(W: Float[Tensor, "networks n m"]) -> Bool[Tensor, "networks n n"]:
+    """Tell which pairs share any neuron, with opposite signs in the paper's window; each pair once, ``i < j``."""
+    held = _signs(W)
+    opposite = held.clamp(min=0) @ (-held).clamp(min=0).mT
+    return (opposite + opposite.mT > 0).triu(1)
 
 
 def measure(W: Float[Tensor, "networks n m"], l1: float) -> dict[str, Array]:

@@ -17,8 +17,8 @@ from poly.sweep import archive
 Array = NDArray[Any]
 
 # The reported starts are drawn with the number that the commit which registered their claims begins with: V1 to V13,
-# V14 to V21, V22 and V23, and V24 and V25.
-DRAW, LATER, LAST, WIDER = 0x56EB6A, 0x84C4F5, 0x7953FE, 0x74D854
+# V14 to V21, V22 and V23, V24 and V25, and V26 to V33.
+DRAW, LATER, LAST, WIDER, TABLE = 0x56EB6A, 0x84C4F5, 0x7953FE, 0x74D854, 0x0
 L1 = 1e-3
 # Features, neurons, networks. All is measured on the first size, and some changes on the widest networks.
 FIRST, SECOND, WIDE = (32, 32, 768), (64, 128, 128), (32, 128, 384)
@@ -31,6 +31,9 @@ MORE = ("orthogonal rows", "scores below 0.9", "code, noise 0.9")
 SOME = ("flow", "AdamW", "beta2 0.9", "row moments")
 PAIRS = 4  # planted pairs of a network
 ON_THE_WAY = (0.001, 0.01, 0.1, 0.3, 1.0)
+# What is tried on the way, and other rates of AdamW, at the second size, and how many starts.
+LATE, LATE_TIMES, LATE_NETWORKS = ("distinct favorites", "orthogonal rows", "same signs"), (0.1, 0.3, 1.0), 384
+RATES, RATES_NETWORKS = ("flow", "rate / 4", "4 rate"), 64
 Asked = dict[str, Any]
 
 
@@ -53,6 +56,12 @@ def sweeps() -> dict[str, Asked]:
         "changes-256-more": changes(*LARGE, names=MORE, draw=LAST),
         "repair-256": repairs(*LARGE, draw=LAST),
         **{f"positive-{size[0]}": positive(*size) for size in FOUR_TIMES},
+        **{f"back-{size[0]}": returns(*size) for size in (FIRST, SECOND)},
+        "way-64": late(*SECOND[:2], LATE_NETWORKS),
+        "way-256": late(*LARGE, times=LATE_TIMES[::2], names=LATE[:1]),
+        "schedules-64": courses(*SECOND[:2], LATE_NETWORKS, draw=TABLE),
+        "schedules-256": courses(*LARGE, draw=TABLE),
+        "optimizers-64-rates": trained(*SECOND[:2], RATES_NETWORKS, names=RATES, draw=TABLE),
     }
 
 
@@ -104,21 +113,48 @@ def positive(n: int, m: int, networks: int, *, l1: float = L1) -> Asked:
     return changes(n, m, networks, l1=l1, methods=("flow",), names=("same signs",), draw=WIDER)
 
 
+def late(
+    n: int,
+    m: int,
+    networks: int,
+    *,
+    l1: float = L1,
+    times: Sequence[float] = LATE_TIMES,
+    names: tuple[str, ...] = LATE,
+) -> Asked:
+    """Return the arguments of ``archive.load_or_run`` for changes on the way of the gradient flow at other sizes."""
+    return changes(n, m, networks, l1=l1, methods=("flow",), when=times, names=names, draw=TABLE)
+
+
+def returns(n: int, m: int, networks: int, *, l1: float = L1) -> Asked:
+    """Return the arguments of ``archive.load_or_run`` for ``surgery.come_back`` by AdamW, early and late."""
+    asked = arguments(surgery.come_back, n, m, networks, l1=l1, methods=("adamw",), draw=TABLE)
+    return asked | {"grid": asked["grid"] | {"rounds": [1, 2]}, "paired": (*asked["paired"], "rounds")}
+
+
 def repairs(n: int, m: int, networks: int, *, l1: float = L1, draw: int | None = None) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for ``surgery.repair_end`` at one size, early and late."""
     asked = arguments(surgery.repair_end, n, m, networks, l1=l1, draw=draw)
     return asked | {"grid": asked["grid"] | {"rounds": [1, 2]}, "paired": (*asked["paired"], "rounds")}
 
 
-def courses(n: int, m: int, networks: int, *, l1: float = L1) -> Asked:
+def courses(n: int, m: int, networks: int, *, l1: float = L1, draw: int = DRAW) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for ``schedules.compare`` at one size."""
-    grid = {"n": [n], "m": [m], "l1": [l1], "draw": [DRAW]}
+    grid = {"n": [n], "m": [m], "l1": [l1], "draw": [draw]}
     return {"run": schedules.compare, "grid": grid, "seeds": networks, "paired": ("l1",)}
 
 
-def trained(n: int, m: int, networks: int, *, l1: float = L1, names: Sequence[str] = optimizers.OPTIMIZERS) -> Asked:
+def trained(
+    n: int,
+    m: int,
+    networks: int,
+    *,
+    l1: float = L1,
+    names: Sequence[str] = optimizers.OPTIMIZERS,
+    draw: int = LATER,
+) -> Asked:
     """Return the arguments of ``archive.load_or_run`` for ``optimizers.compare`` at one size."""
-    grid = {"n": [n], "m": [m], "l1": [l1], "optimizer": list(names), "draw": [LATER]}
+    grid = {"n": [n], "m": [m], "l1": [l1], "optimizer": list(names), "draw": [draw]}
     return {"run": optimizers.compare, "grid": grid, "seeds": networks, "paired": ("l1", "optimizer")}
 
 
