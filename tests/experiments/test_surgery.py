@@ -118,6 +118,19 @@ def test_a_repair_lasts_and_is_compared_with_longer_training(method: str) -> Non
     np.testing.assert_allclose(found.loss, found.loss[0], rtol=1e-10 if method == "flow" else 1e-2)
 
 
+def test_separated_pairs_are_followed(method: str) -> None:
+    """Where all shared neurons are repaired and none comes back, no separated pair does."""
+    found = surgery.come_back(n=8, m=8, l1=1e-2, method=method, draw=0, generator=generator(5))
+    assert found == (surgery.repair_end(n=8, m=8, l1=1e-2, method=method, draw=0, generator=generator(5)).moved, 0)
+
+
+def test_a_pair_is_together_on_any_neuron_with_opposite_signs() -> None:
+    W = torch.zeros(2, 3, 4).double()
+    W[0, 0, 1], W[0, 2, 1], W[0, 1, 1] = 1.0, -1.0, 1.1  # 0 and 1 have one sign
+    W[1, 0, 0], W[1, 1, 0] = 1.0, -0.7  # outside the window
+    assert surgery._pairs_together(W).nonzero().tolist() == [[0, 0, 2], [0, 1, 2]]
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

@@ -63,13 +63,20 @@ def test_a_word_needs_an_interval_inside_its_bounds(low: float, high: float, wor
 
 def test_reported_starts_are_drawn_from_the_registering_commit() -> None:
     registered = json.loads((DATA / "registered.json").read_text(encoding="utf-8"))
-    draws = {name: int(registered[name]["commit"][:6], 16) for name in ("V1", "V14", "V22", "V24")}
-    known = (surgery_archive.DRAW, surgery_archive.LATER, surgery_archive.LAST, surgery_archive.WIDER)
-    assert tuple(draws.values()) == known
+    draws = {name: int(registered[name]["commit"][:6], 16) for name in ("V1", "V14", "V22", "V24", "V26")}
+    assert tuple(draws.values()) == (
+        surgery_archive.DRAW,
+        surgery_archive.LATER,
+        surgery_archive.LAST,
+        surgery_archive.WIDER,
+        surgery_archive.TABLE,
+    )
+    last = {"back-32", "back-64", "way-64", "way-256", "schedules-64", "schedules-256", "optimizers-64-rates"}
     for name, asked in surgery_archive.sweeps().items():
         claim = "V14" if name.startswith("optimizers") or name == "changes-256" else "V1"
         claim = "V22" if name in ("changes-256-more", "repair-256") else claim
         claim = "V24" if name.startswith("positive") else claim
+        claim = "V26" if name in last else claim
         assert asked["grid"]["draw"] == [draws[claim]], name
 
 

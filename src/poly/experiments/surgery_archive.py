@@ -33,6 +33,8 @@ PAIRS = 4  # planted pairs of a network
 ON_THE_WAY = (0.001, 0.01, 0.1, 0.3, 1.0)
 # What is tried on the way, and other rates of AdamW, at the second size, and how many starts.
 LATE, LATE_TIMES, LATE_NETWORKS = ("distinct favorites", "orthogonal rows", "same signs"), (0.1, 0.3, 1.0), 384
+# Changes on the way with the second size, and with the largest networks.
+LATE_LOOKS: tuple[dict[str, Any], ...] = ({}, {"names": LATE[:1], "times": LATE_TIMES[::2]})
 RATES, RATES_NETWORKS = ("flow", "rate / 4", "4 rate"), 64
 Asked = dict[str, Any]
 
@@ -57,8 +59,8 @@ def sweeps() -> dict[str, Asked]:
         "repair-256": repairs(*LARGE, draw=LAST),
         **{f"positive-{size[0]}": positive(*size) for size in FOUR_TIMES},
         **{f"back-{size[0]}": returns(*size) for size in (FIRST, SECOND)},
-        "way-64": late(*SECOND[:2], LATE_NETWORKS),
-        "way-256": late(*LARGE, times=LATE_TIMES[::2], names=LATE[:1]),
+        "way-64": late(*SECOND[:2], LATE_NETWORKS, **LATE_LOOKS[0]),
+        "way-256": late(*LARGE, **LATE_LOOKS[1]),
         "schedules-64": courses(*SECOND[:2], LATE_NETWORKS, draw=TABLE),
         "schedules-256": courses(*LARGE, draw=TABLE),
         "optimizers-64-rates": trained(*SECOND[:2], RATES_NETWORKS, names=RATES, draw=TABLE),

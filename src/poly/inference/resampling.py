@@ -65,8 +65,7 @@ def bootstrap(
     of = statistic
     if sample.ndim > 1:
         data, of = np.arange(len(sample)), lambda rows: statistic(sample[rows], axis=0)
-    batch, same = max(1, _MOST_NUMBERS // sample.size), bool((sample == sample[0]).all())
-    return _bootstrap(data, of, check_generator(source), confidence, batch=batch, same=same)
+    return _bootstrap(data, of, check_generator(source), confidence, sample)
 
 
 def ratio(pairs: ArrayLike, *, generator: np.random.Generator, confidence: float = 0.95) -> Estimate:
@@ -92,8 +91,7 @@ def ratio(pairs: ArrayLike, *, generator: np.random.Generator, confidence: float
         with np.errstate(divide="ignore", invalid="ignore"):  # values that are not finite raise below
             return top / below
 
-    batch, same = max(1, _MOST_NUMBERS // sample.size), bool((sample == sample[0]).all())
-    return _bootstrap(np.arange(len(sample)), of, check_generator(generator), confidence, batch=batch, same=same)
+    return _bootstrap(np.arange(len(sample)), of, check_generator(generator), confidence, sample)
 
 
 def ratio_of_counts(pairs: ArrayLike, *, seed: int) -> Estimate:
@@ -125,20 +123,19 @@ def _bootstrap(
     of: Callable[..., Any],
     generator: np.random.Generator,
     confidence: float,
-    *,
-    batch: int,
-    same: bool,
+    sample: NDArray[Any],
 ) -> Estimate:
     """Compute the statistic ``of`` the data, (instances,), and its expanded percentile interval.
 
-    Where all instances are the ``same``, there is nothing to resample.
+    The data are the sample itself, or the numbers of its instances. If all instances are equal, there is nothing to
+    resample.
     """
     measured = np.asarray(of(data))
     if measured.ndim:
         raise ValueError(f"statistic: gives shape {measured.shape}, must give one number")
-    if same and np.isfinite(measured):
+    if (sample == sample[0]).all() and np.isfinite(measured):
         return Estimate(*[float(measured)] * 3)
-    freedom = len(data) - 1
+    freedom, batch = len(data) - 1, max(1, _MOST_NUMBERS // sample.size)
     beyond = stats.norm.sf(stats.t.isf((1 - confidence) / 2, freedom) * np.sqrt(len(data) / freedom))
     found = stats.bootstrap(
         (data,), of, confidence_level=1 - 2 * float(beyond), method="percentile", rng=generator, batch=batch

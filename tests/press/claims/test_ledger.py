@@ -61,6 +61,10 @@ def test_each_due_claim_checked_once_as_registered_is_no_fault() -> None:
             [record("A"), record("B", entry="that of another tolerance")],
             "01-one: claim B: its entry has changed since it was checked; say when and why in its field amended",
         ),
+        (
+            [record("A"), record("B", measured=1.0, low=1.0, high=1.0)],
+            "01-one: claim B: digits=2 leave nothing of its interval, must be more",
+        ),
     ],
 )
 def test_faults(found: list[dict[str, Any]], message: str) -> None:

@@ -40,13 +40,22 @@ def test_an_interval_without_width_is_exact() -> None:
     assert recorded(1.0, 0.9951, 1.0049, interval="range of 5 runs")["interval"] == "exact"
 
 
+def test_an_interval_that_rounding_hides_is_told_from_one_without_width() -> None:
+    hidden = recorded(1.0, 0.9951, 1.0049)
+    assert hidden["low"] == hidden["high"] == 1.0
+    assert hidden["interval"] != "exact"
+    assert records.is_hidden(hidden)
+    assert not records.is_hidden(recorded(1.0, 0.9949, 1.0049))
+    assert not records.is_hidden(recorded(1.0, 1.0, 1.0))
+    assert not records.is_hidden(recorded(1.0, 0.9951, 1.0049, interval="range of 5 runs"))
+
+
 @pytest.mark.parametrize(
     ("measured", "low", "high", "line"),
     [
         (0.8, 0.9, 1.1, r"measured 0\.8 must lie in its interval \[0\.9, 1\.1\]"),
         (math.nan, 0.9, 1.1, r"measured nan must lie in its interval \[0\.9, 1\.1\]"),
         (1.0, -math.inf, 1.1, r"interval \[-inf, 1\.1\] must be finite with low ≤ high"),
-        (1.0, 0.9951, 1.0049, r"digits=2 leave nothing of its interval, must be more"),
     ],
 )
 def test_what_is_no_measurement_is_refused(measured: float, low: float, high: float, line: str) -> None:

@@ -13,6 +13,7 @@ from poly.press.chapters import Page, outputs_of, poly_metadata
 from poly.press.claims import Claim, Record, chances, registry, rules, scores, templates
 from poly.press.claims.entries import Kind
 from poly.press.claims.lines import BLINDNESS, Line, Place, all_amendments, line, verdict_of
+from poly.press.claims.records import is_hidden
 from poly.press.claims.verdicts import VERDICTS
 from poly.press.typeset import appendices
 
@@ -76,6 +77,8 @@ def _record_faults(claim: Claim, record: Record) -> list[str]:
             f"claim {claim.id} is registered as {claim.expected}, but {shown} makes it "
             f"{record['verdict']}; predicted: {claims.predicted(claim.prediction)}"
         )
+    if is_hidden(record):
+        found.append(f"claim {claim.id}: digits={claim.digits} leave nothing of its interval, must be more")
     silent = registry.unamended_change(claim, record)
     return [*found, silent] if silent else found
 

@@ -6,7 +6,7 @@ from poly.press.claims.entries import Claim, fingerprint
 from poly.press.claims.verdicts import verdict
 
 Record = dict[str, Any]
-# Rounding may hide an interval that is narrower than this share of the tolerance.
+# Rounding may hide an interval that is narrower than this share of the tolerance: it is called exact.
 _NEGLIGIBLE = 0.01
 
 
@@ -21,15 +21,14 @@ def record(claim: Claim, measured: float, low: float, high: float, *, seeds: int
         interval: what the interval is, in words.
 
     Raises:
-        ValueError: the interval is not finite with low ≤ measured ≤ high, or rounding would hide it.
+        ValueError: the interval is not finite with low ≤ measured ≤ high.
     """
     if not low <= measured <= high:
         raise ValueError(f"claim {claim.id}: measured {measured} must lie in its interval [{low}, {high}]")
     outcome = verdict(claim, low, high)
     rounded = [_rounded(value, claim.digits) for value in (measured, low, high)]
-    exact = rounded[1] == rounded[2]
-    if exact and interval[:2].isdigit() and high - low > _NEGLIGIBLE * claim.prediction.tolerance:
-        raise ValueError(f"claim {claim.id}: digits={claim.digits} leave nothing of its interval, must be more")
+    wide = interval[:2].isdigit() and high - low > _NEGLIGIBLE * claim.prediction.tolerance
+    exact = rounded[1] == rounded[2] and not wide
     return {
         "id": claim.id,
         "statement": claim.statement,
@@ -43,6 +42,11 @@ def record(claim: Claim, measured: float, low: float, high: float, *, seeds: int
         "entry": fingerprint(claim),
         "amended": claim.amended,
     }
+
+
+def is_hidden(record: Record) -> bool:
+    """Tell whether rounding leaves nothing of an interval: its ends are equal, although it is not exact."""
+    return bool(record["low"] == record["high"] and record["interval"][:2].isdigit())
 
 
 def _rounded(value: float, digits: int) -> float:

@@ -1,0 +1,170 @@
+"""Select the effect of every intervention from stored runs: networks with it beside networks without it.
+
+An intervention changes a start, changes the weights on the way, repairs the end, changes the course of the penalty, or
+replaces the optimizer. Each function takes a table of one kind of run. Networks beside each other begin at one start.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from poly import inference, sweep
+from poly.experiments import schedules, surgery, surgery_archive
+
+Array = NDArray[Any]
+
+# What the names of changes and repairs mean.
+CHANGES = {
+    "shuffled": "rows permuted",
+    "distinct favorites": "no common favorite",
+    "orthogonal rows": "orthogonal rows",
+    "scores below 0.99": "top 1 % of scores cut",
+    "scores below 0.9": "top 10 % cut",
+    "scores below 0.5": "top half cut",
+    "scores below all": "all scores cut",
+    "same signs": "positive weights only",
+    "code, noise 0.97": "own neuron, noise 0.97",
+    "code, noise 0.9": "own neuron, noise 0.9",
+    "code, noise 0.6": "own neuron, noise 0.6",
+    "code, noise 0.3": "own neuron, noise 0.3",
+    "repair": "repair after training",
+    "late repair": "repair after twice as long",
+}
+SCHEDULES = {
+    "up": "rising penalty",
+    "down": "penalty falling from 10 λ",
+    "late": "penalty after rest",
+    "noise first": "noise before the penalty",
+}
+OPTIMIZERS = {
+    "flow": "gradient flow",
+    "SGD": "SGD",
+    "momentum": "SGD, momentum 0.9",
+    "row moments": "AdamW, one second moment a row",
+    "eps 1": "ε = 1",
+    "eps 1e-2": "ε = 0.01",
+    "eps 1e-4": "ε = 0.0001",
+    "beta2 0.9": "β₂ = 0.9",
+    "beta2 0.99": "β₂ = 0.99",
+    "AdamW": "AdamW (β₂ = 0.999, ε = 10⁻⁸)",
+    "beta2 0.9999": "β₂ = 0.9999",
+    "beta1 0": "β₁ = 0",
+    "rate / 16": "rate / 16",
+    "rate / 4": "rate / 4",
+    "4 rate": "4 × rate",
+    "16 rate": "16 × rate",
+    "decay 0": "no weight decay",
+    "Adam": "Adam",
+    "decay 0.1": "weight decay 0.1",
+    "decay 1": "weight decay 1",
+    "sign": "signs only",
+}
+_FIELDS = ("shared", "loss")
+
+
+class Effect(NamedTuple):
+    """One intervention on networks of one size.
+
+    Attributes:
+        change: the name of the intervention, a key of ``CHANGES``, ``SCHEDULES`` or ``OPTIMIZERS``.
+        method: how the networks are trained: "flow" or "adamw", or the name of an optimizer.
+        n, m: features and neurons.
+        when: λt of the change; 0: at the start, or no such time.
+        shared: shared neurons with the intervention, and of what it is compared with, (networks, 2): the control of a
+            change of the start, otherwise the same network without the intervention.
+        loss: the loss at the end with the intervention and without it, (networks, 2).
+    """
+
+    change: str
+    method: str
+    n: int
+    m: int
+    when: float
+    shared: Float[Array, "networks 2"]
+    loss: Float[Array, "networks 2"]
+
+    def ratio(self, *, seed: int) -> inference.Estimate:
+        """Estimate shared neurons with the intervention, over those without it: ``inference.ratio_of_counts``."""
+        return inference.ratio_of_counts(self.shared, seed=seed)
+
+    def cost(self) -> float:
+        """Compute the mean loss with the intervention, over that without it."""
+        with_it, without = self.loss.mean(0)
+        return float(with_it / without)
+
+
+def of_changes(table: sweep.Table) -> list[Effect]:
+    """Select the effect of each change, by method and time.
+
+    Args:
+        table: of ``surgery.compare``, with one set of changes.
+    """
+    asked = table.changes.iloc[0]
+    names = surgery.SETS[asked] if isinstance(asked, str) else tuple(asked)
+    found = []
+    for (method, when), rows in table.groupby(["method", "when"] if "when" in table else ["method", "l1"], sort=False):
+        time = float(when) if "when" in table else 0.0
+        against = "default" if time else "control"
+        for name in names:
+            shared = surgery_archive.pairs(rows, name, against=against)
+            loss = surgery_archive.pairs(rows, name, "loss", against="default")
+            found.append(Effect(name, str(method), *_size(table), time, shared, loss))
+    return found
+
+
+def of_repairs(table: sweep.Table) -> list[Effect]:
+    """Select the effect of repairs, by method, early ("repair") and after more training ("late repair").
+
+    Args:
+        table: of ``surgery.repair_end``.
+    """
+    found = []
+    for (method, rounds), rows in table.groupby(["method", "rounds"], sort=False):
+        name = "repair" if rounds == 1 else "late repair"
+        pairs = (np.stack(rows[field].tolist()).astype(float)[:, [2, 3]] for field in _FIELDS)
+        found.append(Effect(name, str(method), *_size(table), 0.0, *pairs))
+    return found
+
+
+def of_schedules(table: sweep.Table) -> list[Effect]:
+    """Select the effect of each course of the penalty, against a constant one.
+
+    Args:
+        table: of ``schedules.compare``, with all schedules.
+    """
+    each = [np.stack(table[field].tolist()).astype(float) for field in _FIELDS]
+    constant = schedules.SCHEDULES.index("constant")
+    return [
+        Effect(name, "flow", *_size(table), 0.0, *(values[:, [k, constant]] for values in each))
+        for k, name in enumerate(schedules.SCHEDULES)
+        if k != constant
+    ]
+
+
+def of_optimizers(table: sweep.Table) -> list[Effect]:
+    """Select the effect of each optimizer, against gradient flow.
+
+    Args:
+        table: of ``optimizers.compare``, with "flow" among its optimizers.
+
+    Raises:
+        ValueError: it has no gradient flow.
+    """
+    rows = dict(list(table.groupby("optimizer", sort=False)))
+    if "flow" not in rows:
+        raise ValueError(f"table: has optimizers {', '.join(map(str, rows))}, must have flow to compare with")
+    flow = rows.pop("flow")
+    return [
+        Effect(str(name), str(name), *_size(table), 0.0, *(_beside(some, flow, field) for field in _FIELDS))
+        for name, some in rows.items()
+    ]
+
+
+def _beside(some: sweep.Table, other: sweep.Table, field: str) -> Float[Array, "networks 2"]:
+    return np.stack([some[field].to_numpy(float), other[field].to_numpy(float)], axis=1)
+
+
+def _size(table: sweep.Table) -> tuple[int, int]:
+    return int(table.n.iloc[0]), int(table.m.iloc[0])

@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from poly import sweep
+from poly.experiments import effects, optimizers, schedules, surgery, surgery_archive
+from poly.sweep import archive
+
+DATA = Path(__file__).parents[2] / "book" / "data" / "surgery-runs"
+
+
+def stored(name: str) -> sweep.Table:
+    return archive.load_or_run(DATA, **surgery_archive.sweeps()[name])
+
+
+def test_a_change_of_the_start_stands_beside_its_control_and_its_loss_beside_the_usual_one() -> None:
+    table = stored("changes-256-more")
+    found = effects.of_changes(table)
+    assert [(one.change, one.method) for one in found] == [
+        (name, method) for method in ("flow", "adamw") for name in surgery_archive.MORE
+    ]
+    one = found[0]
+    rows = table[table.method == "flow"]
+    assert (one.n, one.m, one.when) == (256, 256, 0.0)
+    assert one.shared.T.tolist() == [[row[0] for row in rows[f"{who}_shared"]] for who in ("changed", "control")]
+    assert one.loss[:, 1].tolist() == rows.loss.tolist()
+
+
+def test_a_change_on_the_way_stands_beside_the_usual_network() -> None:
+    table = stored("way-32")
+    found = effects.of_changes(table)
+    names = surgery.SETS["on the way"]
+    assert [(one.when, one.change) for one in found] == [
+        (t, name) for t in surgery_archive.ON_THE_WAY for name in names
+    ]
+    last = found[-1]
+    assert last.shared[:, 1].tolist() == table[table.when == 1.0].shared.tolist()
+
+
+def test_repairs_are_early_and_late_and_stand_beside_longer_training() -> None:
+    table = stored("repair-64")
+    found = effects.of_repairs(table)
+    kinds = [(method, name) for method in ("flow", "adamw") for name in ("repair", "late repair")]
+    assert sorted((one.method, one.change) for one in found) == sorted(kinds)
+    late = next(one for one in found if (one.method, one.change) == ("adamw", "late repair"))
+    rows = table[(table.method == "adamw") & (table.rounds == 2)]
+    assert late.shared.tolist() == [list(row[2:]) for row in rows.shared]
+    assert late.loss.tolist() == [list(row[2:]) for row in rows.loss]
+
+
+def test_schedules_stand_beside_a_constant_penalty() -> None:
+    table = stored("schedules-32")
+    found = effects.of_schedules(table)
+    assert [one.change for one in found] == list(schedules.SCHEDULES[1:])
+    assert found[1].shared.tolist() == [[row[2], row[0]] for row in table.shared]
+
+
+def test_optimizers_stand_beside_gradient_flow() -> None:
+    table = stored("optimizers-64")
+    found = effects.of_optimizers(table)
+    assert [one.change for one in found] == list(surgery_archive.SOME[1:])
+    flow = table[table.optimizer == "flow"]
+    adamw = table[table.optimizer == "AdamW"]
+    assert found[0].shared.tolist() == [list(pair) for pair in zip(adamw.shared, flow.shared, strict=True)]
+    with pytest.raises(ValueError, match="table: has optimizers AdamW, must have flow"):
+        effects.of_optimizers(adamw)
+
+
+def test_an_effect_is_a_ratio_with_an_interval_and_a_cost() -> None:
+    shared, loss = np.array([[1.0, 2.0], [3.0, 2.0], [2.0, 2.0]]), np.array([[2.0, 1.0]] * 3)
+    one = effects.Effect("repair", "flow", 4, 4, 0.0, shared, loss)
+    assert one.ratio(seed=1).measured == 1.0
+    assert one.cost() == 2.0
+
+
+def test_every_name_has_a_label() -> None:
+    assert effects.CHANGES.keys() == {*surgery.CHANGES, "repair", "late repair"}
+    assert effects.SCHEDULES.keys() == {*schedules.SCHEDULES} - {"constant"}
+    assert effects.OPTIMIZERS.keys() == {*optimizers.OPTIMIZERS} - {"beta2 0"}  # it diverges
