@@ -130,6 +130,16 @@ def test_chapters_in_one_kernel_know_nothing_of_each_other(tmp_path: Path) -> No
     assert [len(each.cells) for each in (one, two)] == [3, 3]  # with the one that sets the small grid
 
 
+def test_a_perturbed_run_has_the_oldest_instructions_of_the_libraries_and_the_kernels_of_the_plain_one(
+    tmp_path: Path,
+) -> None:
+    names = ("ATEN_CPU_CAPABILITY", "NUMBA_CPU_NAME", "POLY_PERTURB")
+    book, pages = two_chapters(tmp_path, f"import os\nprint([os.environ.get(name) for name in {names}])")
+    runs = [(small_grids.PLAIN, pages), (small_grids.perturbed_variant(5), pages)]
+    said = [each[1].cells[-1].outputs[0].text for each in small_grids.run(book, runs)]
+    assert said == ["[None, None, None]\n", "['default', None, '5']\n"]
+
+
 def test_a_chapter_that_fails_on_its_small_grid_is_named(tmp_path: Path) -> None:
     book, pages = two_chapters(tmp_path, "1 / 0")
     with pytest.raises(PressError, match=r"^02-two, its code cell 3, in small-grids, plain failed in code cell 7 of"):

@@ -1,4 +1,4 @@
-"""Compare runs of all chapters on their small grids: plain ones, and perturbed ones on the oldest instructions.
+"""Compare runs of all chapters on their small grids: plain ones, and perturbed ones with the oldest instructions.
 
 The grids are in the metadata of the parameters cells. The module ``comparison`` compares two runs.
 """
@@ -64,8 +64,10 @@ def run(root: Path, runs: Sequence[tuple[Variant, Sequence[Page]]]) -> list[list
         own = {execute.STORE: str(emptied(folder / "sweeps")), "LOKY_MAX_CPU_COUNT": "1"}
         if pages:
             every, joined = pages[0]._replace(docname=_NAME), _joined(chapters)
-            target, variables = folder / f"{_NAME}.ipynb", variant.variables() | own
-            jobs.append(execute.Job(every, joined, target, "small", variables=variables, label=_label(variant)))
+            # Compiling the kernels for another processor takes longer than all small grids; whole runs do it.
+            variables = {name: value for name, value in variant.variables().items() if name != "NUMBA_CPU_NAME"}
+            target = folder / f"{_NAME}.ipynb"
+            jobs.append(execute.Job(every, joined, target, "small", variables=variables | own, label=_label(variant)))
     try:
         execute.execute(root, jobs, max(1, len(jobs)))
     except PressError as error:
