@@ -37,6 +37,11 @@ def test_stored_cards_and_tables_are_written_as_they_are() -> None:
         assert written == (data["text/html"], data["text/plain"])
 
 
+def test_the_card_of_an_exploration_has_no_prediction() -> None:
+    card = cards.chapter_card(claim()._replace(kind="exploration"), RECORD | {"verdict": "measured"})
+    assert [name for name, _ in card.rows] == ["measured", "starts", "blind"]
+
+
 def test_a_card() -> None:
     card = cards.chapter_card(claim(), RECORD)
     assert cards.card_html(card) == (

@@ -55,6 +55,7 @@ def test_words_that_are_a_range_need_no_tolerance(says: str) -> None:
 
 def test_an_alternative_follows_the_prediction() -> None:
     assert wording.predicted_or_else(claim()) == "p (tolerance ±0.5)"
+    assert wording.predicted_or_else(claim()._replace(kind="exploration")) == "nothing: found by looking"
     assert wording.predicted_or_else(claim(ELSE)) == "p (tolerance ±0.5), or else else (tolerance ±0.25)"
 
 

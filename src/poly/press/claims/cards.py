@@ -36,7 +36,7 @@ class Card(NamedTuple):
 
 def chapter_card(claim: Claim, record: Record) -> Card:
     """Build the card that a chapter shows for a measurement."""
-    rows = [("predicted", predicted(claim.prediction))]
+    rows = [] if claim.kind == "exploration" else [("predicted", predicted(claim.prediction))]
     if claim.alternative:
         rows.append(("alternative", predicted(claim.alternative)))
     rows.append(("measured", measurement(record, claim.digits)))

@@ -62,7 +62,9 @@ def predicted(prediction: Prediction) -> str:
 
 
 def predicted_or_else(claim: Claim) -> str:
-    """Write a claim's prediction, and its alternative if it has one."""
+    """Write a claim's prediction, and its alternative if it has one; an exploration has none."""
+    if claim.kind == "exploration":
+        return "nothing: found by looking"
     first = predicted(claim.prediction)
     return f"{first}, or else {predicted(claim.alternative)}" if claim.alternative else first
 
