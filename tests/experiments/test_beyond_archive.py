@@ -13,12 +13,12 @@ DATA = Path(__file__).parents[2] / "book" / "data"
 
 def test_reported_starts_are_drawn_from_the_registering_commit() -> None:
     registered = json.loads((DATA / "registered.json").read_text(encoding="utf-8"))
-    draws = {beyond_archive.DRAW: "Y1", beyond_archive.LATER: "Y11"}
+    draws = {beyond_archive.DRAW_Y1: "Y1", beyond_archive.DRAW_Y11: "Y11"}
     for draw, claim in draws.items():
         assert int(registered[claim]["commit"][:6], 16) == draw
     for name, asked in beyond_archive.sweeps().items():
         later = name.startswith(("related", "changed", "rectified-meeting", "scarce-adamw"))
-        assert asked["grid"]["draw"] == [beyond_archive.LATER if later else beyond_archive.DRAW], name
+        assert asked["grid"]["draw"] == [beyond_archive.DRAW_Y11 if later else beyond_archive.DRAW_Y1], name
 
 
 @pytest.mark.parametrize("name", beyond_archive.sweeps())

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +15,60 @@ def stored(name: str) -> sweep.Table:
     return archive.load_or_run(DATA, **surgery_archive.sweeps()[name])
 
 
+@pytest.fixture(scope="module")
+def table() -> sweep.Table:
+    grid: dict[str, Any] = {"n": [4], "m": [4], "l1": [1e-2], "method": ["flow"], "draw": [0]}
+    grid |= {"changes": ["on the way"]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOKY_MAX_CPU_COUNT", "1")
+        return sweep.sweep(surgery.compare, grid, seeds=3, paired=("l1", "method", "changes"))
+
+
+def test_a_change_is_beside_its_control_and_the_default(table: sweep.Table) -> None:
+    place = surgery.SETS["on the way"].index("same signs")
+    for field in ("shared", "features", "loss"):
+        changed = [row[place] for row in table[f"changed_{field}"]]
+        control = [row[place] for row in table[f"control_{field}"]]
+        assert effects.pairs(table, "same signs", field).T.tolist() == [changed, control]
+        assert effects.pairs(table, "same signs", field, against="default")[:, 1].tolist() == list(table[field])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"change": "shuffled"}, "change='shuffled': must be"),
+        ({"change": "same signs", "field": "weights"}, "field='weights': must be"),
+        ({"change": "same signs", "against": "chance"}, "against='chance': must be"),
+    ],
+)
+def test_unknown_names_are_refused(table: sweep.Table, arguments: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        effects.pairs(table, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (0.0, 0.1, "removes"),
+        (0.05, 0.11, ""),
+        (0.4, 0.6, "halves"),
+        (0.39, 0.6, ""),
+        (0.4, 0.61, ""),
+        (0.9, 1.1, "does not"),
+        (0.89, 1.1, ""),
+        (0.9, 1.11, ""),
+        (0.7, 0.8, ""),
+    ],
+)
+def test_a_word_needs_an_interval_inside_its_bounds(low: float, high: float, word: str) -> None:
+    assert effects.in_a_word(low, high) == word
+
+
 def test_a_change_of_the_start_stands_beside_its_control_and_its_loss_beside_the_usual_one() -> None:
     table = stored("changes-256-more")
     found = effects.of_changes(table)
     assert [(one.change, one.method) for one in found] == [
-        (name, method) for method in ("flow", "adamw") for name in surgery_archive.MORE
+        (name, method) for method in ("flow", "adamw") for name in surgery_archive.CHANGES_256_MORE
     ]
     one = found[0]
     rows = table[table.method == "flow"]
@@ -32,7 +82,7 @@ def test_a_change_on_the_way_stands_beside_the_usual_network() -> None:
     found = effects.of_changes(table)
     names = surgery.SETS["on the way"]
     assert [(one.when, one.change) for one in found] == [
-        (t, name) for t in surgery_archive.ON_THE_WAY for name in names
+        (t, name) for t in surgery_archive.CHANGE_TIMES for name in names
     ]
     last = found[-1]
     assert last.shared[:, 1].tolist() == table[table.when == 1.0].shared.tolist()
@@ -59,7 +109,7 @@ def test_schedules_stand_beside_a_constant_penalty() -> None:
 def test_optimizers_stand_beside_gradient_flow() -> None:
     table = stored("optimizers-64")
     found = effects.of_optimizers(table)
-    assert [one.change for one in found] == list(surgery_archive.SOME[1:])
+    assert [one.change for one in found] == list(surgery_archive.OPTIMIZERS_LARGE[1:])
     flow = table[table.optimizer == "flow"]
     adamw = table[table.optimizer == "AdamW"]
     assert found[0].shared.tolist() == [list(pair) for pair in zip(adamw.shared, flow.shared, strict=True)]

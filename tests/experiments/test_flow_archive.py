@@ -56,16 +56,16 @@ def comes_again(table: sweep.Table) -> None:
 
 
 SWEEPS = (
-    (flow_archive.FIT, flow_archive.L1S_FIT),
-    (flow_archive.TESTED, flow_archive.L1S_TESTED),
-    (flow_archive.FRESH, flow_archive.L1S_FRESH),
+    (flow_archive.SIZES_FIT, flow_archive.L1S_FIT),
+    (flow_archive.SIZES_SECOND_LAW, flow_archive.L1S_TESTED),
+    (flow_archive.SIZES_THIRD_LAW, flow_archive.L1S_FRESH),
 )
 SMALL = [(size, l1s) for sizes, l1s in SWEEPS for size in sizes if size[0] <= 40]
 
 
 @pytest.mark.parametrize(("size", "l1s"), SMALL, ids=str)
 def test_stored_counts_come_again(size: tuple[int, int, int, int], l1s: tuple[float, ...]) -> None:
-    found = archive.load_or_run(FOLDER, **flow_archive.fresh(size[0], size[1], l1s, *size[2:]))
+    found = archive.load_or_run(FOLDER, **flow_archive.count_sweep(size[0], size[1], l1s, *size[2:]))
     row = found.sample(1, random_state=np.random.default_rng()).iloc[0]
     point: dict[str, Any] = {"n": int(row.n), "m": int(row.m), "networks": int(row.networks)}
     again = final_weights.count(**point, l1=float(row.l1), generator=sweep.stream(point, int(row.seed)))

@@ -157,17 +157,17 @@ def test_chapters_find_the_networks_by_gradient_flow(no_runs: None) -> None:
 def test_the_law_of_crowds_asks_for_the_sizes_that_were_fixed() -> None:
     asked = parameters("05-does-the-start-decide") | parameters("appendix-law-of-crowds")
     for sizes, kept_sizes in (
-        ("small_fit", flow_archive.FIT),
-        ("tested", flow_archive.TESTED),
-        ("fresh", flow_archive.FRESH),
+        ("small_fit", flow_archive.SIZES_FIT),
+        ("tested", flow_archive.SIZES_SECOND_LAW),
+        ("fresh", flow_archive.SIZES_THIRD_LAW),
         ("pairs", flow_archive.PAIRS),
     ):
         assert [*map(tuple, asked[sizes])] == [*kept_sizes]
     assert (asked["l1s_fit"], asked["l1s_fresh"]) == ([*flow_archive.L1S_FIT], [*flow_archive.L1S_FRESH])
     assert asked["l1s_tested"] == [*flow_archive.L1S_TESTED]
     assert asked["l1_pairs"] == flow_archive.L1_PAIRS
-    assert not {size[:2] for size in flow_archive.FRESH} & {
-        size[:2] for size in (*flow_archive.FIT, *flow_archive.TESTED)
+    assert not {size[:2] for size in flow_archive.SIZES_THIRD_LAW} & {
+        size[:2] for size in (*flow_archive.SIZES_FIT, *flow_archive.SIZES_SECOND_LAW)
     }
 
 

@@ -16,24 +16,24 @@ from poly.sweep import archive
 
 # The reported starts are drawn with the number that the commit which registered the claims begins with: Y1 to Y10, and
 # Y11 to Y22.
-DRAW, LATER = 0x79F2D1, 0x7953FE
+DRAW_Y1, DRAW_Y11 = 0x79F2D1, 0x7953FE
 L1 = 1e-3
 N = 32
 NEURONS = (8, 12, 16, 20, 24, 28, 32, 64, 512)
-SCARCE, OTHER = 400, (64, 48, 192)  # networks; another size
+SCARCE_NETWORKS, SCARCE_OTHER_SIZE = 400, (64, 48, 192)  # networks; another size
 # For each λ, the probabilities of a feature; the first is nearly that of features that never meet.
 MEETINGS = {1e-3: (1e-5, 3e-4, 1e-3, 1 / 32, 1 / 8, 1 / 2), 1e-2: (1e-4, 3e-3)}
-CELL, CELLS = 16, 6  # networks of a cell, and cells
+NETWORKS_OF_A_CELL, CELLS = 16, 6  # networks of a cell, and cells
 RECTIFIED = ((32, 32, 128), (32, 64, 128))
 # Inputs whose features are related: the arguments of ``cooccurrence.Inputs``. The first have no relation.
-ALONE: dict[str, Any] = {"p": 1e-5, "group": 1, "within": 0.0, "exponent": 0.0}
+INDEPENDENT: dict[str, Any] = {"p": 1e-5, "group": 1, "within": 0.0, "exponent": 0.0}
 RELATIONS: dict[str, dict[str, Any]] = {
-    "none": ALONE,
-    "exclusive pairs": ALONE | {"p": 1 / 32, "group": 2},
-    "exclusive groups": ALONE | {"p": 1 / 32, "group": 8},
-    "blocks": ALONE | {"group": 4, "within": 0.5},
-    "frequency": ALONE | {"exponent": 1.0},
-    "frequency, meeting": ALONE | {"p": 1 / 32, "exponent": 1.0},
+    "none": INDEPENDENT,
+    "exclusive pairs": INDEPENDENT | {"p": 1 / 32, "group": 2},
+    "exclusive groups": INDEPENDENT | {"p": 1 / 32, "group": 8},
+    "blocks": INDEPENDENT | {"group": 4, "within": 0.5},
+    "frequency": INDEPENDENT | {"exponent": 1.0},
+    "frequency, meeting": INDEPENDENT | {"p": 1 / 32, "exponent": 1.0},
 }
 # The same with twice as many features and neurons.
 RELATIONS_TWICE = ("none", "exclusive groups", "blocks")
@@ -41,34 +41,37 @@ RELATED = ((32, 32, 16, 16), (64, 64, 8, 8))  # features, neurons, networks of a
 CHANGED = (8, 12, 16, 20, 24, 28, 32, 64)  # neurons
 # Mean losses up to so many times the usual one count as equal.
 EQUAL_LOSS = 1.1
-Asked = dict[str, Any]
+SweepArguments = dict[str, Any]
 Array = NDArray[Any]
 Grid = dict[str, list[Any]]
 
 
-def sweeps() -> dict[str, Asked]:
+def sweeps() -> dict[str, SweepArguments]:
     """Return every stored sweep by its name: the arguments of ``archive.load_or_run`` and ``archive.save``."""
     found = {f"rectified-{n}-{m}": rectified(n, m, networks) for n, m, networks in RECTIFIED}
-    found |= {"scarce": scarce(N, NEURONS, SCARCE), "scarce-other": scarce(OTHER[0], OTHER[1:2], OTHER[2])}
+    found |= {
+        "scarce": scarce(N, NEURONS, SCARCE_NETWORKS),
+        "scarce-other": scarce(SCARCE_OTHER_SIZE[0], SCARCE_OTHER_SIZE[1:2], SCARCE_OTHER_SIZE[2]),
+    }
     found |= {f"meeting-{l1:g}": meeting(N, N, ps, l1=l1) for l1, ps in MEETINGS.items()}
     for names, size in zip((tuple(RELATIONS), RELATIONS_TWICE), RELATED, strict=True):
         found |= {
             f"related-{size[0]}-{name.replace(', ', '-').replace(' ', '-')}": related(name, *size) for name in names
         }
     found["rectified-meeting"] = rectified(*RECTIFIED[0], active=2)
-    found["scarce-adamw"] = scarce(N, (16, 24, 32), SCARCE, method="adamw")
+    found["scarce-adamw"] = scarce(N, (16, 24, 32), SCARCE_NETWORKS, method="adamw")
     return found | {"changed": changed(N, CHANGED, 128)}
 
 
-def scarce(n: int, neurons: Sequence[int], networks: int, *, l1: float = L1, method: str = "flow") -> Asked:
+def scarce(n: int, neurons: Sequence[int], networks: int, *, l1: float = L1, method: str = "flow") -> SweepArguments:
     """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.scarce``."""
     grid: Grid = {"n": [n], "m": list(neurons), "l1": [l1], "method": [method]}
-    return _asked(beyond_toy.scarce, networks, grid, "method", draw=DRAW if method == "flow" else LATER)
+    return _asked(beyond_toy.scarce, networks, grid, "method", draw=DRAW_Y1 if method == "flow" else DRAW_Y11)
 
 
-def changed(n: int, neurons: Sequence[int], networks: int, *, l1: float = L1) -> Asked:
+def changed(n: int, neurons: Sequence[int], networks: int, *, l1: float = L1) -> SweepArguments:
     """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.changed``."""
-    return _asked(beyond_toy.changed, networks, {"n": [n], "m": list(neurons), "l1": [l1]}, draw=LATER)
+    return _asked(beyond_toy.changed, networks, {"n": [n], "m": list(neurons), "l1": [l1]}, draw=DRAW_Y11)
 
 
 def related(
@@ -80,13 +83,13 @@ def related(
     *,
     l1: float = L1,
     steps: int = beyond_toy.STEPS,
-) -> Asked:
+) -> SweepArguments:
     """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.related``, for a name of ``RELATIONS``."""
     checks.one_of("relation", relation, tuple(RELATIONS))
     settings = RELATIONS[relation]
     grid: Grid = {"n": [n], "m": [m], "l1": [l1], "networks": [networks]}
     grid |= {name: [value] for name, value in settings.items()}
-    return _asked(beyond_toy.related, cells, grid | _other(steps), *settings, draw=LATER)
+    return _asked(beyond_toy.related, cells, grid | _unusual_steps(steps), *settings, draw=DRAW_Y11)
 
 
 def meeting(
@@ -95,23 +98,23 @@ def meeting(
     probabilities: Sequence[float],
     *,
     l1: float,
-    networks: int = CELL,
+    networks: int = NETWORKS_OF_A_CELL,
     cells: int = CELLS,
     steps: int = beyond_toy.STEPS,
-) -> Asked:
+) -> SweepArguments:
     """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.meeting`` at one size and λ."""
     grid: Grid = {"n": [n], "m": [m], "l1": [l1], "p": list(probabilities), "networks": [networks]}
-    return _asked(beyond_toy.meeting, cells, grid | _other(steps), "p")
+    return _asked(beyond_toy.meeting, cells, grid | _unusual_steps(steps), "p")
 
 
 def rectified(
     n: int, m: int, networks: int, *, l1: float = L1, active: int = 1, steps: int = beyond_toy.STEPS
-) -> Asked:
+) -> SweepArguments:
     """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.rectified`` at one size."""
     grid: Grid = {"n": [n], "m": [m], "l1": [l1]}
     if checks.count("active", active) == 1:  # the stored sweeps do not name one feature
-        return _asked(beyond_toy.rectified, networks, grid | _other(steps))
-    return _asked(beyond_toy.rectified, networks, grid | {"active": [active]} | _other(steps), draw=LATER)
+        return _asked(beyond_toy.rectified, networks, grid | _unusual_steps(steps))
+    return _asked(beyond_toy.rectified, networks, grid | {"active": [active]} | _unusual_steps(steps), draw=DRAW_Y11)
 
 
 class Split(NamedTuple):
@@ -168,12 +171,12 @@ def split(
     return Split(("none", *names)[best], usual, need, left, cost)
 
 
-def _other(steps: int) -> Grid:
+def _unusual_steps(steps: int) -> Grid:
     """The stored sweeps do not name the usual number of steps."""
     return {} if steps == beyond_toy.STEPS else {"steps": [steps]}
 
 
-def _asked(run: Any, seeds: int, grid: Grid, *paired: str, draw: int = DRAW) -> Asked:
+def _asked(run: Any, seeds: int, grid: Grid, *paired: str, draw: int = DRAW_Y1) -> SweepArguments:
     return {"run": run, "grid": grid | {"draw": [draw]}, "seeds": seeds, "paired": ("l1", *paired)}
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from poly import inference, sweep
-from poly.experiments import schedules, surgery, surgery_archive
+from poly import checks, inference, sweep
+from poly.experiments import schedules, surgery
 
 Array = NDArray[Any]
 
@@ -108,8 +108,8 @@ def of_changes(table: sweep.Table) -> list[Effect]:
         time = float(when) if "when" in table else 0.0
         against = "default" if time else "control"
         for name in names:
-            shared = surgery_archive.pairs(rows, name, against=against)
-            loss = surgery_archive.pairs(rows, name, "loss", against="default")
+            shared = pairs(rows, name, against=against)
+            loss = pairs(rows, name, "loss", against="default")
             found.append(Effect(name, str(method), *_size(table), time, shared, loss))
     return found
 
@@ -160,6 +160,43 @@ def of_optimizers(table: sweep.Table) -> list[Effect]:
         Effect(str(name), str(name), *_size(table), 0.0, *(_beside(some, flow, field) for field in _FIELDS))
         for name, some in rows.items()
     ]
+
+
+def pairs(
+    table: sweep.Table, change: str, field: str = "shared", *, against: str = "control"
+) -> Float[Array, "networks 2"]:
+    """Select a number of each network after a change, and beside it that of its control or of the unchanged network.
+
+    Args:
+        table: of ``surgery.compare``, with one set of changes.
+        change: one of the set.
+        field: "shared", "features" or "loss".
+        against: "control" or "default".
+
+    Raises:
+        ValueError: an unknown name, or a change that is not in the table.
+    """
+    checks.one_of("field", field, ("shared", "features", "loss"))
+    checks.one_of("against", against, ("control", "default"))
+    asked = table.changes.iloc[0]
+    names = surgery.SETS[asked] if isinstance(asked, str) else tuple(asked)
+    checks.one_of("change", change, names)
+    place = names.index(change)
+    changed = [row[place] for row in table["changed_" + field]]
+    other = table[field] if against == "default" else [row[place] for row in table["control_" + field]]
+    return np.array([changed, list(other)], float).T
+
+
+def in_a_word(low: float, high: float) -> str:
+    """Say in a word what a change does, by the interval of the ratio of shared neurons; "" if no word fits.
+
+    Removes: at most 0.1. Halves: within 0.4 and 0.6. Does not: within 0.9 and 1.1.
+    """
+    if high <= 0.1:
+        return "removes"
+    if low >= 0.4 and high <= 0.6:
+        return "halves"
+    return "does not" if low >= 0.9 and high <= 1.1 else ""
 
 
 def _beside(some: sweep.Table, other: sweep.Table, field: str) -> Float[Array, "networks 2"]:

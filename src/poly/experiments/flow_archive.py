@@ -28,14 +28,14 @@ LAW: dict[str, Sequence[Any]] = {"n": [64], "m": [128], "l1": [1e-3], "method": 
 NETWORKS_FOLLOWED = 8
 FOLLOWED: dict[str, Sequence[Any]] = {"n": [256], "m": [512, 1024], "l1": [1e-3], "method": ["flow"], "records": [41]}
 # For the fit of the law, beside the paper's sizes: features, neurons, networks at each λ, networks in a cell.
-FIT = (
+SIZES_FIT = (
     *((4, 4, 2000, 50), (8, 8, 1200, 50), (8, 32, 2000, 50), (16, 16, 600, 50), (16, 32, 1000, 50), (24, 24, 300, 10)),
     *((24, 48, 500, 10), (24, 192, 900, 10), (48, 48, 150, 5), (48, 120, 300, 5), (48, 768, 600, 5)),
     *((64, 256, 240, 2), (96, 96, 60, 2), (96, 240, 150, 2)),
 )
 L1S_FIT = (0.003, 0.03)
 # The sizes on which the second law was tested; the third one is fitted to them, too.
-TESTED = (
+SIZES_SECOND_LAW = (
     *((12, 12, 600, 50), (20, 32, 500, 50), (40, 56, 300, 10), (80, 80, 120, 4), (160, 160, 48, 1)),
     *((12, 36, 2400, 50), (20, 80, 2000, 20), (40, 160, 1000, 10), (80, 240, 320, 4), (160, 640, 160, 1)),
     *((12, 96, 5000, 50), (20, 240, 4000, 20), (40, 400, 1500, 5), (80, 800, 700, 2), (160, 1600, 200, 1)),
@@ -43,7 +43,7 @@ TESTED = (
 )
 L1S_TESTED = (0.0015, 0.006, 0.05)
 # The sizes on which the third law is tested, fixed before any of them ran.
-FRESH = (
+SIZES_THIRD_LAW = (
     *((10, 10, 600, 50), (28, 40, 400, 20), (56, 70, 160, 8), (112, 112, 60, 2)),
     *((10, 30, 2400, 50), (28, 84, 900, 20), (56, 224, 500, 4), (112, 448, 160, 2)),
     *((10, 100, 4000, 50), (28, 280, 1500, 10), (56, 560, 500, 4), (112, 1120, 180, 1), (14, 896, 2000, 20)),
@@ -52,11 +52,11 @@ L1S_FRESH = (0.002, 0.007, 0.04)
 PAIRS = ((2, 8, 300_000, 2000), (2, 6, 200_000, 2000), (2, 12, 200_000, 2000), (2, 48, 200_000, 1000))
 L1_PAIRS = 0.02
 # Two sizes of one shape, m = 2n, at the paper's λ, with enough networks to compare their shares of n²/4m.
-HALVES = ((32, 64, 4000, 50), (256, 512, 300, 1))
+SIZES_TWICE_AS_WIDE = ((32, 64, 4000, 50), (256, 512, 300, 1))
 L1_HALVES = 1e-3
 
 
-def fresh(n: int, m: int, l1s: Sequence[float], networks: int, batch: int) -> dict[str, Any]:
+def count_sweep(n: int, m: int, l1s: Sequence[float], networks: int, batch: int) -> dict[str, Any]:
     """Return the arguments of ``archive.load_or_run`` and ``archive.save`` for the sweep of one size."""
     grid: dict[str, Sequence[Any]] = {"n": [n], "m": [m], "l1": list(l1s), "networks": [batch]}
     return {"run": final_weights.count, "grid": grid, "seeds": networks // batch, "paired": ("l1",)}
@@ -74,9 +74,15 @@ def sweeps() -> dict[str, dict[str, Any]]:
         found[f"others-{n}"] = ends | {"grid": grid, "seeds": NETWORKS_OTHERS}
     run, paired = trajectories.trajectory, (*PAIRED, "records")
     found["trajectories"] = {"run": run, "grid": FOLLOWED, "seeds": NETWORKS_FOLLOWED, "paired": paired}
-    by_l1s = ((FIT, L1S_FIT), (TESTED, L1S_TESTED), (FRESH, L1S_FRESH), (PAIRS, (L1_PAIRS,)), (HALVES, (L1_HALVES,)))
+    by_l1s = (
+        (SIZES_FIT, L1S_FIT),
+        (SIZES_SECOND_LAW, L1S_TESTED),
+        (SIZES_THIRD_LAW, L1S_FRESH),
+        (PAIRS, (L1_PAIRS,)),
+        (SIZES_TWICE_AS_WIDE, (L1_HALVES,)),
+    )
     for sizes, l1s in by_l1s:
-        found |= {f"{n}-{m}": fresh(n, m, l1s, *how_many) for n, m, *how_many in sizes}
+        found |= {f"{n}-{m}": count_sweep(n, m, l1s, *how_many) for n, m, *how_many in sizes}
     return found
 
 
