@@ -104,6 +104,11 @@ def test_schedules_stand_beside_a_constant_penalty() -> None:
     found = effects.of_schedules(table)
     assert [one.change for one in found] == list(schedules.SCHEDULES[1:])
     assert found[1].shared.tolist() == [[row[2], row[0]] for row in table.shared]
+    some = effects.of_schedules(
+        table.assign(schedules=[("late", "constant", "up", "down", "noise first")] * len(table))
+    )
+    assert [one.change for one in some] == ["late", "up", "down", "noise first"]
+    assert some[0].shared.tolist() == [[row[0], row[1]] for row in table.shared]
 
 
 def test_optimizers_stand_beside_gradient_flow() -> None:

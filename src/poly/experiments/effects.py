@@ -132,13 +132,14 @@ def of_schedules(table: sweep.Table) -> list[Effect]:
     """Select the effect of each course of the penalty, against a constant one.
 
     Args:
-        table: of ``schedules.compare``, with all schedules.
+        table: of ``schedules.compare``, with "constant" among its schedules.
     """
     each = [np.stack(table[field].tolist()).astype(float) for field in _FIELDS]
-    constant = schedules.SCHEDULES.index("constant")
+    names = tuple(table.schedules.iloc[0]) if "schedules" in table else schedules.SCHEDULES
+    constant = names.index("constant")
     return [
         Effect(name, "flow", *_size(table), 0.0, *(values[:, [k, constant]] for values in each))
-        for k, name in enumerate(schedules.SCHEDULES)
+        for k, name in enumerate(names)
         if k != constant
     ]
 

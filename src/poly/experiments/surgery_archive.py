@@ -24,14 +24,13 @@ CHANGES_256_MORE = ("orthogonal rows", "scores below 0.9", "code, noise 0.9")
 OPTIMIZERS_LARGE = ("flow", "AdamW", "beta2 0.9", "row moments")
 PLANTED_PAIRS = 4  # planted pairs of a network
 CHANGE_TIMES = (0.001, 0.01, 0.1, 0.3, 1.0)
-# What is tried on the way, and other rates of AdamW, at the second size, and how many starts.
-LATE_CHANGES, LATE_CHANGE_TIMES, LATE_NETWORKS = (
-    ("distinct favorites", "orthogonal rows", "same signs"),
-    (0.1, 0.3, 1.0),
-    384,
-)
-# Changes on the way with the second size, and with the largest networks.
+# What is tried on the way with 64 features, with how many starts, and with 256.
+LATE_CHANGES = ("distinct favorites", "orthogonal rows", "same signs")
+LATE_CHANGE_TIMES, LATE_NETWORKS = (0.1, 0.3, 1.0), 384
 LATE_SETTINGS: tuple[dict[str, Any], ...] = ({}, {"names": LATE_CHANGES[:1], "times": LATE_CHANGE_TIMES[::2]})
+# With 256 features 20,000 steps with noise take too long.
+SCHEDULES_256 = ("constant", "up", "down", "late")
+# Other rates of AdamW with 64 features, and with how many starts.
 OPTIMIZERS_RATES, RATES_NETWORKS = ("flow", "rate / 4", "4 rate"), 64
 SweepArguments = dict[str, Any]
 
@@ -59,7 +58,7 @@ def sweeps() -> dict[str, SweepArguments]:
         "way-64": late_changes(*SIZE_64[:2], LATE_NETWORKS, **LATE_SETTINGS[0]),
         "way-256": late_changes(*SIZE_256, **LATE_SETTINGS[1]),
         "schedules-64": penalty_schedules(*SIZE_64[:2], LATE_NETWORKS, draw=DRAW_V26),
-        "schedules-256": penalty_schedules(*SIZE_256, draw=DRAW_V26),
+        "schedules-256": penalty_schedules(*SIZE_256, draw=DRAW_V26, names=SCHEDULES_256),
         "optimizers-64-rates": optimizer_runs(*SIZE_64[:2], RATES_NETWORKS, names=OPTIMIZERS_RATES, draw=DRAW_V26),
     }
 
@@ -137,10 +136,18 @@ def repairs(n: int, m: int, networks: int, *, l1: float = L1, draw: int | None =
     return asked | {"grid": asked["grid"] | {"rounds": [1, 2]}, "paired": (*asked["paired"], "rounds")}
 
 
-def penalty_schedules(n: int, m: int, networks: int, *, l1: float = L1, draw: int = DRAW_V1) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for ``schedules.compare`` at one size."""
-    grid = {"n": [n], "m": [m], "l1": [l1], "draw": [draw]}
-    return {"run": schedules.compare, "grid": grid, "seeds": networks, "paired": ("l1",)}
+def penalty_schedules(
+    n: int, m: int, networks: int, *, l1: float = L1, draw: int = DRAW_V1, names: Sequence[str] = ()
+) -> SweepArguments:
+    """Return the arguments of ``archive.load_or_run`` for ``schedules.compare`` at one size; no names: all."""
+    grid: dict[str, list[Any]] = {"n": [n], "m": [m], "l1": [l1], "draw": [draw]}
+    grid |= {"schedules": [tuple(names)]} if names else {}
+    return {
+        "run": schedules.compare,
+        "grid": grid,
+        "seeds": networks,
+        "paired": ("l1", *(["schedules"] if names else [])),
+    }
 
 
 def optimizer_runs(
