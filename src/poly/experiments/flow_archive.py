@@ -7,7 +7,7 @@ cores. With the same store, an interrupted run continues where it stopped.
 from collections.abc import Sequence
 from typing import Any
 
-from poly.experiments import final_weights, trajectories
+from poly.experiments import final_weights, trajectories, weak_penalty
 from poly.sweep import archive
 
 NETWORKS = 16
@@ -54,12 +54,22 @@ L1_PAIRS = 0.02
 # Two sizes of one shape, m = 2n, at the paper's λ, with enough networks to compare their shares of n²/4m.
 SIZES_TWICE_AS_WIDE = ((32, 64, 4000, 50), (256, 512, 300, 1))
 L1_HALVES = 1e-3
+# Weaker and weaker penalties: features, neurons, networks. The starts are drawn with the number that the commit which
+# registered X6 and X7 begins with.
+SIZES_WEAK = ((16, 16, 512), (32, 32, 192), (32, 128, 192), (64, 256, 96))
+L1S_WEAK, DRAW_X6 = (1e-2, 1e-3, 1e-4), 0x0
 
 
 def count_sweep(n: int, m: int, l1s: Sequence[float], networks: int, batch: int) -> dict[str, Any]:
     """Return the arguments of ``archive.load_or_run`` and ``archive.save`` for the sweep of one size."""
     grid: dict[str, Sequence[Any]] = {"n": [n], "m": [m], "l1": list(l1s), "networks": [batch]}
     return {"run": final_weights.count, "grid": grid, "seeds": networks // batch, "paired": ("l1",)}
+
+
+def weak(n: int, m: int, networks: int, l1s: Sequence[float] = L1S_WEAK) -> dict[str, Any]:
+    """Return the arguments of ``archive.load_or_run`` for ``weak_penalty.compare`` at one size."""
+    grid: dict[str, Sequence[Any]] = {"n": [n], "m": [m], "l1s": [tuple(l1s)], "draw": [DRAW_X6]}
+    return {"run": weak_penalty.compare, "grid": grid, "seeds": networks, "paired": ("l1s",)}
 
 
 def sweeps() -> dict[str, dict[str, Any]]:
@@ -83,7 +93,7 @@ def sweeps() -> dict[str, dict[str, Any]]:
     )
     for sizes, l1s in by_l1s:
         found |= {f"{n}-{m}": count_sweep(n, m, l1s, *how_many) for n, m, *how_many in sizes}
-    return found
+    return found | {f"weak-{n}-{m}": weak(n, m, networks) for n, m, networks in SIZES_WEAK}
 
 
 def main() -> None:
