@@ -122,11 +122,22 @@ def test_optimizers_stand_beside_gradient_flow() -> None:
         effects.of_optimizers(adamw)
 
 
+def effect(shared: list[list[float]], loss: list[list[float]]) -> effects.Effect:
+    return effects.Effect("repair", "flow", 4, 4, 0.0, np.array(shared), np.array(loss))
+
+
 def test_an_effect_is_a_ratio_with_an_interval_and_a_cost() -> None:
-    shared, loss = np.array([[1.0, 2.0], [3.0, 2.0], [2.0, 2.0]]), np.array([[2.0, 1.0]] * 3)
-    one = effects.Effect("repair", "flow", 4, 4, 0.0, shared, loss)
+    one = effect([[1.0, 2.0], [3.0, 2.0], [2.0, 2.0]], [[2.0, 1.0]] * 3)
     assert one.ratio(seed=1).measured == 1.0
     assert one.cost() == 2.0
+
+
+@pytest.mark.parametrize(("networks", "word", "costly"), [(15, "", False), (16, "halves", True)])
+def test_a_word_needs_sixteen_networks(networks: int, word: str, costly: bool) -> None:
+    one = effect([[1.0, 2.0]] * networks, [[1.2, 1.0]] * networks)
+    assert one.word(seed=1) == word
+    assert one.is_costly() is costly
+    assert not effect([[1.0, 2.0]] * networks, [[1.09, 1.0]] * networks).is_costly()
 
 
 def test_every_name_has_a_label() -> None:

@@ -62,6 +62,8 @@ OPTIMIZERS = {
     "sign": "signs only",
 }
 _FIELDS = ("shared", "loss")
+# Networks without which there is no word on an intervention, and the ratio of losses from which on it is costly.
+_LEAST, _COSTLY = 16, 1.1
 
 
 class Effect(NamedTuple):
@@ -89,10 +91,19 @@ class Effect(NamedTuple):
         """Estimate shared neurons with the intervention, over those without it: ``inference.ratio_of_counts``."""
         return inference.ratio_of_counts(self.shared, seed=seed)
 
+    def word(self, *, seed: int) -> str:
+        """Say in a word what the intervention does: ``in_a_word``; "" with fewer than 16 networks."""
+        value = self.ratio(seed=seed)
+        return in_a_word(value.low, value.high) if len(self.shared) >= _LEAST else ""
+
     def cost(self) -> float:
         """Compute the mean loss with the intervention, over that without it."""
         with_it, without = self.loss.mean(0)
         return float(with_it / without)
+
+    def is_costly(self) -> bool:
+        """Tell whether the intervention raises the loss by more than a tenth; not with fewer than 16 networks."""
+        return len(self.loss) >= _LEAST and self.cost() > _COSTLY
 
 
 def of_changes(table: sweep.Table) -> list[Effect]:
