@@ -10,6 +10,7 @@ from poly.press import texts
 from poly.press.chapters import PressError, code_cells, figures_of, outputs_of, poly_metadata
 from poly.press.claims import ledger
 from poly.press.figures import figure_data, levels
+from poly.press.figures.figure_data import FigureData
 
 Moved = Mapping[str, Mapping[str, float]]
 Card = Mapping[str, Any]
@@ -57,23 +58,34 @@ def figure_changes(
     one: NotebookNode, other: NotebookNode, perturbed: Moved | None = None, *, small: bool = False
 ) -> list[str]:
     """List where the figures of two runs differ, at the level of the first; arguments as in ``compare``."""
-    on_small = _on_small(one) if small else {}
-    drawn_again = {figure["name"]: figure for figure in figures_of(other)}
-    found = [f"{name}, is new" for name in drawn_again.keys() - {figure["name"] for figure in figures_of(one)}]
-    for figure in figures_of(one):
-        name = figure["name"]
-        if name not in drawn_again:
+    before, after = figures_by_name(one), figures_by_name(other)
+    for name, rule in (_on_small(one) if small else {}).items():
+        for run in (before, after):
+            if name in run:
+                run[name] = _widened(run[name], rule)
+    return differences(before, after, perturbed)
+
+
+def figures_by_name(notebook: NotebookNode) -> dict[str, FigureData]:
+    """Return the numbers of a chapter's figures, by name."""
+    return {figure["name"]: figure_data.unpack(figure["data"]) for figure in figures_of(notebook)}
+
+
+def differences(
+    before: Mapping[str, FigureData], after: Mapping[str, FigureData], perturbed: Moved | None = None
+) -> list[str]:
+    """List how the figures of ``after`` differ from those of ``before``, a line each that begins with the name."""
+    found = [f"{name}, is new" for name in after.keys() - before.keys()]
+    for name, data in before.items():
+        if name not in after:
             found.append(f"{name}, was not drawn")
             continue
-        drawn = drawn_again[name]
-        before, after = (figure_data.unpack(each["data"]) for each in (figure, drawn))
-        if name in on_small:
-            before, after = (_widened(each, on_small[name]) for each in (before, after))
-        found += [f"{name}, {line}" for line in figure_data.differences(before, after, (perturbed or {}).get(name))]
+        lines = figure_data.differences(data, after[name], (perturbed or {}).get(name))
+        found += [f"{name}, {line}" for line in lines]
     return found
 
 
-def _widened(data: figure_data.FigureData, rule: levels.Rule) -> figure_data.FigureData:
+def _widened(data: FigureData, rule: levels.Rule) -> FigureData:
     """Apply the rule for small grids to series without a rule of their own, and to those with an absolute error."""
     own = {
         name: each._replace(absolute=max(each.absolute, rule.absolute)) if each.absolute else each
@@ -106,14 +118,8 @@ def _on_small(notebook: NotebookNode) -> dict[str, levels.Rule]:
 
 def moves(one: NotebookNode, other: NotebookNode) -> dict[str, dict[str, list[float]]]:
     """Measure the largest move, and the largest share of what is allowed, by figure and series."""
-    again = {figure["name"]: figure for figure in figures_of(other)}
-    return {
-        figure["name"]: figure_data.moves(
-            *(figure_data.unpack(each["data"]) for each in (figure, again[figure["name"]]))
-        )
-        for figure in figures_of(one)
-        if figure["name"] in again
-    }
+    before, after = figures_by_name(one), figures_by_name(other)
+    return {name: figure_data.moves(data, after[name]) for name, data in before.items() if name in after}
 
 
 def _cards(cell: NotebookNode) -> dict[str, Card]:
