@@ -208,6 +208,11 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
 
 
+def sets_parameters(cell: NotebookNode) -> bool:
+    """Tell whether a cell is tagged as the one that sets the chapter's parameters."""
+    return "parameters" in cell.metadata.get("tags", [])
+
+
 def outputs_of(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
     """List every output with its cell, in order."""
     return [(cell, output) for cell in notebook.cells for output in cell.get("outputs", [])]

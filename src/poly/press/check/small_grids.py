@@ -26,6 +26,7 @@ from poly.press.chapters import (
     find_chapters,
     read_notebook,
     read_pages,
+    sets_parameters,
 )
 from poly.press.check import comparison
 from poly.press.execute import machine, provenance
@@ -43,7 +44,7 @@ _FORGET = "%reset -f"
 
 def small(notebook: NotebookNode) -> dict[str, Any]:
     """Return the chapter's small grid: the values under ``poly``, ``small`` in its parameters cell's metadata."""
-    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    cells = [cell for cell in notebook.cells if sets_parameters(cell)]
     return dict(cells[0].metadata.get("poly", {}).get("small", {})) if cells else {}
 
 
@@ -87,7 +88,7 @@ def _with_small(page: Page) -> NotebookNode:
     cells = []
     for cell in code_cells(source):
         cells.append(cell)
-        if "parameters" in cell.metadata.get("tags", []):
+        if sets_parameters(cell):
             cells.append(new_code_cell(grid))  # type: ignore[no-untyped-call]
     source.cells = cells
     return source
