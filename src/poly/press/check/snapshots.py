@@ -63,7 +63,7 @@ def _executed(root: Path, page: Page) -> NotebookNode | None:
     if execute.stamp_of(path) != (chapter_key(root, source), execute.PYTHON):
         return None
     done = read_notebook(path)
-    made, stored = (each.metadata.get("poly", {}).get("provenance", {}) for each in (done, source))
+    made, stored = map(provenance.stamp, (done, source))
     return done if provenance.made_here(made) and made != stored else None
 
 

@@ -126,9 +126,8 @@ def up_to_date(root: Path, pages: Sequence[Page], workers: int | None = None) ->
     for page in pages:
         done = read_notebook(targets[page])
         seconds = float(done.metadata.get("papermill", {}).get("duration") or 0.0)
-        stamp = done.metadata.get("poly", {}).get("provenance", {})
         merged = with_outputs(sources[page], done)
-        of_run = {"key": keys[page], "inputs": found[page], "provenance": stamp}
+        of_run = {"key": keys[page], "inputs": found[page], "provenance": provenance.stamp(done)}
         merged.metadata["poly"] = {**merged.metadata.get("poly", {}), **of_run}
         results.append(Result(page, merged, keys[page], seconds, page not in todo))
     return results

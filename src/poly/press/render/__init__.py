@@ -195,7 +195,7 @@ def _lay_out(
         path = stage / f"{page.docname}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
         staged = chapter_page.add_claims(for_the_page(notebook, page.name), page.name, registered, meanings)
-        source = provenance.foot(notebook.metadata.get("poly", {}).get("provenance", {}), now)
+        source = provenance.foot(provenance.stamp(notebook), now)
         staged.cells.append(from_dict({"cell_type": "markdown", "id": "foot", "metadata": {}, "source": source}))  # type: ignore[no-untyped-call]
         give_ids(staged)
         path.write_text(notebook_text(staged), encoding="utf-8", newline="\n")
