@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nbformat import NotebookNode
 
 from poly.press import texts
 from poly.press.chapters import PressError, code_cells, figures_of, outputs_of, poly_metadata
-from poly.press.claims import ledger
+from poly.press.claims import Record, ledger
 from poly.press.figures import figure_data, levels
 from poly.press.figures.figure_data import FigureData
 
 Moved = Mapping[str, Mapping[str, float]]
-Card = Mapping[str, Any]
 _MEASURED = ("measured", "low", "high")
 
 
@@ -122,12 +121,11 @@ def moves(one: NotebookNode, other: NotebookNode) -> dict[str, dict[str, list[fl
     return {name: figure_data.moves(data, after[name]) for name, data in before.items() if name in after}
 
 
-def _cards(cell: NotebookNode) -> dict[str, Card]:
-    found = [output.get("metadata", {}).get("poly", {}).get("claim") for output in cell.outputs]
-    return {card["id"]: card for card in found if card}
+def _cards(cell: NotebookNode) -> dict[str, Record]:
+    return {card["id"]: card for card in ledger.records_in(cell.outputs)}
 
 
-def _cards_off(before: Mapping[str, Card], after: Mapping[str, Card], allowed: levels.Rule | None) -> list[str]:
+def _cards_off(before: Mapping[str, Record], after: Mapping[str, Record], allowed: levels.Rule | None) -> list[str]:
     """List the claims whose cards differ: measured numbers by this rule, all other fields exactly."""
     found = []
     for name, card in before.items():
@@ -141,5 +139,5 @@ def _cards_off(before: Mapping[str, Card], after: Mapping[str, Card], allowed: l
     return found
 
 
-def _measured(card: Card) -> str:
+def _measured(card: Record) -> str:
     return f"{card['measured']} ({card['low']} to {card['high']}), {card['verdict']}"
