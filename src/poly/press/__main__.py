@@ -22,7 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     forget_warnings()
     forget_matplotlib(os.environ)
     try:
-        from poly.press.chapters import PressError, find_root, what_failed  # noqa: PLC0415  # --help and bad usage answer at once
+        # Import these only now, so that --help and bad usage answer at once.
+        from poly.press.chapters import PressError, find_root  # noqa: PLC0415
+        from poly.press.disk import what_failed  # noqa: PLC0415
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130

@@ -15,7 +15,6 @@ from poly.press.chapters import (
     KERNELSPEC,
     Page,
     PressError,
-    atomic_write,
     code_cells,
     figures_of,
     notebook_text,
@@ -23,6 +22,7 @@ from poly.press.chapters import (
     read_notebook,
 )
 from poly.press.claims import ledger, registry
+from poly.press.disk import atomic_write
 from poly.press.execute import Result
 from poly.press.execute.cache_key import changed, inputs, key_of, read_claims
 

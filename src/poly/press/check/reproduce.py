@@ -18,16 +18,9 @@ from rich.table import Table
 
 from poly.experiments import perturbed_archive
 from poly.press import execute, record
-from poly.press.chapters import (
-    Page,
-    PressError,
-    atomic_write,
-    exclusive_lock,
-    find_chapters,
-    read_notebook,
-    read_pages,
-)
+from poly.press.chapters import Page, PressError, find_chapters, read_notebook, read_pages
 from poly.press.check import comparison
+from poly.press.disk import atomic_write, exclusive_lock
 from poly.press.execute import machine, provenance
 from poly.press.execute.cache_key import chapter_key
 from poly.press.execute.progress import console, duration

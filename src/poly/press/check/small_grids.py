@@ -16,19 +16,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
 from poly.press import execute, texts
-from poly.press.chapters import (
-    Page,
-    PressError,
-    atomic_write,
-    code_cells,
-    emptied,
-    exclusive_lock,
-    find_chapters,
-    read_notebook,
-    read_pages,
-    sets_parameters,
-)
+from poly.press.chapters import Page, PressError, code_cells, find_chapters, read_notebook, read_pages, sets_parameters
 from poly.press.check import comparison
+from poly.press.disk import atomic_write, emptied, exclusive_lock
 from poly.press.execute import machine, provenance
 from poly.press.execute.cache_key import chapter_key
 from poly.press.execute.variants import Variant, variants

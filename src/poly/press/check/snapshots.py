@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 from nbformat import NotebookNode
 
 from poly.press import execute, figures, texts
-from poly.press.chapters import Page, PressError, emptied, figures_of, read_notebook
+from poly.press.chapters import Page, PressError, figures_of, read_notebook
 from poly.press.check import comparison, reproduce
+from poly.press.disk import emptied
 from poly.press.execute import machine, provenance, sockets
 from poly.press.execute.cache_key import chapter_key
 from poly.press.figures import figure_data

@@ -12,9 +12,10 @@ from functools import cache
 from pathlib import Path
 
 from poly.press import claims
-from poly.press.chapters import PressError, atomic_write
+from poly.press.chapters import PressError
 from poly.press.checkout import git
 from poly.press.claims import Claim, Record
+from poly.press.disk import atomic_write
 
 FILE = Path("book") / "data" / "registered.json"
 ENTRIES = "book/claims.yml"

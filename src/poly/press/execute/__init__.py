@@ -19,18 +19,8 @@ from papermill.exceptions import PapermillExecutionError
 from zmq import ZMQError
 
 from poly.press import surroundings
-from poly.press.chapters import (
-    Page,
-    PressError,
-    atomic_write,
-    check_outputs,
-    code_cells,
-    make_folder,
-    notebook_text,
-    read_notebook,
-    what_failed,
-    with_outputs,
-)
+from poly.press.chapters import Page, PressError, check_outputs, code_cells, notebook_text, read_notebook, with_outputs
+from poly.press.disk import atomic_write, make_folder, what_failed
 from poly.press.execute import engine, kernels, machine, progress, provenance, sockets
 from poly.press.execute.cache_key import chapter_key, inputs, key_of
 

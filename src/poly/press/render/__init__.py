@@ -21,18 +21,15 @@ from poly.press import addresses, claims, record, sources, surroundings, typeset
 from poly.press.chapters import (
     Page,
     PressError,
-    atomic_write,
     check_outputs,
-    discard,
-    emptied,
     figures_of,
     give_ids,
     notebook_text,
     outputs_of,
     read_text,
-    what_failed,
 )
 from poly.press.claims import ledger, registry
+from poly.press.disk import atomic_write, emptied, remove, what_failed
 from poly.press.execute import provenance
 from poly.press.figures import figure_data, sliders
 from poly.press.render import (
@@ -305,7 +302,7 @@ def repair(out: Path) -> None:
     html, old = out / "html", out / "html.old"
     if old.exists() and not html.exists():
         old.rename(html)
-    discard(old)
+    remove(old, strict=False)
 
 
 def _swap(new: Path, out: Path) -> None:
@@ -320,5 +317,5 @@ def _swap(new: Path, out: Path) -> None:
     except OSError as error:
         repair(out)
         raise PressError(f"cannot replace {html}: {error.strerror}; is it open in another program?") from None
-    discard(old)
-    discard(out / "render")
+    remove(old, strict=False)
+    remove(out / "render", strict=False)
