@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from poly.press import texts
 from poly.press.chapters import PressError, code_cells, figures_of, outputs_of, poly_metadata
 from poly.press.claims import Record, ledger
-from poly.press.figures import figure_data, levels
+from poly.press.figures import figure_data, figure_differences, levels
 from poly.press.figures.figure_data import FigureData
 
 Moved = Mapping[str, Mapping[str, float]]
@@ -79,7 +79,7 @@ def differences(
         if name not in after:
             found.append(f"{name}, was not drawn")
             continue
-        lines = figure_data.differences(data, after[name], (perturbed or {}).get(name))
+        lines = figure_differences.differences(data, after[name], (perturbed or {}).get(name))
         found += [f"{name}, {line}" for line in lines]
     return found
 
@@ -118,7 +118,7 @@ def _on_small(notebook: NotebookNode) -> dict[str, levels.Rule]:
 def moves(one: NotebookNode, other: NotebookNode) -> dict[str, dict[str, list[float]]]:
     """Measure the largest move, and the largest share of what is allowed, by figure and series."""
     before, after = figures_by_name(one), figures_by_name(other)
-    return {name: figure_data.moves(data, after[name]) for name, data in before.items() if name in after}
+    return {name: figure_differences.moves(data, after[name]) for name, data in before.items() if name in after}
 
 
 def _cards(cell: NotebookNode) -> dict[str, Record]:

@@ -22,6 +22,7 @@ from poly.press.disk import atomic_write, emptied, exclusive_lock
 from poly.press.execute import machine, provenance
 from poly.press.execute.cache_key import chapter_key
 from poly.press.execute.variants import Variant, variants
+from poly.press.figures import figure_differences
 
 PLAIN = Variant(2, "native")
 FOLDER = Path("_build") / "test"
@@ -222,7 +223,8 @@ def _code(root: Path, page: Page) -> str:
     source = read_notebook(page.path)
     poly = [cell.metadata.get("poly", {}) for cell in source.cells]
     allowed = [(told.get("text"), told.get("figure")) for told in poly]
-    modules = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in (comparison, texts)]
+    comparing = (comparison, figure_differences, texts)
+    modules = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in comparing]
     parts = [chapter_key(root, source, small(source)), allowed, modules, provenance.processor()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
