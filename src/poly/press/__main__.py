@@ -8,7 +8,7 @@ from pathlib import Path
 
 from poly import perturb
 from poly.press import command_line
-from poly.press.surroundings import forget_matplotlib, forget_warnings, give_streams, provide_home
+from poly.press.reader_settings import forget_matplotlib, forget_warnings, give_streams, provide_home
 
 
 def main(arguments: list[str] | None = None) -> int:

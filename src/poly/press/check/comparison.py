@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from nbformat import NotebookNode
 
-from poly.press import texts
+from poly.press import text_comparison
 from poly.press.chapters import PressError, code_cells, figures_of, outputs_of, poly_metadata
 from poly.press.claims import Record, ledger
 from poly.press.figures import figure_data, figure_differences, levels
@@ -38,10 +38,10 @@ def compare(
     texts_off, cards_off = [], []
     cells = list(zip(code_cells(one), code_cells(other), strict=True))
     for number, (a, b) in enumerate(cells, 1):
-        allowed = texts.rule(a.metadata, small=small)
-        before, after = texts.texts_of(a.outputs), texts.texts_of(b.outputs)
-        if len(before) != len(after) or not all(map(texts.same, before, after, repeat(allowed))):
-            texts_off.append(f"cell {number} {texts.differing(before, after, allowed)}")
+        allowed = text_comparison.rule(a.metadata, small=small)
+        before, after = text_comparison.texts_of(a.outputs), text_comparison.texts_of(b.outputs)
+        if len(before) != len(after) or not all(map(text_comparison.same, before, after, repeat(allowed))):
+            texts_off.append(f"cell {number} {text_comparison.differing(before, after, allowed)}")
         cards_off += _cards_off(_cards(a), _cards(b), allowed)
     lines = figure_changes(one, other, perturbed, small=small)
     drawn = len(figures_of(one))
@@ -105,7 +105,7 @@ def _on_small(notebook: NotebookNode) -> dict[str, levels.Rule]:
         if given is None or "figure" not in poly_metadata(output):
             continue
         try:
-            rule = texts.allowance(given["small"])
+            rule = text_comparison.allowance(given["small"])
             if given.keys() != {"small"} or rule is None:
                 raise ValueError("must have small alone")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -134,7 +134,7 @@ def _cards_off(before: Mapping[str, Record], after: Mapping[str, Record], allowe
             found.append(f"claim {name}: is not checked")
             continue
         fixed = all(card.get(key) == again.get(key) for key in (card.keys() | again.keys()) - set(_MEASURED))
-        if not fixed or not all(texts.same(str(card[key]), str(again[key]), allowed) for key in _MEASURED):
+        if not fixed or not all(text_comparison.same(str(card[key]), str(again[key]), allowed) for key in _MEASURED):
             found.append(f"claim {name}: was {_measured(card)}, is {_measured(again)}")
     return found
 

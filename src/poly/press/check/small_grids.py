@@ -15,7 +15,7 @@ from typing import Any, TypedDict
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
-from poly.press import execute, texts
+from poly.press import execute, text_comparison
 from poly.press.chapters import Page, PressError, code_cells, find_chapters, read_notebook, read_pages, sets_parameters
 from poly.press.check import comparison
 from poly.press.disk import atomic_write, emptied, exclusive_lock
@@ -223,7 +223,7 @@ def _code(root: Path, page: Page) -> str:
     source = read_notebook(page.path)
     poly = [cell.metadata.get("poly", {}) for cell in source.cells]
     allowed = [(told.get("text"), told.get("figure")) for told in poly]
-    comparing = (comparison, figure_differences, texts)
+    comparing = (comparison, figure_differences, text_comparison)
     modules = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in comparing]
     parts = [chapter_key(root, source, small(source)), allowed, modules, provenance.processor()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

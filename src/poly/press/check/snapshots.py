@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from nbformat import NotebookNode
 
-from poly.press import execute, figures, texts
+from poly.press import execute, figures, text_comparison
 from poly.press.chapters import Page, PressError, figures_of, read_notebook
 from poly.press.check import comparison, reproduce
 from poly.press.disk import emptied
@@ -119,7 +119,7 @@ def fault(case: ElementTree.Element) -> str:
     failures = [*case.iter("failure"), *case.iter("error")]
     if not failures:
         return ""
-    found = case.find(f"properties/property[@name='{texts.DIFFERS}']")
+    found = case.find(f"properties/property[@name='{text_comparison.DIFFERS}']")
     if found is not None:
         return f"differs: it {found.get('value', '')}"
     differs = any(_DIFFERS in f"{failure.get('message')} {failure.text}" for failure in failures)

@@ -20,7 +20,7 @@ from poly.press import checkout
 from poly.press.chapters import PressError, figures_of, outputs_of, read_notebook, read_pages
 from poly.press.claims import ledger
 from poly.press.figures import figure_data
-from poly.press.texts import GLUED, paired_numbers
+from poly.press.text_comparison import GLUED, paired_numbers
 
 # The fields of a claim's record that must be the same: its measurement and its verdict.
 _CLAIM = ("verdict", "measured", "low", "high", "predicted", "seeds", "blind")

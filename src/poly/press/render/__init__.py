@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from nbformat import NotebookNode, from_dict
 
-from poly.press import addresses, claims, record, sources, surroundings, typeset
+from poly.press import claims, foreign_addresses, reader_settings, record, sources, typeset
 from poly.press.chapters import (
     Page,
     PressError,
@@ -116,7 +116,7 @@ def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, N
         shutil.copyfile(picture, html / "_images" / f"{picture.stem}{postprocess.NARROW}.png")
     postprocess.postprocess(html, old)
     (html / ".nojekyll").touch()  # a web host that runs Jekyll leaves out folders that begin with _
-    if faults := addresses.foreign(html):
+    if faults := foreign_addresses.in_book(html):
         raise PressError(f"pages call no other host, but {faults[0]}")
     for page, notebook in notebooks.items():  # the file behind the download button
         source = html / "_sources" / f"{page.docname}.ipynb"
@@ -267,7 +267,7 @@ def _jupyter_book(stage: Path, out: Path, strict: bool, builder: str = "html") -
         *flags,
     ]
     # UTF-8 for Windows; no color, so that the log reads everywhere.
-    own = {name: value for name, value in os.environ.items() if name not in surroundings.FOREIGN}
+    own = {name: value for name, value in os.environ.items() if name not in reader_settings.FOREIGN}
     variables = {**own, "PYTHONUTF8": "1", "NO_COLOR": "1"}
     done = subprocess.run(
         command,
