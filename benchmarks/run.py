@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from poly import cooccurrence, flow, metrics, mlp, model, sparsify, sweep, tasks, training
 from poly.flow import dense, rkc
-from poly.press.chapters import atomic_write
+from poly.press.disk import atomic_write
 from poly.press.execute.machine import cores
 from poly.press.execute.provenance import processor
 

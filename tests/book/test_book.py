@@ -13,7 +13,7 @@ import yaml
 
 from poly.press.chapters import find_chapters, read_notebook, read_pages
 from poly.press.execute import parameters
-from poly.press.figures import figure_data, levels
+from poly.press.figures import figure_data, figure_differences, levels
 
 ROOT = Path(__file__).parents[2]
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
@@ -97,7 +97,7 @@ def test_one_percent_in_any_number_of_any_figure_is_found(chapter: Path) -> None
             if not seen.any() or name.endswith("_networks"):
                 continue
             altered = stored._replace(series=stored.series | {name: np.where(seen, 1.01 * values, values)})
-            (line,) = figure_data.differences(stored, altered)
+            (line,) = figure_differences.differences(stored, altered)
             own = f"; {seen.sum()} of {values.size} numbers differ" in line
             assert own or line.endswith(": is not that of its networks"), f"{figure['name']}, {name}"
 
@@ -118,7 +118,7 @@ def test_three_standard_errors_in_any_statistical_series_are_found(chapter: Path
                 center = stored.series[name] + 3 * error.reshape(error.shape + more)
             whole = stored._replace(series=stored.series | {f"{name}_networks": networks})
             altered = stored._replace(series=stored.series | {f"{name}_networks": moved, name: center})
-            (line,) = figure_data.differences(whole, altered)
+            (line,) = figure_differences.differences(whole, altered)
             assert "on average its numbers moved by +3 standard errors" in line
 
 

@@ -111,7 +111,7 @@ def figure_altered(root: Path) -> None:
             if figure.get("name") == "fig-c3-ratio":
                 series, rule, _ = figure_data.unpack(figure["data"])
                 altered = series | {"over_law": 1.01 * series["over_law"]}
-                figure["data"] = figure_data.pack(altered, rule.level, rule.tolerance, rule.absolute)
+                figure["data"] = figure_data.pack(altered, rule.level, rule.tolerance)
     page.path.write_text(notebook_text(notebook), encoding="utf-8")
 
 

@@ -59,7 +59,8 @@ def test_another_way_to_the_same_numbers_is_noted(folder: Path, monkeypatch: pyt
     old = json.loads((folder / archive.PROVENANCE).read_text())["kept-a.npz"]["code"]
     module = load(folder, monkeypatch, SOURCE.replace("SCALE * torch", "2 * SCALE / 2 * torch"))
     (line,) = audit.stale(folder)
-    assert line == f"{folder / 'kept-a.npz'}: was made by other code ({old[:8]}, now {code_hash(module.draw)[:8]})"
+    hashes = f"{old[:8]}, now {code_hash(module.draw)[:8]}"
+    assert line == f"{folder / 'kept-a.npz'}: stale: it was made by other code ({hashes})"
     assert audit.audit(folder, cells=2) == []
     (seen,) = audits(folder)
     assert (seen["old"], seen["new"]) == (old, code_hash(module.draw))
@@ -166,7 +167,7 @@ def test_a_folder_without_provenance_is_told(tmp_path: Path, text: str | None) -
 def test_a_kept_file_that_is_gone_is_named(folder: Path) -> None:
     (folder / "kept-a.npz").unlink()
     (line,) = audit.stale(folder)
-    assert line == f"{folder / 'kept-a.npz'}: is gone, and provenance.json has it"
+    assert line == f"{folder / 'kept-a.npz'}: stale: it is gone, and provenance.json has it"
 
 
 def test_by_the_command_line(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

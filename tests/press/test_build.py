@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from poly.press import build, chapters, execute, render
+from poly.press import build, chapters, disk, execute, render
 from poly.press.chapters import PressError
 from poly.press.figures import figure_data
 from poly.press.render import notebook_page
@@ -163,7 +163,7 @@ def test_an_interrupted_build_leaves_no_kernel_and_the_next_one_resumes(book: Pa
 
 
 def test_two_builds_at_once_are_refused(book: Path) -> None:
-    with chapters.exclusive_lock(book / "_build"), pytest.raises(PressError, match="another build is at work"):
+    with disk.exclusive_lock(book / "_build"), pytest.raises(PressError, match="another build is at work"):
         build.build(book)
 
 

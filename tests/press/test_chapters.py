@@ -1,4 +1,4 @@
-"""Pages and files of the book: how they are read and written."""
+"""Pages and chapters of the book: how they are read."""
 
 from pathlib import Path
 
@@ -6,13 +6,6 @@ import pytest
 
 from poly.press import chapters
 from poly.press.chapters import PressError
-
-
-def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path: Path) -> None:
-    path, left = tmp_path / "a[1].txt", tmp_path / f"a[1].txt.{'0' * 32}.tmp"
-    left.write_text("half")
-    chapters.atomic_write(path, "whole")
-    assert [each.name for each in tmp_path.iterdir()] == ["a[1].txt"]
 
 
 @pytest.mark.parametrize("text", ["", "[", "5", "null", "[1]", "{}", '{"cells": []}', "[" * 100_000, "\ufeff{}"])

@@ -15,7 +15,8 @@ import torch
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from poly import sweep
-from poly.press import __main__, build, chapters
+from poly.press import __main__, build, chapters, disk
+from poly.press.chapters import PressError
 from small_book import contents, make_book, write
 
 fcntl: Any = pytest.importorskip("fcntl", reason="not on Windows")
@@ -145,6 +146,38 @@ def test_a_disk_that_takes_no_more_is_one_line_and_the_last_book_stays(told: Pat
     (line,) = done.stderr.splitlines()
     assert line == f"error: {told / '_build/stored/stage/book/large.bin'}: File too large; the last book stays"
     assert contents(told / "_build/stored/html") == last
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path: Path) -> None:
+    path, left = tmp_path / "a[1].txt", tmp_path / f"a[1].txt.{'0' * 32}.tmp"
+    left.write_text("half")
+    disk.atomic_write(path, "whole")
+    assert [each.name for each in tmp_path.iterdir()] == ["a[1].txt"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_a_link_is_removed_and_its_target_stays(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to("target")
+    for _ in range(2):  # what is not there needs no removal
+        disk.remove(tmp_path / "link")
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_what_cannot_be_removed_is_an_error_unless_it_may_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "file").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", failing(errno.EACCES, "file"))
+        disk.remove(folder, strict=False)
+        assert (folder / "file").exists()
+        with pytest.raises(OSError, match=str(folder)):
+            disk.remove(folder)
+        with pytest.raises(PressError, match=f"^{folder} cannot be removed; is it open in another program.$"):
+            disk.emptied(folder)
+    disk.remove(folder)
+    assert not folder.exists()
 
 
 def draw(*, n: int, generator: torch.Generator) -> float:

@@ -70,5 +70,5 @@ def test_stale_kept_runs_are_named(
     (book / "book/data/runs").mkdir()
     (book / "book/data/runs/provenance.json").write_text('{"kept-a.npz": {"code": "1"}}')
     assert not check.stored_outputs(book)
-    said = "book/data/runs/kept-a.npz: is gone, and provenance.json has it — `make audit` computes some of it again"
-    assert capsys.readouterr().out.strip() == said
+    said = "book/data/runs/kept-a.npz: stale: it is gone, and provenance.json has it"
+    assert capsys.readouterr().out.strip() == f"{said} — `make audit` computes some of it again"

@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 from nbformat import NotebookNode
 
-from poly.press import build, chapters, render, sources
+from poly.press import build, chapters, disk, render, sources
 from poly.press.chapters import Page, PressError
 from poly.press.execute import cache_key
 from small_book import chapter, contents, edit, make_book, outputs_of, write
@@ -157,7 +157,7 @@ def test_an_editor_s_files_are_passed_over_and_links_within_the_book_are_followe
     (folder / "more").symlink_to("data")
     assert sources.book_faults(book) == []
     pages = chapters.read_pages(book)
-    target = chapters.emptied(book / "_build" / "stage")
+    target = disk.emptied(book / "_build" / "stage")
     render._lay_out(book, target, pages, {page: chapters.read_notebook(page.path) for page in pages[1:]}, {}, None)
     staged = {path.relative_to(target / "book").as_posix() for path in (target / "book").rglob("*.*")}
     assert staged >= {"index.md", "readme.md", "more/points.csv", "data/points.csv"}
@@ -176,12 +176,12 @@ def test_a_link_in_the_place_of_the_stage_is_not_followed(book: Path) -> None:
     notes = book.parent / "notes"
     (book / "_build").mkdir()
     (book / "_build" / "stage").symlink_to(notes)
-    emptied = chapters.emptied(book / "_build" / "stage")
+    emptied = disk.emptied(book / "_build" / "stage")
     assert not emptied.exists()
     assert not emptied.is_symlink()
     assert (notes / "secret.md").is_file()
     shutil.copy(notes / "secret.md", emptied)
-    assert not chapters.emptied(emptied).exists()
+    assert not disk.emptied(emptied).exists()
 
 
 def test_the_book_of_the_tests_is_not_refused(book: Path) -> None:

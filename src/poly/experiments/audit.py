@@ -44,7 +44,7 @@ class Kept(NamedTuple):
 
 
 def stale(folder: Path) -> list[str]:
-    """List the stored files of a folder that were not made by today's code, one line each.
+    """List the stale files of a folder, one line each: those that today's code has not made.
 
     Args:
         folder: with ``provenance.json``.
@@ -55,14 +55,14 @@ def stale(folder: Path) -> list[str]:
     lines = []
     for name, made in _provenance(folder).items():
         if not (folder / name).exists():
-            lines.append(f"{folder / name}: is gone, and {archive.PROVENANCE} has it")
+            lines.append(f"{folder / name}: stale: it is gone, and {archive.PROVENANCE} has it")
             continue
         function = archive.spec(folder / name)["sweep"][0] if name.startswith("kept-") else adamw_archive.RUN
         run = code_objects.find(function)
         if run is None:
-            lines.append(f"{folder / name}: was made by {function}, which does not exist; see --rename")
+            lines.append(f"{folder / name}: stale: it was made by {function}, which does not exist; see --rename")
         elif (now := code_hash(run)) != (was := str(made.get("code", "unknown"))):
-            lines.append(f"{folder / name}: was made by other code ({was[:8]}, now {now[:8]})")
+            lines.append(f"{folder / name}: stale: it was made by other code ({was[:8]}, now {now[:8]})")
     return lines
 
 

@@ -13,18 +13,9 @@ from nbformat import NotebookNode, from_dict
 from rich.table import Table
 
 from poly.press import execute, markup, record, render
-from poly.press.chapters import (
-    Page,
-    PressError,
-    code_cells,
-    exclusive_lock,
-    figures_of,
-    find_chapters,
-    read_notebook,
-    read_pages,
-    remove,
-)
+from poly.press.chapters import Page, PressError, code_cells, figures_of, find_chapters, read_notebook, read_pages
 from poly.press.claims import ledger
+from poly.press.disk import exclusive_lock, remove
 from poly.press.execute import parameters
 from poly.press.execute.cache_key import chapter_key
 from poly.press.execute.progress import console, duration

@@ -1,23 +1,17 @@
-"""Read the pages that `_toc.yml` names, and find, read and write chapters."""
+"""Read the pages that `_toc.yml` names, and find and read chapters."""
 
 import copy
-import glob
-import os
 import re
-import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import nbformat
 import yaml
-from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
-from poly import files
 from poly.press import checkout, markup, metadata, safe_yaml, sources, syntax
 from poly.press.figures import figure_data
 
@@ -208,6 +202,11 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
 
 
+def sets_parameters(cell: NotebookNode) -> bool:
+    """Tell whether a cell is tagged as the one that sets the chapter's parameters."""
+    return "parameters" in cell.metadata.get("tags", [])
+
+
 def outputs_of(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
     """List every output with its cell, in order."""
     return [(cell, output) for cell in notebook.cells for output in cell.get("outputs", [])]
@@ -255,90 +254,3 @@ def with_outputs(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
         cell.outputs = other.outputs
         cell.execution_count = other.execution_count
     return merged
-
-
-def emptied(folder: Path) -> Path:
-    """Remove whatever is at the folder's path, and return the path. A link is removed, but not its target.
-
-    Raises:
-        PressError: the folder cannot be removed.
-    """
-    discard(folder)
-    if folder.exists():
-        raise PressError(f"{folder} cannot be removed; is it open in another program?")
-    return folder
-
-
-def discard(folder: Path) -> None:
-    """Remove a folder, a file or a link; what remains of a folder is not an error."""
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink()
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def atomic_write(path: Path, text: str) -> None:
-    """Write a text completely or not at all; make its folder, and remove drafts of killed processes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
-        left.unlink(missing_ok=True)
-    files.atomic_write(path, text)
-
-
-def what_failed(error: OSError, place: Path) -> str:
-    """Name in one line the path that the system refused, or else `place`, and the reason."""
-    gathered = error.args[0] if error.args else None
-    if isinstance(gathered, list) and gathered:  # shutil.copytree gathers many: show the first
-        _, place, why = gathered[0]
-        reason = re.sub(r"^\[.*?\] |: '.*", "", str(why))  # without the error's number and paths
-        return f"{place}: {reason}"
-    return f"{error.filename2 or error.filename or place}: {error.strerror or error}"
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder if it exists; a link is removed, but not its target."""
-    if path.is_dir() and not path.is_symlink():
-        try:
-            shutil.rmtree(path)
-        except OSError as error:  # its own path may lack the folder
-            raise OSError(error.errno, error.strerror, str(path)) from None
-    else:
-        path.unlink(missing_ok=True)
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder and those above it.
-
-    Raises:
-        PressError: something else is at one of these paths, or the system refuses.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        wrong = next((each for each in (folder, *folder.parents) if os.path.lexists(each) and not each.is_dir()), None)
-        if wrong and wrong.is_symlink():
-            raise PressError(f"{wrong}: a link to {str(wrong.readlink())!r}, where no folder is: remove it") from None
-        if wrong:
-            raise PressError(f"{wrong}: must be a folder, and is none: remove it") from None
-        raise PressError(f"{error.filename}: cannot be made: {error.strerror}") from None
-
-
-@contextmanager
-def exclusive_lock(folder: Path) -> Iterator[None]:
-    """Lock `folder` for this process; the operating system releases the lock even if the process is killed.
-
-    Raises:
-        PressError: another process holds the lock, or the system cannot lock the folder.
-    """
-    make_folder(folder)
-    lock = FileLock(folder / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise PressError(f"another build is at work in {folder}: wait for it, or stop it") from None
-    except OSError as error:  # another user's folder, or a network share without locks
-        raise PressError(f"cannot lock {what_failed(error, folder / 'lock')}") from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -15,13 +15,14 @@ from poly.press.chapters import (
     KERNELSPEC,
     Page,
     PressError,
-    atomic_write,
     code_cells,
     figures_of,
     notebook_text,
+    poly_metadata,
     read_notebook,
 )
 from poly.press.claims import ledger, registry
+from poly.press.disk import atomic_write
 from poly.press.execute import Result
 from poly.press.execute.cache_key import changed, inputs, key_of, read_claims
 
@@ -104,7 +105,7 @@ def _outputs_only(notebook: NotebookNode) -> NotebookNode:
         for output in cell.get("outputs", []):
             if "execution_count" in output:
                 output.execution_count = None
-            if packed := output.get("metadata", {}).get("poly", {}).get("figure", {}).get("data"):
+            if packed := poly_metadata(output).get("figure", {}).get("data"):
                 packed["npz"] = f"sha256 {hashlib.sha256(packed['npz'].encode()).hexdigest()[:12]}"
             for kind, data in output.get("data", {}).items():
                 if kind.startswith("image/"):

@@ -5,16 +5,9 @@ import pytest
 from nbformat.v4 import new_notebook
 
 from notebooks import notebook
-from poly.press.chapters import (
-    Page,
-    PressError,
-    exclusive_lock,
-    find_chapters,
-    notebook_text,
-    read_notebook,
-    read_pages,
-)
+from poly.press.chapters import Page, PressError, find_chapters, notebook_text, read_notebook, read_pages
 from poly.press.check import small_grids
+from poly.press.disk import exclusive_lock
 from poly.press.execute.variants import Variant, variants
 from small_book import chapter, make_book, write
 

@@ -11,7 +11,7 @@ from notebooks import notebook
 from poly.press.chapters import PressError
 from poly.press.check import unchanged
 from poly.press.check.unchanged import Facts
-from poly.press.texts import GLUED
+from poly.press.text_comparison import GLUED
 from small_book import edit, make_book, write
 
 

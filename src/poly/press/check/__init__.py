@@ -26,7 +26,7 @@ TIMES = Path("_build") / "test" / "times"
 _SLOWEST = 10
 
 
-class Stage(NamedTuple):
+class Check(NamedTuple):
     """A check: its name, its usual duration, and the function that runs it and returns whether it passed."""
 
     name: str
@@ -43,44 +43,44 @@ def run(root: Path, *, fast: bool, execute: bool = False) -> None:
         PressError: a check failed. Those after it did not run.
     """
     times: list[tuple[str, float]] = []
-    stages = _stages(root, execute=execute)[: 6 if fast else None]
+    checks = _checks(root, execute=execute)[: 6 if fast else None]
     for path in (root / TIMES).glob("*.xml"):
         path.unlink()
-    print(f"{len(stages)} checks, on two quiet cores about {duration(sum(stage.seconds for stage in stages))}:")
-    for stage in stages:
-        print(f"  {stage.name:<15} {duration(stage.seconds)}", flush=True)
-    for number, stage in enumerate(stages, 1):
-        print(f"── {number}/{len(stages)} {stage.name}", flush=True)
+    print(f"{len(checks)} checks, on two quiet cores about {duration(sum(check.seconds for check in checks))}:")
+    for check in checks:
+        print(f"  {check.name:<15} {duration(check.seconds)}", flush=True)
+    for number, check in enumerate(checks, 1):
+        print(f"── {number}/{len(checks)} {check.name}", flush=True)
         started = time.monotonic()
-        passed = stage.run()
-        times.append((stage.name, time.monotonic() - started))
+        passed = check.run()
+        times.append((check.name, time.monotonic() - started))
         if not passed:
             _table(times, failed=True)
             _show_slowest(root)
-            raise PressError(f"{stage.name} failed; the stages after it did not run")
+            raise PressError(f"{check.name} failed; the stages after it did not run")
     _table(times, failed=False)
     _show_slowest(root)
 
 
-def _stages(root: Path, *, execute: bool = True) -> list[Stage]:
+def _checks(root: Path, *, execute: bool = True) -> list[Check]:
     workers = str(machine.fitting(machine.cores(), machine.PROCESS))
     browser, html = root / "tests" / "browser", root / "_build" / "stored" / "html"  # as "rendering" leaves it
-    stages = [
-        Stage("lint", 1, lambda: _python(root, "ruff", "check", ".")),
-        Stage("format", 1, lambda: _python(root, "ruff", "format", "--check", ".")),
-        Stage("layers", 2, lambda: _layers(root)),
-        Stage("stored outputs", 5, lambda: stored_outputs(root)),
-        Stage("types", 45, lambda: _python(root, "mypy")),
-        Stage("unit tests", 700, lambda: _tests(root, "tests", "--ignore=tests/browser", "-n", workers)),
-        Stage("chapters", 600, lambda: _chapters(root, again=execute)),
-        Stage("small grids", 150, lambda: _small_grids(root)),
-        Stage("rendering", 40, lambda: _python(root, "poly.press", "build", "--stored")),
+    checks = [
+        Check("lint", 1, lambda: _python(root, "ruff", "check", ".")),
+        Check("format", 1, lambda: _python(root, "ruff", "format", "--check", ".")),
+        Check("layers", 2, lambda: _layers(root)),
+        Check("stored outputs", 5, lambda: stored_outputs(root)),
+        Check("types", 45, lambda: _python(root, "mypy")),
+        Check("unit tests", 700, lambda: _tests(root, "tests", "--ignore=tests/browser", "-n", workers)),
+        Check("chapters", 600, lambda: _chapters(root, again=execute)),
+        Check("small grids", 150, lambda: _small_grids(root)),
+        Check("rendering", 40, lambda: _python(root, "poly.press", "build", "--stored")),
     ]
     if browser.is_dir():
         # Tests of one file share the pages that they load.
         files = ("-n", workers, "--dist", "loadfile")
-        stages.append(Stage("browser", 300, lambda: _tests(root, "tests/browser", *files, POLY_HTML=str(html))))
-    return stages
+        checks.append(Check("browser", 300, lambda: _tests(root, "tests/browser", *files, POLY_HTML=str(html))))
+    return checks
 
 
 def _layers(root: Path) -> bool:

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nbformat import NotebookNode
 
-from poly.press import texts
+from poly.press import text_comparison
 from poly.press.chapters import PressError, code_cells, figures_of, outputs_of, poly_metadata
-from poly.press.claims import ledger
-from poly.press.figures import figure_data, levels
+from poly.press.claims import Record, ledger
+from poly.press.figures import figure_data, figure_differences, levels
+from poly.press.figures.figure_data import FigureData
 
 Moved = Mapping[str, Mapping[str, float]]
-Card = Mapping[str, Any]
 _MEASURED = ("measured", "low", "high")
 
 
@@ -38,10 +38,10 @@ def compare(
     texts_off, cards_off = [], []
     cells = list(zip(code_cells(one), code_cells(other), strict=True))
     for number, (a, b) in enumerate(cells, 1):
-        allowed = texts.rule(a.metadata, small=small)
-        before, after = texts.texts_of(a.outputs), texts.texts_of(b.outputs)
-        if len(before) != len(after) or not all(map(texts.same, before, after, repeat(allowed))):
-            texts_off.append(f"cell {number} {texts.differing(before, after, allowed)}")
+        allowed = text_comparison.rule(a.metadata, small=small)
+        before, after = text_comparison.texts_of(a.outputs), text_comparison.texts_of(b.outputs)
+        if len(before) != len(after) or not all(map(text_comparison.same, before, after, repeat(allowed))):
+            texts_off.append(f"cell {number} {text_comparison.differing(before, after, allowed)}")
         cards_off += _cards_off(_cards(a), _cards(b), allowed)
     lines = figure_changes(one, other, perturbed, small=small)
     drawn = len(figures_of(one))
@@ -57,23 +57,34 @@ def figure_changes(
     one: NotebookNode, other: NotebookNode, perturbed: Moved | None = None, *, small: bool = False
 ) -> list[str]:
     """List where the figures of two runs differ, at the level of the first; arguments as in ``compare``."""
-    on_small = _on_small(one) if small else {}
-    drawn_again = {figure["name"]: figure for figure in figures_of(other)}
-    found = [f"{name}, is new" for name in drawn_again.keys() - {figure["name"] for figure in figures_of(one)}]
-    for figure in figures_of(one):
-        name = figure["name"]
-        if name not in drawn_again:
+    before, after = figures_by_name(one), figures_by_name(other)
+    for name, rule in (_on_small(one) if small else {}).items():
+        for run in (before, after):
+            if name in run:
+                run[name] = _widened(run[name], rule)
+    return differences(before, after, perturbed)
+
+
+def figures_by_name(notebook: NotebookNode) -> dict[str, FigureData]:
+    """Return the numbers of a chapter's figures, by name."""
+    return {figure["name"]: figure_data.unpack(figure["data"]) for figure in figures_of(notebook)}
+
+
+def differences(
+    before: Mapping[str, FigureData], after: Mapping[str, FigureData], perturbed: Moved | None = None
+) -> list[str]:
+    """List how the figures of ``after`` differ from those of ``before``, a line each that begins with the name."""
+    found = [f"{name}, is new" for name in after.keys() - before.keys()]
+    for name, data in before.items():
+        if name not in after:
             found.append(f"{name}, was not drawn")
             continue
-        drawn = drawn_again[name]
-        before, after = (figure_data.unpack(each["data"]) for each in (figure, drawn))
-        if name in on_small:
-            before, after = (_widened(each, on_small[name]) for each in (before, after))
-        found += [f"{name}, {line}" for line in figure_data.differences(before, after, (perturbed or {}).get(name))]
+        lines = figure_differences.differences(data, after[name], (perturbed or {}).get(name))
+        found += [f"{name}, {line}" for line in lines]
     return found
 
 
-def _widened(data: figure_data.FigureData, rule: levels.Rule) -> figure_data.FigureData:
+def _widened(data: FigureData, rule: levels.Rule) -> FigureData:
     """Apply the rule for small grids to series without a rule of their own, and to those with an absolute error."""
     own = {
         name: each._replace(absolute=max(each.absolute, rule.absolute)) if each.absolute else each
@@ -94,7 +105,7 @@ def _on_small(notebook: NotebookNode) -> dict[str, levels.Rule]:
         if given is None or "figure" not in poly_metadata(output):
             continue
         try:
-            rule = texts.allowance(given["small"])
+            rule = text_comparison.allowance(given["small"])
             if given.keys() != {"small"} or rule is None:
                 raise ValueError("must have small alone")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -106,22 +117,15 @@ def _on_small(notebook: NotebookNode) -> dict[str, levels.Rule]:
 
 def moves(one: NotebookNode, other: NotebookNode) -> dict[str, dict[str, list[float]]]:
     """Measure the largest move, and the largest share of what is allowed, by figure and series."""
-    again = {figure["name"]: figure for figure in figures_of(other)}
-    return {
-        figure["name"]: figure_data.moves(
-            *(figure_data.unpack(each["data"]) for each in (figure, again[figure["name"]]))
-        )
-        for figure in figures_of(one)
-        if figure["name"] in again
-    }
+    before, after = figures_by_name(one), figures_by_name(other)
+    return {name: figure_differences.moves(data, after[name]) for name, data in before.items() if name in after}
 
 
-def _cards(cell: NotebookNode) -> dict[str, Card]:
-    found = [output.get("metadata", {}).get("poly", {}).get("claim") for output in cell.outputs]
-    return {card["id"]: card for card in found if card}
+def _cards(cell: NotebookNode) -> dict[str, Record]:
+    return {card["id"]: card for card in ledger.records_in(cell.outputs)}
 
 
-def _cards_off(before: Mapping[str, Card], after: Mapping[str, Card], allowed: levels.Rule | None) -> list[str]:
+def _cards_off(before: Mapping[str, Record], after: Mapping[str, Record], allowed: levels.Rule | None) -> list[str]:
     """List the claims whose cards differ: measured numbers by this rule, all other fields exactly."""
     found = []
     for name, card in before.items():
@@ -130,10 +134,10 @@ def _cards_off(before: Mapping[str, Card], after: Mapping[str, Card], allowed: l
             found.append(f"claim {name}: is not checked")
             continue
         fixed = all(card.get(key) == again.get(key) for key in (card.keys() | again.keys()) - set(_MEASURED))
-        if not fixed or not all(texts.same(str(card[key]), str(again[key]), allowed) for key in _MEASURED):
+        if not fixed or not all(text_comparison.same(str(card[key]), str(again[key]), allowed) for key in _MEASURED):
             found.append(f"claim {name}: was {_measured(card)}, is {_measured(again)}")
     return found
 
 
-def _measured(card: Card) -> str:
+def _measured(card: Record) -> str:
     return f"{card['measured']} ({card['low']} to {card['high']}), {card['verdict']}"

@@ -18,16 +18,9 @@ from rich.table import Table
 
 from poly.experiments import perturbed_archive
 from poly.press import execute, record
-from poly.press.chapters import (
-    Page,
-    PressError,
-    atomic_write,
-    exclusive_lock,
-    find_chapters,
-    read_notebook,
-    read_pages,
-)
+from poly.press.chapters import Page, PressError, find_chapters, read_notebook, read_pages
 from poly.press.check import comparison
+from poly.press.disk import atomic_write, exclusive_lock
 from poly.press.execute import machine, provenance
 from poly.press.execute.cache_key import chapter_key
 from poly.press.execute.progress import console, duration
@@ -136,12 +129,9 @@ def _path(root: Path, variant: Variant, page: Page) -> Path:
 
 def _done(root: Path, variant: Variant, page: Page, key: str) -> bool:
     path = _path(root, variant, page)
-    return execute.stamp_of(path) == (key, execute.PYTHON) and _stamp(path).get("processor") == provenance.processor()
-
-
-def _stamp(path: Path) -> Row:
-    """Read the provenance of a chapter's run."""
-    return dict(read_notebook(path).metadata.get("poly", {}).get("provenance", {}))
+    if execute.stamp_of(path) != (key, execute.PYTHON):
+        return False
+    return provenance.stamp(read_notebook(path)).get("processor") == provenance.processor()
 
 
 def _foretell(todo: Mapping[Variant, Sequence[Page]], sources: Mapping[Page, NotebookNode]) -> None:
@@ -163,7 +153,7 @@ def _row(root: Path, variant: Variant, page: Page, key: str, source: NotebookNod
         nothing = {name: [0, getattr(everything, name)[1]] for name in _COUNTED}
         return row | {"commit": provenance.book(root)["commit"], "seconds": 0.0, **nothing, "faults": [failed]}
     done = read_notebook(_path(root, variant, page))
-    stamp, found = _stamp(_path(root, variant, page)), comparison.compare(source, done, perturbed=perturbed(root))
+    stamp, found = provenance.stamp(done), comparison.compare(source, done, perturbed=perturbed(root))
     row |= {"commit": stamp.get("commit", "unknown"), "seconds": round(float(stamp.get("seconds", 0.0)), 1)}
     row |= {name: list(getattr(found, name)) for name in _COUNTED} | {"faults": found.faults}
     return row | ({} if variant.perturbed is None else {"moved": comparison.moves(source, done)})

@@ -15,22 +15,14 @@ from typing import Any, TypedDict
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
-from poly.press import execute, texts
-from poly.press.chapters import (
-    Page,
-    PressError,
-    atomic_write,
-    code_cells,
-    emptied,
-    exclusive_lock,
-    find_chapters,
-    read_notebook,
-    read_pages,
-)
+from poly.press import execute, text_comparison
+from poly.press.chapters import Page, PressError, code_cells, find_chapters, read_notebook, read_pages, sets_parameters
 from poly.press.check import comparison
+from poly.press.disk import atomic_write, emptied, exclusive_lock
 from poly.press.execute import machine, provenance
 from poly.press.execute.cache_key import chapter_key
 from poly.press.execute.variants import Variant, variants
+from poly.press.figures import figure_differences
 
 PLAIN = Variant(2, "native")
 FOLDER = Path("_build") / "test"
@@ -43,7 +35,7 @@ _FORGET = "%reset -f"
 
 def small(notebook: NotebookNode) -> dict[str, Any]:
     """Return the chapter's small grid: the values under ``poly``, ``small`` in its parameters cell's metadata."""
-    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    cells = [cell for cell in notebook.cells if sets_parameters(cell)]
     return dict(cells[0].metadata.get("poly", {}).get("small", {})) if cells else {}
 
 
@@ -87,7 +79,7 @@ def _with_small(page: Page) -> NotebookNode:
     cells = []
     for cell in code_cells(source):
         cells.append(cell)
-        if "parameters" in cell.metadata.get("tags", []):
+        if sets_parameters(cell):
             cells.append(new_code_cell(grid))  # type: ignore[no-untyped-call]
     source.cells = cells
     return source
@@ -231,7 +223,8 @@ def _code(root: Path, page: Page) -> str:
     source = read_notebook(page.path)
     poly = [cell.metadata.get("poly", {}) for cell in source.cells]
     allowed = [(told.get("text"), told.get("figure")) for told in poly]
-    modules = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in (comparison, texts)]
+    comparing = (comparison, figure_differences, text_comparison)
+    modules = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in comparing]
     parts = [chapter_key(root, source, small(source)), allowed, modules, provenance.processor()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -3,20 +3,20 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from nbformat import NotebookNode
 
-from poly.press import execute, figures, texts
-from poly.press.chapters import Page, PressError, emptied, figures_of, read_notebook
+from poly.press import execute, figures, text_comparison
+from poly.press.chapters import Page, PressError, figures_of, read_notebook
 from poly.press.check import comparison, reproduce
+from poly.press.disk import emptied
 from poly.press.execute import machine, provenance, sockets
 from poly.press.execute.cache_key import chapter_key
 from poly.press.figures import figure_data
-from poly.press.figures.figure_data import FigureData
 
 FIGURES = Path("_build") / "test" / "figures"
 SWEEPS = Path("_build") / "test" / "sweeps"
@@ -64,7 +64,7 @@ def _executed(root: Path, page: Page) -> NotebookNode | None:
     if execute.stamp_of(path) != (chapter_key(root, source), execute.PYTHON):
         return None
     done = read_notebook(path)
-    made, stored = (each.metadata.get("poly", {}).get("provenance", {}) for each in (done, source))
+    made, stored = map(provenance.stamp, (done, source))
     return done if provenance.made_here(made) and made != stored else None
 
 
@@ -119,7 +119,7 @@ def fault(case: ElementTree.Element) -> str:
     failures = [*case.iter("failure"), *case.iter("error")]
     if not failures:
         return ""
-    found = case.find(f"properties/property[@name='{texts.DIFFERS}']")
+    found = case.find(f"properties/property[@name='{text_comparison.DIFFERS}']")
     if found is not None:
         return f"differs: it {found.get('value', '')}"
     differs = any(_DIFFERS in f"{failure.get('message')} {failure.text}" for failure in failures)
@@ -130,21 +130,16 @@ def figure_faults(
     pages: Sequence[Page], folder: Path, perturbed: Mapping[str, Mapping[str, float]] | None = None
 ) -> tuple[list[str], int]:
     """List the series of new figures that are not as stored, and count the stored figures."""
-    found, number = [], 0
-    for page, name, stored, new in drawn(pages, folder):
-        number += 1
-        if new is None:
-            found.append(f"{page.name}, {name}, was not drawn")
-            continue
-        lines = figure_data.differences(stored, new, (perturbed or {}).get(name))
-        found += [f"{page.name}, {name}, {line}" for line in lines]
-    return found, number
-
-
-def drawn(pages: Sequence[Page], folder: Path) -> Iterator[tuple[Page, str, FigureData, FigureData | None]]:
-    """Yield each stored figure with its page and name, and the new figure, or None if it was not drawn."""
+    found: list[str] = []
+    number = 0
     for page in pages:
-        for figure in figures_of(read_notebook(page.path)):
-            path = folder / f"{figure['name']}.json"
-            new = figure_data.unpack(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
-            yield page, figure["name"], figure_data.unpack(figure["data"]), new
+        stored = comparison.figures_by_name(read_notebook(page.path))
+        files = {name: folder / f"{name}.json" for name in stored}
+        new = {
+            name: figure_data.unpack(json.loads(path.read_text(encoding="utf-8")))
+            for name, path in files.items()
+            if path.is_file()
+        }
+        found += [f"{page.name}, {line}" for line in comparison.differences(stored, new, perturbed)]
+        number += len(stored)
+    return found, number

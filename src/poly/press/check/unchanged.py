@@ -20,7 +20,7 @@ from poly.press import checkout
 from poly.press.chapters import PressError, figures_of, outputs_of, read_notebook, read_pages
 from poly.press.claims import ledger
 from poly.press.figures import figure_data
-from poly.press.texts import GLUED, NUMBER
+from poly.press.text_comparison import GLUED, paired_numbers
 
 # The fields of a claim's record that must be the same: its measurement and its verdict.
 _CLAIM = ("verdict", "measured", "low", "high", "predicted", "seeds", "blind")
@@ -105,14 +105,12 @@ def differences(before: Facts, after: Facts) -> list[str]:
 
 def same_text(before: str, after: str) -> bool:
     """Return whether two texts have the same words, and numbers that agree at the coarser of two roundings."""
-    if NUMBER.sub("#", before) != NUMBER.sub("#", after):
-        return False
-    numbers = (NUMBER.findall(text.replace("−", "-")) for text in (before, after))
-    return all(_same_number(one, other) for one, other in zip(*numbers, strict=True))
+    pairs = paired_numbers(before, after)
+    return pairs is not None and all(_same_number(one, other) for one, other in pairs)
 
 
 def _same_number(one: str, other: str) -> bool:
-    a, b = (Decimal(text.replace(",", "")) for text in (one, other))
+    a, b = (Decimal(text.replace(",", "").replace("−", "-")) for text in (one, other))
     last = max(number.as_tuple().exponent for number in (a, b))
     unit = Decimal(1).scaleb(int(last))
     return a.quantize(unit) == b.quantize(unit)

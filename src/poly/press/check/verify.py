@@ -8,9 +8,10 @@ from typing import Any
 from rich.table import Table
 
 from poly.press import claims, execute, record
-from poly.press.chapters import PressError, exclusive_lock, find_chapters, read_notebook, read_pages
+from poly.press.chapters import PressError, find_chapters, read_notebook, read_pages
 from poly.press.check import comparison
 from poly.press.claims import ledger
+from poly.press.disk import exclusive_lock
 from poly.press.execute.cache_key import chapter_key
 from poly.press.execute.progress import console
 

@@ -11,7 +11,7 @@ from IPython.display import display
 from poly.press.claims import cards
 from poly.press.claims.entries import Claim, Prediction, fingerprint, load
 from poly.press.claims.records import Record, record
-from poly.press.claims.schema import amendments
+from poly.press.claims.schema import amendment_dates
 from poly.press.claims.verdicts import verdict
 from poly.press.claims.wording import measurement, predicted
 
@@ -20,7 +20,7 @@ __all__ = [
     "Prediction",
     "Record",
     "adjust",
-    "amendments",
+    "amendment_dates",
     "check",
     "fingerprint",
     "load",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from poly.press.claims import templates
 from poly.press.claims.entries import Claim
 from poly.press.claims.records import Record
-from poly.press.claims.schema import amendments
+from poly.press.claims.schema import amendment_dates
 from poly.press.claims.wording import measurement, predicted, predicted_or_else
 
 
@@ -44,7 +44,9 @@ def chapter_card(claim: Claim, record: Record) -> Card:
         rows.append(("starts", f"{record['seeds']:,}"))
     rows.append(("blind", "yes" if claim.blind else "no"))
     if claim.amended:
-        rows.append(("amended", f"{', '.join(dict.fromkeys(amendments(claim.amended)))}: the ledger says what and why"))
+        rows.append(
+            ("amended", f"{', '.join(dict.fromkeys(amendment_dates(claim.amended)))}: the ledger says what and why")
+        )
     return Card(
         id=claim.id,
         anchor=f"claim-{claim.id}",

@@ -32,9 +32,12 @@ class Choice(NamedTuple):
 
 def records(notebook: NotebookNode) -> list[Record]:
     """Read the records of a chapter's cards, in order."""
-    return [
-        dict(poly_metadata(output)["claim"]) for _, output in outputs_of(notebook) if "claim" in poly_metadata(output)
-    ]
+    return records_in(output for _, output in outputs_of(notebook))
+
+
+def records_in(outputs: Iterable[NotebookNode]) -> list[Record]:
+    """Read the records of the cards among some outputs, in order."""
+    return [dict(found["claim"]) for found in map(poly_metadata, outputs) if "claim" in found]
 
 
 def faults(ledger: Mapping[str, Claim], notebooks: Mapping[Page, NotebookNode]) -> list[str]:

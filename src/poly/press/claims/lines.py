@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from poly.press import markup
-from poly.press.claims import rules
+from poly.press.claims import rules, schema
 from poly.press.claims.entries import Claim, Prediction
 from poly.press.claims.forest import Forest, forest
 from poly.press.claims.records import Record
@@ -19,7 +19,6 @@ _REGISTERED = {
     "seen": "not blind: the number, or one close to it, was known",
     "with-number": "together with its number, so never blind",
 }
-_DATED = re.compile(r"(?:^|; )(\d{4}-\d\d-\d\d): ")
 _SENTENCE = re.compile(r"(?<=[.!?]) (?=[^a-z])")
 
 
@@ -120,7 +119,7 @@ def verdict_of(claim: Claim, record: Record | None) -> Verdict:
 
 def amendments(claim: Claim) -> list[Amendment]:
     """List the changes of an entry, in its order: the oldest first."""
-    _, *parts = _DATED.split(claim.amended)
+    _, *parts = schema.AMENDMENT.split(claim.amended)
     return [Amendment(date, claim.id, markup.one_line(why)) for date, why in zip(parts[::2], parts[1::2], strict=True)]
 
 

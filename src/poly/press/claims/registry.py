@@ -12,9 +12,10 @@ from functools import cache
 from pathlib import Path
 
 from poly.press import claims
-from poly.press.chapters import PressError, atomic_write
+from poly.press.chapters import PressError
 from poly.press.checkout import git
 from poly.press.claims import Claim, Record
+from poly.press.disk import atomic_write
 
 FILE = Path("book") / "data" / "registered.json"
 ENTRIES = "book/claims.yml"
@@ -30,7 +31,7 @@ def unamended_change(claim: Claim, record: Record) -> str:
         return f"claim {claim.id}: its field amended has changed, must begin with {before!r}"
     if record.get("entry") in (None, claims.fingerprint(claim)):
         return ""
-    if len(claims.amendments(claim.amended)) > len(claims.amendments(before)):
+    if len(claims.amendment_dates(claim.amended)) > len(claims.amendment_dates(before)):
         return ""
     return f"claim {claim.id}: its entry has changed since it was checked; say when and why in its field amended"
 

@@ -13,6 +13,8 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker, validators
 
 SCHEMA: dict[str, Any] = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
+# What an amendment in ``amended`` begins with: a date and a colon, and its reason follows.
+AMENDMENT = re.compile(r"(?:^|; )(\d{4}-\d\d-\d\d): (?=\S)")
 
 
 def validate(name: str, entry: Any) -> None:
@@ -25,12 +27,12 @@ def validate(name: str, entry: Any) -> None:
         raise ValueError(f"claims.yml, {_fault(error)}")
 
 
-def amendments(text: str) -> list[str]:
+def amendment_dates(text: str) -> list[str]:
     """Find the dates in an entry's ``amended``, as in "2026-01-31: why; 2026-02-01: why again".
 
     There are none in a text that begins otherwise, or with a date that is none or still to come.
     """
-    found = re.findall(r"(?:^|; )(\d{4}-\d\d-\d\d): \S", text)
+    found = AMENDMENT.findall(text)
     return found if found and text.startswith(found[0]) and all(map(_has_been, found)) else []
 
 
@@ -83,7 +85,7 @@ def _validator() -> Any:
     }
     formats = FormatChecker(formats=())
     formats.checks("date")(_has_been)
-    formats.checks("amendments")(lambda text: not text or bool(amendments(text)))
+    formats.checks("amendments")(lambda text: not text or bool(amendment_dates(text)))
     strict = Draft202012Validator.TYPE_CHECKER.redefine_many(types)
     return validators.extend(Draft202012Validator, type_checker=strict)(SCHEMA, format_checker=formats)
 

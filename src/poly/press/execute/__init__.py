@@ -18,19 +18,9 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from zmq import ZMQError
 
-from poly.press import surroundings
-from poly.press.chapters import (
-    Page,
-    PressError,
-    atomic_write,
-    check_outputs,
-    code_cells,
-    make_folder,
-    notebook_text,
-    read_notebook,
-    what_failed,
-    with_outputs,
-)
+from poly.press import reader_settings
+from poly.press.chapters import Page, PressError, check_outputs, code_cells, notebook_text, read_notebook, with_outputs
+from poly.press.disk import atomic_write, make_folder, what_failed
 from poly.press.execute import engine, kernels, machine, progress, provenance, sockets
 from poly.press.execute.cache_key import chapter_key, inputs, key_of
 
@@ -94,8 +84,8 @@ def environment(root: Path, workers: int) -> dict[str, str]:
     threads = dict.fromkeys(THREAD_VARIABLES, str(max(1, cores // workers)))
     processes = machine.fitting(cores, machine.PROCESS, machine.memory() / workers - machine.PROCESS)
     variables = {**threads, "LOKY_MAX_CPU_COUNT": str(processes), **os.environ}
-    surroundings.forget_matplotlib(variables)  # the kernel chooses its inline backend
-    for name in ("PYTHONSTARTUP", *surroundings.FOREIGN):  # the kernel would run that file
+    reader_settings.forget_matplotlib(variables)  # the kernel chooses its inline backend
+    for name in ("PYTHONSTARTUP", *reader_settings.FOREIGN):  # the kernel would run that file
         variables.pop(name, None)
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root / "src"), os.environ.get("PYTHONPATH", "")]))
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
@@ -126,9 +116,8 @@ def up_to_date(root: Path, pages: Sequence[Page], workers: int | None = None) ->
     for page in pages:
         done = read_notebook(targets[page])
         seconds = float(done.metadata.get("papermill", {}).get("duration") or 0.0)
-        stamp = done.metadata.get("poly", {}).get("provenance", {})
         merged = with_outputs(sources[page], done)
-        of_run = {"key": keys[page], "inputs": found[page], "provenance": stamp}
+        of_run = {"key": keys[page], "inputs": found[page], "provenance": provenance.stamp(done)}
         merged.metadata["poly"] = {**merged.metadata.get("poly", {}), **of_run}
         results.append(Result(page, merged, keys[page], seconds, page not in todo))
     return results

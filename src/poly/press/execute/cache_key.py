@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 
 from poly import perturb
 from poly.press import syntax
-from poly.press.chapters import PressError, code_cells, read_yaml
+from poly.press.chapters import PressError, code_cells, read_yaml, sets_parameters
 
 PROVENANCE = "provenance.json"  # of poly.sweep.archive, which takes long to import
 _SHOWN = 3  # inputs that a message names
@@ -65,8 +65,8 @@ def changed(before: Mapping[str, str], after: Mapping[str, str]) -> str:
 
 
 def _cell_hash(cell: NotebookNode) -> str:
-    settings = "parameters" in cell.metadata.get("tags", [])  # given parameters are put after this cell
-    return _hash(f"{settings} {syntax.executed(cell.source)}")
+    # Given parameters are put after the cell that sets them.
+    return _hash(f"{sets_parameters(cell)} {syntax.executed(cell.source)}")
 
 
 def reached_modules(src: Path, trees: Iterable[ast.Module]) -> list[Path]:

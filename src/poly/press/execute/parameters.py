@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 import yaml
 from nbformat import NotebookNode
 
-from poly.press.chapters import PressError
+from poly.press.chapters import PressError, sets_parameters
 from poly.press.syntax import without_magics
 
 
@@ -35,7 +35,7 @@ def known_parameters(notebook: NotebookNode, chapter: str = "the chapter") -> di
     Raises:
         PressError: the cell is not valid Python.
     """
-    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    cells = [cell for cell in notebook.cells if sets_parameters(cell)]
     found = {}
     for statement in [node for cell in cells for node in _statements(cell.source, chapter)]:
         if isinstance(statement, ast.Assign):

@@ -34,10 +34,15 @@ def book(root: Path) -> Stamp:
     }
 
 
+def stamp(notebook: NotebookNode) -> Stamp:
+    """Return the stamp of the run that made a chapter's outputs; empty if it has none."""
+    found: Stamp = notebook.metadata.get("poly", {}).get("provenance", {})
+    return found
+
+
 def run_seconds(notebook: NotebookNode) -> float:
     """Return how long the run of the stored outputs took, in seconds; 0 if there are none."""
-    stamp = notebook.metadata.get("poly", {}).get("provenance", {})
-    return float(stamp.get("seconds") or 0.0)
+    return float(stamp(notebook).get("seconds") or 0.0)
 
 
 def run(root: Path, notebook: NotebookNode, *, seconds: float, memory: int) -> Stamp:
@@ -56,10 +61,10 @@ def run(root: Path, notebook: NotebookNode, *, seconds: float, memory: int) -> S
     }
 
 
-def made_here(stamp: Stamp) -> bool:
+def made_here(found: Stamp) -> bool:
     """Return whether a run was made with this processor and these libraries."""
     here = {"python": platform.python_version(), "libraries": _libraries(), "processor": processor()}
-    return {name: stamp.get(name) for name in here} == here
+    return {name: found.get(name) for name in here} == here
 
 
 def _libraries() -> dict[str, str]:
@@ -104,10 +109,9 @@ def whole(root: Path, notebooks: Mapping[Page, NotebookNode]) -> str:
     """Write ``provenance.json``: the stamps of the book and of its chapters, and SHA-256 of each figure's numbers."""
     chapters = {}
     for page, notebook in notebooks.items():
-        stamp = notebook.metadata.get("poly", {})
         chapters[page.name] = {
-            "key": stamp.get("key", ""),
-            "run": stamp.get("provenance", {}),
+            "key": notebook.metadata.get("poly", {}).get("key", ""),
+            "run": stamp(notebook),
             "figures": {each["name"]: figure_hash(each) for each in figures_of(notebook)},
         }
     return json.dumps({"book": book(root), "chapters": chapters}, indent=1, ensure_ascii=False) + "\n"

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from poly.press.chapters import PressError, atomic_write, read_pages, read_text
+from poly.press.chapters import PressError, read_pages, read_text
+from poly.press.disk import atomic_write
 
 TEMPLATES = Path(__file__).parent
 TOC = "_toc.yml"

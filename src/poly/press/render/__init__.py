@@ -17,22 +17,19 @@ from typing import Any
 import yaml
 from nbformat import NotebookNode, from_dict
 
-from poly.press import addresses, claims, record, sources, surroundings, typeset
+from poly.press import claims, foreign_addresses, reader_settings, record, sources, typeset
 from poly.press.chapters import (
     Page,
     PressError,
-    atomic_write,
     check_outputs,
-    discard,
-    emptied,
     figures_of,
     give_ids,
     notebook_text,
     outputs_of,
     read_text,
-    what_failed,
 )
 from poly.press.claims import ledger, registry
+from poly.press.disk import atomic_write, emptied, remove, what_failed
 from poly.press.execute import provenance
 from poly.press.figures import figure_data, sliders
 from poly.press.render import (
@@ -119,7 +116,7 @@ def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, N
         shutil.copyfile(picture, html / "_images" / f"{picture.stem}{postprocess.NARROW}.png")
     postprocess.postprocess(html, old)
     (html / ".nojekyll").touch()  # a web host that runs Jekyll leaves out folders that begin with _
-    if faults := addresses.foreign(html):
+    if faults := foreign_addresses.in_book(html):
         raise PressError(f"pages call no other host, but {faults[0]}")
     for page, notebook in notebooks.items():  # the file behind the download button
         source = html / "_sources" / f"{page.docname}.ipynb"
@@ -195,7 +192,7 @@ def _lay_out(
         path = stage / f"{page.docname}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
         staged = chapter_page.add_claims(for_the_page(notebook, page.name), page.name, registered, meanings)
-        source = provenance.foot(notebook.metadata.get("poly", {}).get("provenance", {}), now)
+        source = provenance.foot(provenance.stamp(notebook), now)
         staged.cells.append(from_dict({"cell_type": "markdown", "id": "foot", "metadata": {}, "source": source}))  # type: ignore[no-untyped-call]
         give_ids(staged)
         path.write_text(notebook_text(staged), encoding="utf-8", newline="\n")
@@ -270,7 +267,7 @@ def _jupyter_book(stage: Path, out: Path, strict: bool, builder: str = "html") -
         *flags,
     ]
     # UTF-8 for Windows; no color, so that the log reads everywhere.
-    own = {name: value for name, value in os.environ.items() if name not in surroundings.FOREIGN}
+    own = {name: value for name, value in os.environ.items() if name not in reader_settings.FOREIGN}
     variables = {**own, "PYTHONUTF8": "1", "NO_COLOR": "1"}
     done = subprocess.run(
         command,
@@ -305,7 +302,7 @@ def repair(out: Path) -> None:
     html, old = out / "html", out / "html.old"
     if old.exists() and not html.exists():
         old.rename(html)
-    discard(old)
+    remove(old, strict=False)
 
 
 def _swap(new: Path, out: Path) -> None:
@@ -320,5 +317,5 @@ def _swap(new: Path, out: Path) -> None:
     except OSError as error:
         repair(out)
         raise PressError(f"cannot replace {html}: {error.strerror}; is it open in another program?") from None
-    discard(old)
-    discard(out / "render")
+    remove(old, strict=False)
+    remove(out / "render", strict=False)

@@ -7,6 +7,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 from poly.press import claims, markup
+from poly.press.chapters import sets_parameters
 from poly.press.claims import Claim, ledger
 
 _TERM = re.compile(r"\{term\}`(?:[^`<]*<)?([^`<>]+?)>?`")
@@ -119,7 +120,7 @@ def fold_cells(cells: list[NotebookNode]) -> list[NotebookNode]:
     found: list[NotebookNode] = []
     for cell in cells:
         tags = cell.metadata.get("tags", [])
-        if "parameters" in tags:
+        if sets_parameters(cell):
             _fold(cell, "Settings of this chapter", "hide-input")
         elif _predicts(cell):
             _fold(cell, "Predictions, and how they are tested", "hide-cell")

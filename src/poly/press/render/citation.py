@@ -28,7 +28,7 @@ def tables(root: Path, notebooks: Mapping[Page, NotebookNode], url: str | None) 
     except (TypeError, KeyError) as error:
         raise PressError(f"{FILE}: must have a title, a version and authors with names ({error!r})") from None
     commit = provenance.book(root)["commit"]
-    runs = [notebook.metadata.get("poly", {}).get("provenance", {}).get("date", "") for notebook in notebooks.values()]
+    runs = [provenance.stamp(notebook).get("date", "") for notebook in notebooks.values()]
     day = max(runs, default="")[:10]
     fields = {
         "author": " and ".join(f"{{{author}}}" for author in authors),

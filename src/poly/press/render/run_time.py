@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 
 from poly.press import markup
 from poly.press.chapters import Page, PressError, code_cells
+from poly.press.execute import provenance
 from poly.press.execute.progress import duration
 
 Record = dict[str, Any]
@@ -78,7 +79,7 @@ def tables(root: Path, notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]
 
 
 def _chapters(notebooks: Mapping[Page, NotebookNode]) -> str:
-    runs = {page: notebook.metadata.get("poly", {}).get("provenance", {}) for page, notebook in notebooks.items()}
+    runs = {page: provenance.stamp(notebook) for page, notebook in notebooks.items()}
     if not all(runs.values()) or not runs:
         return "Not measured for this copy.\n"
     rows = "".join(

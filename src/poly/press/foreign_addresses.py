@@ -26,7 +26,7 @@ IN_SCRIPT = re.compile(
 COMMENT = re.compile(r"<!--.*?-->", re.S)
 
 
-def foreign(book: Path) -> list[str]:
+def in_book(book: Path) -> list[str]:
     """List the addresses on other hosts that pages and style sheets of the rendered book load, one line each."""
     found = []
     for path in sorted(book.rglob("*")):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from poly.press import chapters, execute, surroundings
+from poly.press import chapters, execute, reader_settings
 from poly.press.__main__ import main
 from poly.press.execute import progress
 from small_book import chapter, make_book, write
@@ -28,7 +28,7 @@ def run(code: str, **variables: str | None) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("asked", ["error", "error::DeprecationWarning", "always", "default"])
 def test_warnings_of_packages_end_nothing_and_fill_no_page(asked: str) -> None:
     code = (
-        "import os, sys, warnings\nfrom poly.press.surroundings import forget_warnings\nforget_warnings()\n"
+        "import os, sys, warnings\nfrom poly.press.reader_settings import forget_warnings\nforget_warnings()\n"
         "warnings.warn('old', DeprecationWarning)\n"
         "print(os.environ.get('PYTHONWARNINGS'), sys.warnoptions)"
     )
@@ -45,7 +45,7 @@ def test_the_press_starts_where_warnings_are_errors(tmp_path: Path) -> None:
 
 
 def test_kernels_see_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in surroundings.FOREIGN:
+    for name in reader_settings.FOREIGN:
         monkeypatch.setenv(name, "error")
     book = make_book(tmp_path)
     write(book / "book/01-one.ipynb", chapter("One", SEEN))
@@ -80,14 +80,14 @@ def test_who_has_no_home_gets_one_in_the_build_folder(
     known = {} if home is None else {"HOME": home}
     monkeypatch.setattr(os, "environ", known)
     monkeypatch.setattr(os.path, "expanduser", lambda path: path if home is None else home)  # no passwd entry
-    surroundings.provide_home(tmp_path)
+    reader_settings.provide_home(tmp_path)
     assert Path(known["HOME"]) == tmp_path / "_build" / "home"
     assert Path(known["HOME"]).is_dir()
 
 
 def test_a_home_that_is_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    surroundings.provide_home(tmp_path / "book")
+    reader_settings.provide_home(tmp_path / "book")
     assert os.environ["HOME"] == str(tmp_path)
     assert not (tmp_path / "book").exists()
 
@@ -113,7 +113,7 @@ def test_settings_of_matplotlib_end_no_command(tmp_path: Path, setting: dict[str
 def test_a_program_may_have_no_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, None)
-    surroundings.give_streams()
+    reader_settings.give_streams()
     print("nobody reads this")
     assert sys.stderr.write("nor this") == 8
 

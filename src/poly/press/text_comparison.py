@@ -62,19 +62,26 @@ def same(before: str, after: str, allowed: levels.Rule | None) -> bool:
     """Return whether two texts have the same words, and numbers that agree within the rule."""
     if allowed is None or before == after:
         return before == after
+    pairs = paired_numbers(before, after)
+    return pairs is not None and all(_agree(old, new, allowed) for old, new in pairs)
+
+
+def paired_numbers(before: str, after: str) -> list[tuple[str, str]] | None:
+    """Pair the numbers of two texts, as they are written; None if the words between the numbers differ."""
     if NUMBER.sub("#", before) != NUMBER.sub("#", after):
-        return False
-    old, new = (np.array([_value(text) for text in NUMBER.findall(each)]) for each in (before, after))
-    # Compare each number alone: within an array, the largest number widens the band of all others.
-    return all(not levels.excess(a[None], b[None], allowed).any() for a, b in zip(old, new, strict=True))
+        return None
+    return list(zip(NUMBER.findall(before), NUMBER.findall(after), strict=True))
+
+
+def _agree(old: str, new: str, allowed: levels.Rule) -> bool:
+    """Compare one number: within an array, the largest number would widen the band of all others."""
+    return not levels.excess(np.array([_value(old)]), np.array([_value(new)]), allowed).any()
 
 
 def _by_how_much(before: str, after: str, allowed: levels.Rule | None) -> str:
     """Describe the first number that moved by more than the rule allows; nothing if the words differ, too."""
-    if NUMBER.sub("#", before) != NUMBER.sub("#", after):
-        return ""
     says = str(allowed or levels.Rule("exact"))
-    for old, new in zip(NUMBER.findall(before), NUMBER.findall(after), strict=True):
+    for old, new in paired_numbers(before, after) or ():
         if not same(old, new, allowed):
             return f": {old} moved by {_value(new) - _value(old):+.3g}, {says}"
     return ""

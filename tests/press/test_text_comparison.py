@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from poly.press import texts
+from poly.press import text_comparison
 from poly.press.chapters import notebook_text
 from poly.press.check import snapshots as stored_outputs
 from poly.press.figures.levels import Rule
@@ -35,19 +35,19 @@ LOOSE = Rule("rounding", 0.1)
     ],
 )
 def test_numbers_are_compared_as_numbers(before: str, after: str, allowed: Rule | None, equal: bool) -> None:
-    assert texts.same(before, after, allowed) is equal
+    assert text_comparison.same(before, after, allowed) is equal
 
 
 def test_a_cell_says_what_it_allows() -> None:
-    assert texts.rule({}) is None
-    assert texts.rule({"poly": {"text": {"absolute": 2.0}}}) == Rule("rounding", absolute=2.0)
+    assert text_comparison.rule({}) is None
+    assert text_comparison.rule({"poly": {"text": {"absolute": 2.0}}}) == Rule("rounding", absolute=2.0)
     small = {"poly": {"text": {"small": {"absolute": 1}}}}
-    assert texts.rule(small) is None
-    assert texts.rule(small, small=True) == Rule("rounding", absolute=1)
+    assert text_comparison.rule(small) is None
+    assert text_comparison.rule(small, small=True) == Rule("rounding", absolute=1)
     refused = [{"tolerance": 2}, {"wide": 1}, 5, {}, {"redrawn": 1}, {"small": 5}]
     for given in (*refused, {"absolute": 1, "small": {"absolute": -1}}):
         with pytest.raises(ValueError, match=r"^metadata poly, text: .*, must have tolerance or absolute: "):
-            texts.rule({"poly": {"text": given}})
+            text_comparison.rule({"poly": {"text": given}})
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_nbval_compares_by_the_level_of_the_cell(tmp_path: Path, stored: str, al
         "-m",
         "pytest",
         "-p",
-        "poly.press.texts",
+        "poly.press.text_comparison",
         "--nbval",
         "--nbval-current-env",
         "a.ipynb",

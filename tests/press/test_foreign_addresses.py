@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from poly.press import addresses, chapters, render
+from poly.press import chapters, foreign_addresses, render
 from poly.press.chapters import PressError
 from poly.press.render import postprocess
 from small_book import make_book, write
@@ -37,7 +37,7 @@ HOST = "//cdn.example.org/x"
     ],
 )
 def test_what_a_page_asks_another_host_for_is_found(text: str) -> None:
-    (address,) = addresses.in_page(f"<html><body>{text}</body></html>")
+    (address,) = foreign_addresses.in_page(f"<html><body>{text}</body></html>")
     assert address.rpartition(":")[2] == HOST
 
 
@@ -56,13 +56,13 @@ def test_what_a_page_asks_another_host_for_is_found(text: str) -> None:
     ],
 )
 def test_what_asks_nobody_passes(text: str) -> None:
-    assert addresses.in_page(text) == []
+    assert foreign_addresses.in_page(text) == []
 
 
 def test_a_style_sheet_is_looked_at_too(tmp_path: Path) -> None:
     (tmp_path / "_static").mkdir()
     (tmp_path / "_static/a.css").write_text(f"@font-face {{ src: url('https:{HOST}') }}")
-    assert addresses.foreign(tmp_path) == [f"_static/a.css asks for https:{HOST}"]
+    assert foreign_addresses.in_book(tmp_path) == [f"_static/a.css asks for https:{HOST}"]
 
 
 @pytest.fixture
