@@ -310,7 +310,7 @@ def shuffled(W: Float[Tensor, "*instances n m"], *, generator: torch.Generator) 
 
 
 def repair(
-    W: Float[Tensor, "*instances n m"], near: tuple[float, float] = (0.8, 1.2)
+    W: Float[Tensor, "*instances n m"], near: tuple[float, float] = checks.WINDOW
 ) -> Float[Tensor, "*instances n m"]:
     """Move features from shared neurons to free ones.
 
@@ -330,11 +330,11 @@ def repair(
         tensor([[ 1.,  0.],
                 [ 0., -1.]])
     """
-    low, high = checks.window("near", near)
+    near = checks.window("near", near)
 
     def change(w: Array) -> None:
         size = np.abs(w)
-        carried = (low <= size) & (size <= high)
+        carried = checks.in_window(w, near)
         free = [int(k) for k in np.argsort(size.sum(0), kind="stable") if not carried[:, k].any()]
         for k in np.flatnonzero(carried.sum(0) >= 2):
             there = np.flatnonzero(carried[:, k])

@@ -167,3 +167,14 @@ def test_array_rejects_what_is_no_array_of_numbers(values: Any) -> None:
 def test_progress_is_true_false_or_none() -> None:
     with pytest.raises(ValueError, match=r"^progress='yes': must be one of None, True, False$"):
         checks.progress("yes")
+
+
+@pytest.mark.parametrize("to", [np.asarray, torch.tensor])
+def test_sizes_in_a_window_are_found_edges_included(to: Any) -> None:
+    weights = to([0.8, -1.2, 1.0, -0.79, 1.21, 0.0, math.nan, math.inf])
+    found = checks.in_window(weights)
+    assert type(found) is type(weights)
+    assert found.tolist() == [True, True, True, False, False, False, False, False]
+    assert checks.in_window(weights, (0, 0.79)).tolist() == [False, False, False, True, False, True, False, False]
+    with pytest.raises(ValueError, match=r"^near=\(2, 1\): must be a pair 0 ≤ low ≤ high$"):
+        checks.in_window(weights, (2, 1))

@@ -4,7 +4,7 @@ import math
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, SupportsAbs, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 # The square of it, and the closed forms of ``theory`` at it, still fit float64.
 _LARGEST_COUNT = 10**100
+# The sizes of weights that the paper counts as 1.
+WINDOW = (0.8, 1.2)
+_Weights = TypeVar("_Weights", bound=SupportsAbs[Any])
 
 
 def count(name: str, value: object, at_least: int = 1) -> int:
@@ -145,6 +148,27 @@ def window(name: str, value: Any) -> tuple[float, float]:
     if not 0 <= low <= high:
         raise ValueError(f"{name}={value!r}: must be a pair 0 ≤ low ≤ high")
     return low, high
+
+
+def in_window(weights: _Weights, near: tuple[float, float] = WINDOW) -> _Weights:
+    """Tell which weights have a size in a window, ``low ≤ |w| ≤ high``.
+
+    Args:
+        weights: a tensor or an array of any shape. NaN lies in no window.
+        near: the window (low, high); by default the paper's.
+
+    Returns:
+        A tensor or an array of truth values, of the shape of ``weights``.
+
+    Raises:
+        ValueError: a window that is not 0 ≤ low ≤ high.
+
+    Source: figure 2 of the paper.
+    """
+    low, high = window("near", near)
+    size = abs(weights)
+    found: _Weights = (low <= size) & (size <= high)
+    return found
 
 
 def function(name: str, value: object) -> None:

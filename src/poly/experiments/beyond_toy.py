@@ -20,6 +20,8 @@ Array = NDArray[Any]
 NOISE = 0.6
 # Enough steps that features whose pairs are pushed apart find a neuron; four times the released number.
 STEPS = 30_000
+# The square of the paper's window, as decimal numbers: in floating point 0.8² is not 0.64.
+_SQUARE = (0.64, 1.44)
 
 
 class Scarce(NamedTuple):
@@ -271,7 +273,7 @@ def rectified(
         end = untied.train(start, config, generator=generator)
         encoder, decoder, bias = (part.double() for part in end)
         carried = encoder * decoder.mT
-        held = (carried >= 0.64) & (carried <= 1.44)
+        held = (carried >= _SQUARE[0]) & (carried <= _SQUARE[1])
         shared = held.sum(0) >= 2
         elsewhere = (carried.abs() >= 0.05).sum(-1) > 1
         helped = sum(bool(elsewhere[held[:, k]].any()) for k in shared.nonzero()[:, 0].tolist())

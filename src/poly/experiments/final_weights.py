@@ -182,7 +182,7 @@ def places(row: Mapping[str, Any]) -> tuple[Places, Places]:
     return began, ended
 
 
-def polysemantic_neurons(row: Mapping[str, Any], near: tuple[float, float] = (0.8, 1.2)) -> int:
+def polysemantic_neurons(row: Mapping[str, Any], near: tuple[float, float] = checks.WINDOW) -> int:
     """Count the neurons that carry at least two features, as in ``metrics``, from a row of a sweep's table.
 
     Args:
@@ -195,6 +195,5 @@ def polysemantic_neurons(row: Mapping[str, Any], near: tuple[float, float] = (0.
     low, high = near
     if not SMALLEST <= low <= high:
         raise ValueError(f"near={near!r}: must be a pair {SMALLEST} ≤ low ≤ high")
-    size = np.abs(row["weight"])
-    held = np.asarray(row["neuron"], np.int64)[(low <= size) & (size <= high)]
+    held = np.asarray(row["neuron"], np.int64)[checks.in_window(np.asarray(row["weight"]), near)]
     return int((np.bincount(held) >= 2).sum())

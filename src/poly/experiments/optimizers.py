@@ -85,8 +85,7 @@ def compare(
     found = []
     for start in (W, W[0, :apart, None]):
         half, end = (each.reshape(-1, m) for each in _train(start, l1, optimizer))
-        winner, size = metrics.winners(end), end.abs()
-        held = ((size >= 0.8) & (size <= 1.2)).any(-1)
+        winner, held = metrics.winners(end), checks.in_window(end).any(-1)
         kept = held & (winner == metrics.winners(W[0, : len(end)]))
         found.append([int(each.sum()) for each in (held, kept, metrics.winners(half) != winner)])
         if len(found) == 1:

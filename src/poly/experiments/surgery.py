@@ -271,8 +271,7 @@ def _checked(n: int, m: int, l1: float, method: str, draw: int) -> tuple[int, in
 
 def _signs(W: Float[Tensor, "networks n m"]) -> Float[Tensor, "networks n m"]:
     """Return the signs of the weights in the paper's window, and 0 elsewhere."""
-    size = W.abs()
-    return torch.where((size >= 0.8) & (size <= 1.2), W.sign(), 0.0)
+    return torch.where(checks.in_window(W), W.sign(), 0.0)
 
 
 def _pairs_together(W: Float[Tensor, "networks n m"]) -> Bool[Tensor, "networks n n"]:
