@@ -195,7 +195,7 @@ ONES = torch.ones(3)
             lambda: superposition.train(
                 NETWORK, 0.0, ONES, SuperpositionConfig(lr=1e200, steps=4), generator=generator()
             ),
-            "lr=1e\\+200",
+            r"lr=1e\+200: the weights stopped being finite in instance 0, must be smaller",
         ),
     ],
 )

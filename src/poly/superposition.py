@@ -235,8 +235,9 @@ def train(
         x = sample(W.shape[-2], S, batch=config.batch, generator=generator).to(W)
         W.grad, b.grad = gradient(Network(W, b), x, importance)
         optimizer.step()
-    if not bool(torch.isfinite(W).all() and torch.isfinite(b).all()):
-        raise ValueError(f"lr={config.lr!r}: the weights stopped being finite, must be smaller")
+    lost = (~(torch.isfinite(W).all(-1) & torch.isfinite(b)).all(-1)).nonzero()
+    if len(lost):
+        raise checks.diverged(config.lr, lost[0].tolist())
     return Network(W, b)
 
 

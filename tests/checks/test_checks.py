@@ -178,3 +178,18 @@ def test_sizes_in_a_window_are_found_edges_included(to: Any) -> None:
     assert checks.in_window(weights, (0, 0.79)).tolist() == [False, False, False, True, False, True, False, False]
     with pytest.raises(ValueError, match=r"^near=\(2, 1\): must be a pair 0 ≤ low ≤ high$"):
         checks.in_window(weights, (2, 1))
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        ({}, ""),
+        ({"network": []}, ""),
+        ({"network": (1, 2)}, " in instance 1, 2"),
+        ({"network": "setting 3"}, " in setting 3"),
+        ({"network": [4], "step": 0}, " in instance 4 by step 0"),
+    ],
+)
+def test_the_error_of_a_run_that_diverges_says_where_it_is_known(given: dict[str, Any], where: str) -> None:
+    assert str(checks.diverged(0.5, **given)) == f"lr=0.5: the weights stopped being finite{where}, must be smaller"
+    assert str(checks.diverged(0.5, besides=" (or l1=2.0)")).startswith("lr=0.5 (or l1=2.0): the weights stopped")

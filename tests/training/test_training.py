@@ -347,9 +347,8 @@ def test_bad_weights(W: Any, message: str) -> None:
 @pytest.mark.parametrize("at", [(), (40,)])
 def test_a_diverging_run_is_an_error_before_anybody_looks_at_it(at: tuple[int, ...]) -> None:
     config = TrainConfig(optimizer="sgd", lr=10.0, steps=50)
-    with pytest.raises(
-        ValueError, match=r"^lr=10\.0: the weights stopped being finite in instance 0, must be smaller$"
-    ):
+    said = rf"^lr=10\.0: the weights stopped being finite in instance 0 by step {(*at, 50)[0]}, must be smaller$"
+    with pytest.raises(ValueError, match=said):
         training.train(start(), config, generator=generator(), at=at, observe=metrics.survivors)
 
 
@@ -383,10 +382,10 @@ def test_on_a_cuda_device_the_steps_are_the_same(shared: Any) -> None:
 def test_the_instance_that_diverges_is_named() -> None:
     W = start(instances=6).reshape(2, 3, 5, 7)
     W[1, 2] *= 100
-    with pytest.raises(ValueError, match=r"^lr=0\.02: the weights stopped being finite in instance 1, 2, must be"):
+    with pytest.raises(ValueError, match=r"^lr=0\.02: the weights stopped being finite in instance 1, 2 by step 50"):
         training.train(W, TrainConfig(optimizer="sgd", lr=0.02, steps=50), generator=generator())
     configs = [TrainConfig(optimizer="sgd", lr=lr, steps=50) for lr in (0.01, 0.03)]
-    with pytest.raises(ValueError, match=r"^lr=0\.03: the weights stopped being finite in instance 1, 2, must be"):
+    with pytest.raises(ValueError, match=r"^lr=0\.03: the weights stopped being finite in instance 1, 2 by step 50"):
         training.train(W, configs, generator=generator())
 
 

@@ -171,6 +171,28 @@ def in_window(weights: _Weights, near: tuple[float, float] = WINDOW) -> _Weights
     return found
 
 
+def diverged(lr: float, network: Sequence[int] | str = (), *, step: int | None = None, besides: str = "") -> ValueError:
+    """Build the error of a training whose weights stopped being finite.
+
+    Args:
+        lr: the learning rate.
+        network: which one: its indices along the instance axes, or its name; empty for the only one.
+        step: one by which it happened, if known.
+        besides: other settings that may be too large, as the error names them.
+
+    Returns:
+        The error, to be raised.
+
+    Example:
+        >>> checks.diverged(10.0, (1, 2), step=40)
+        ValueError('lr=10.0: the weights stopped being finite in instance 1, 2 by step 40, must be smaller')
+    """
+    name = network if isinstance(network, str) or not network else f"instance {', '.join(map(str, network))}"
+    where = f" in {name}" if name else ""
+    when = "" if step is None else f" by step {step}"
+    return ValueError(f"lr={lr!r}{besides}: the weights stopped being finite{where}{when}, must be smaller")
+
+
 def function(name: str, value: object) -> None:
     """Check that ``value`` can be called; raise ValueError otherwise."""
     if not callable(value):

@@ -218,8 +218,6 @@ def train(
     parallel.for_each(run, range(len(instances)))
     if lost:
         worst = min(lost)
-        where = f"in instance {worst} " if len(instances) > 1 else ""
-        raise ValueError(
-            f"lr={config.lr!r}: the weights stopped being finite {where}by step {lost[worst]}, must be smaller"
-        )
+        place = [int(axis) for axis in np.unravel_index(worst, W.shape[:-2])]
+        raise checks.diverged(config.lr, place, step=lost[worst])
     return W

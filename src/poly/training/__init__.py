@@ -159,7 +159,7 @@ def train(
         for stop in [*record, steps]:
             parallel.for_each(functools.partial(_advance, first=step, last=stop, bar=bar), runs)
             step = stop
-            _check_finite(W, configs)
+            _check_finite(W, configs, step)
             if len(values) < len(record):
                 now = order.restore(W)
                 values.append(tensors.observation(now if observe is None else observe(now.clone()), values))
@@ -187,15 +187,14 @@ def _below_one(name: str, value: object) -> float:
     return number
 
 
-def _check_finite(W: Tensor, configs: list[TrainConfig]) -> None:
+def _check_finite(W: Tensor, configs: list[TrainConfig], step: int) -> None:
     diverged = (~torch.isfinite(W).all(-1).all(-1)).nonzero()
     if len(diverged):
         first = diverged[0].tolist()
         config = configs[first[0] if len(configs) > 1 else 0]
         large = {name: getattr(config, name) for name in ("l1", "weight_decay", "sigma") if getattr(config, name) > 1}
         besides = "".join(f" (or {name}={value!r})" for name, value in large.items())
-        where = f" in instance {', '.join(map(str, first))}" if first else ""
-        raise ValueError(f"lr={config.lr!r}{besides}: the weights stopped being finite{where}, must be smaller")
+        raise checks.diverged(config.lr, first, step=step, besides=besides)
 
 
 def _runs(W: Tensor, config: TrainConfig, generator: torch.Generator) -> "list[_Instance] | list[_Batch]":

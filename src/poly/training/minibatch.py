@@ -294,5 +294,4 @@ def _check_finite(trained: Array, configs: Sequence[FitConfig]) -> None:
     diverged = np.argwhere(~np.isfinite(trained).all(-1))
     if len(diverged):
         setting, stream = (int(place) for place in diverged[0])
-        where = f"setting {setting}, stream {stream}"
-        raise ValueError(f"lr={configs[setting].lr!r}: parameters stopped being finite in {where}, must be smaller")
+        raise checks.diverged(configs[setting].lr, f"setting {setting}, stream {stream}")

@@ -221,10 +221,9 @@ def train(network: Network, config: UntiedConfig, *, generator: torch.Generator)
                 )  # fmt: skip
 
     parallel.for_each(run, range(len(flat)))
-    lost = np.flatnonzero(~np.isfinite(flat).all(-1))
+    lost = (~torch.isfinite(theta).all(-1)).nonzero()
     if len(lost):
-        where = f" in instance {lost[0]}" if len(flat) > 1 else ""
-        raise ValueError(f"lr={config.lr!r}: the weights stopped being finite{where}, must be smaller")
+        raise checks.diverged(config.lr, lost[0].tolist())
     encoder, decoder, bias = torch.split(theta, [n * m, n * m, n], -1)
     return Network(encoder.reshape(*shape, n, m), decoder.reshape(*shape, m, n), bias)
 
