@@ -100,9 +100,7 @@ def cut_scores(W: Float[Tensor, "*instances n m"], quantile: float) -> Float[Ten
     Raises:
         ValueError: a quantile outside [0, 1], a single feature, or non-finite W.
     """
-    quantile = checks.nonnegative("quantile", quantile)
-    if quantile > 1:
-        raise ValueError(f"quantile={quantile!r}: must be in [0, 1]")
+    quantile = checks.share("quantile", quantile)
     scores = sharing_scores(W).detach().cpu().double().numpy()
     cuts = np.quantile(scores, quantile, axis=-1, method="lower").reshape(-1)
     cut = iter(np.maximum(cuts, 0))
@@ -144,9 +142,7 @@ def near_code(W: Float[Tensor, "*instances n m"], noise: float) -> Float[Tensor,
     Raises:
         ValueError: noise outside [0, 1], n > 2m, m = 1, a row without a second weight, or non-finite W.
     """
-    noise = checks.nonnegative("noise", noise)
-    if noise > 1:
-        raise ValueError(f"noise={noise!r}: must be in [0, 1]")
+    noise = checks.share("noise", noise)
     _of_several_neurons(W)
     if W.shape[-2] > 2 * W.shape[-1]:
         raise ValueError(f"W: has shape {tuple(W.shape)}, must have at most twice as many features as neurons")

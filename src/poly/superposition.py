@@ -292,5 +292,5 @@ def _sparsity(sparsity: Float[Tensor, "*shape"] | float) -> Float[Tensor, "*shap
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"sparsity={sparsity!r}: must be a number or a tensor of numbers") from None
     if S.numel() == 0 or not bool(((S >= 0) & (S < 1)).all()):
-        raise ValueError(f"sparsity={sparsity!r}: must be ≥ 0 and < 1")
+        raise ValueError(f"sparsity={sparsity!r}: must be a number ≥ 0 and < 1, or a tensor of such numbers")
     return S

@@ -193,3 +193,20 @@ def test_sizes_in_a_window_are_found_edges_included(to: Any) -> None:
 def test_the_error_of_a_run_that_diverges_says_where_it_is_known(given: dict[str, Any], where: str) -> None:
     assert str(checks.diverged(0.5, **given)) == f"lr=0.5: the weights stopped being finite{where}, must be smaller"
     assert str(checks.diverged(0.5, besides=" (or l1=2.0)")).startswith("lr=0.5 (or l1=2.0): the weights stopped")
+
+
+@pytest.mark.parametrize(
+    ("check", "allowed", "refused", "must"),
+    [
+        (checks.below_one, (0, 0.5, np.float32(0.5)), (1, -0.1), "≥ 0 and < 1"),
+        (checks.probability, (1e-300, 0.5), (0, 1), "> 0 and < 1"),
+        (checks.share, (0, 0.5, 1), (1.1, -0.1), "≥ 0 and ≤ 1"),
+    ],
+)
+def test_numbers_between_zero_and_one(check: Any, allowed: Any, refused: Any, must: str) -> None:
+    for value in allowed:
+        assert check("x", value) == value
+        assert type(check("x", value)) is float
+    for value in (*refused, math.nan, math.inf, "0.5", True, None):
+        with pytest.raises(ValueError, match=f"^x={value!r}: must be a number {must}$"):
+            check("x", value)

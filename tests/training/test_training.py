@@ -254,10 +254,10 @@ NAN, INF = math.nan, math.inf
         *[("steps", value, "a whole number ≥ 0") for value in (-1, 2.5, NAN, None, True)],
         *[
             (name, v, "a finite number ≥ 0")
-            for name in ("l1", "weight_decay", "sigma", "momentum")
+            for name in ("l1", "weight_decay", "sigma")
             for v in (-1e-9, NAN, INF, None)
         ],
-        ("momentum", 1.0, r"in \[0, 1\)"),
+        *[("momentum", v, "a number ≥ 0 and < 1") for v in (-1e-9, 1.0, NAN, INF, None)],
         ("betas", (0.9,), "two numbers"),
         ("eps", 0, "a finite number > 0"),
         ("second_moments", "columns", "one of 'weights', 'rows'"),
@@ -280,7 +280,7 @@ def test_a_setting_that_an_optimizer_does_not_have(optimizer: Any, field: str, v
     message = rf"^{field}={re.escape(repr(value))}: optimizer='{optimizer}' has none, must be "
     with pytest.raises(ValueError, match=message):
         TrainConfig(**settings)
-    with pytest.raises(ValueError, match=r"^betas=1: must be in \[0, 1\)$"):
+    with pytest.raises(ValueError, match=r"^betas=1: must be a number ≥ 0 and < 1$"):
         TrainConfig(lr=1e-3, steps=10, betas=(0.9, 1))
 
 

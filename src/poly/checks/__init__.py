@@ -91,6 +91,30 @@ def finite(name: str, value: object) -> float:
     return number
 
 
+def below_one(name: str, value: object) -> float:
+    """Check that a value is a number ≥ 0 and < 1 and return it as a float; raise ValueError otherwise."""
+    number = _number(value)
+    if not 0 <= number < 1:
+        raise ValueError(f"{name}={value!r}: must be a number ≥ 0 and < 1")
+    return number
+
+
+def probability(name: str, value: object) -> float:
+    """Check that a value is a number > 0 and < 1 and return it as a float; raise ValueError otherwise."""
+    number = _number(value)
+    if not 0 < number < 1:
+        raise ValueError(f"{name}={value!r}: must be a number > 0 and < 1")
+    return number
+
+
+def share(name: str, value: object) -> float:
+    """Check that a value is a number ≥ 0 and ≤ 1 and return it as a float; raise ValueError otherwise."""
+    number = _number(value)
+    if not 0 <= number <= 1:
+        raise ValueError(f"{name}={value!r}: must be a number ≥ 0 and ≤ 1")
+    return number
+
+
 def _number(value: object) -> float:
     if isinstance(value, bool | str | bytes):
         return math.nan

@@ -45,9 +45,9 @@ class Inputs:
     exponent: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "p", _below_one("p", checks.positive("p", self.p)))
+        object.__setattr__(self, "p", checks.probability("p", self.p))
         object.__setattr__(self, "group", checks.count("group", self.group))
-        object.__setattr__(self, "within", _below_one("within", checks.nonnegative("within", self.within)))
+        object.__setattr__(self, "within", checks.below_one("within", self.within))
         object.__setattr__(self, "exponent", checks.nonnegative("exponent", self.exponent))
         if self.group > 1 and self.exponent:
             raise ValueError(f"exponent={self.exponent!r}: must be 0 with groups")
@@ -86,12 +86,6 @@ def _first(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         return np.arange(1.0, len(p) + 1) / len(p)
     some = -np.expm1(np.cumsum(np.log1p(-p)))
     return np.asarray(some / some[-1])
-
-
-def _below_one(name: str, value: float) -> float:
-    if value >= 1:
-        raise ValueError(f"{name}={value!r}: must be below 1")
-    return value
 
 
 @dataclass(frozen=True, kw_only=True)

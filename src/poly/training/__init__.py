@@ -83,8 +83,8 @@ class TrainConfig:
         betas = checks.sequence("betas", self.betas)
         if len(betas) != 2:
             raise ValueError(f"betas={self.betas!r}: must be two numbers")
-        object.__setattr__(self, "betas", tuple(_below_one("betas", beta) for beta in betas))
-        object.__setattr__(self, "momentum", _below_one("momentum", self.momentum))
+        object.__setattr__(self, "betas", tuple(checks.below_one("betas", beta) for beta in betas))
+        object.__setattr__(self, "momentum", checks.below_one("momentum", self.momentum))
         object.__setattr__(self, "eps", checks.positive("eps", self.eps))
         checks.one_of("second_moments", self.second_moments, ("weights", "rows"))
         for name, fits in (("momentum", self.optimizer == "sgd"), *((n, adaptive) for n in _ADAPTIVE)):
@@ -178,13 +178,6 @@ def _advance(run: "_Instance | _Batch", cancelled: parallel.Flag, first: int, la
         run.advance(begin, end)
         with bar.get_lock():
             bar.update(end - begin)
-
-
-def _below_one(name: str, value: object) -> float:
-    number = checks.nonnegative(name, value)
-    if number >= 1:
-        raise ValueError(f"{name}={value!r}: must be in [0, 1)")
-    return number
 
 
 def _check_finite(W: Tensor, configs: list[TrainConfig], step: int) -> None:

@@ -69,10 +69,9 @@ class FitConfig:
         object.__setattr__(self, "lr", checks.positive("lr", self.lr))
         object.__setattr__(self, "steps", checks.count("steps", self.steps, at_least=0))
         checks.one_of("loss", self.loss, ("squared", "cross-entropy"))
-        for name in ("l1", "l1_hidden", "bias_decay", "dropout", "noise"):
+        for name in ("l1", "l1_hidden", "bias_decay", "noise"):
             object.__setattr__(self, name, checks.nonnegative(name, getattr(self, name)))
-        if self.dropout >= 1:
-            raise ValueError(f"dropout={self.dropout!r}: must be ≥ 0 and < 1")
+        object.__setattr__(self, "dropout", checks.below_one("dropout", self.dropout))
         if self.release is not None:
             object.__setattr__(self, "release", checks.count("release", self.release, at_least=0))
 
