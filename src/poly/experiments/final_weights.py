@@ -3,6 +3,7 @@
 ``sweep.sweep(final_weights.train, …, paired=("method", "l1"))`` trains the same starts in several ways.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -79,8 +80,25 @@ def train_from(
     checks.one_of("method", method, METHODS)
     if method == "flow":
         return flow.flow(W, l1, progress=False).W
-    config = training.TrainConfig(**(vars(RELEASED) | {"l1": l1}))
-    return training.train(W.float(), config, generator=generator, progress=False).W.double()
+    return training.train(W.float(), released(l1), generator=generator, progress=False).W.double()
+
+
+def released(l1: float, **changes: Any) -> training.TrainConfig:
+    """Return the settings of the released AdamW, with the penalty and, if asked for, with changes.
+
+    Args:
+        l1: λ ≥ 0, in the units of ``model.loss``.
+        changes: other settings of ``training.TrainConfig``, by name.
+
+    Raises:
+        ValueError: what ``training.TrainConfig`` refuses.
+        TypeError: a change of no setting.
+
+    Example:
+        >>> final_weights.released(1e-3, steps=15_000).steps
+        15000
+    """
+    return dataclasses.replace(RELEASED, l1=l1, **changes)
 
 
 class Counts(NamedTuple):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from poly import checks, flow, metrics, model, training
-from poly.experiments.final_weights import RELEASED
+from poly.experiments.final_weights import RELEASED, released
 
 Array = NDArray[Any]
 # Enough that no winner moves in the second half, where it can be reached: four times the released number.
@@ -119,7 +119,7 @@ def settings(optimizer: str, l1: float) -> training.TrainConfig:
     else:
         changes, steps = _CHANGES[optimizer]
         changes = changes | {"steps": 2 * round(_STEPS * steps / 2)}
-    return training.TrainConfig(**(vars(RELEASED) | {"l1": l1} | changes))
+    return released(l1, **changes)
 
 
 def _train(
