@@ -47,6 +47,13 @@ def test_released_settings_with_changes_and_without() -> None:
         final_weights.released(0.1, lr=0)
 
 
+def test_adamw_is_trained_for_the_steps_asked_for() -> None:
+    W, generator = model.init(3, 4, generator=torch.Generator().manual_seed(0)), torch.Generator()
+    assert torch.equal(final_weights.train_from(W, 0.1, "adamw", generator, steps=0), W.float().double())
+    usual = final_weights.train_from(W, 0.1, "adamw", generator)
+    assert torch.equal(final_weights.train_from(W, 0.1, "adamw", generator, steps=7500), usual)
+
+
 def test_the_count_is_that_of_the_whole_matrix() -> None:
     W = torch.randn(30, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     row = final_weights.summarize(W, W)._asdict()

@@ -11,9 +11,9 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poly import checks, cooccurrence, flow, interventions, metrics, model, training, untied
-from poly.experiments import optimizers, surgery
-from poly.experiments.final_weights import METHODS
+from poly import checks, cooccurrence, flow, interventions, metrics, model, untied
+from poly.experiments import surgery
+from poly.experiments.final_weights import train_from
 
 Array = NDArray[Any]
 # Noise of the starts near a code, as a part of each row's length.
@@ -55,14 +55,9 @@ def scarce(*, n: int, m: int, l1: float, method: str, draw: int, generator: torc
         ValueError: bad input.
     """
     l1 = _checked(l1, draw)
-    checks.one_of("method", method, METHODS)
     W = model.init(n, checks.count("m", m, at_least=2), generator=generator)
     starts = [W, interventions.near_code(W, NOISE)] if n <= 2 * m else [W]
-    if method == "flow":
-        ends = flow.flow(torch.cat(starts), l1, progress=False).W
-    else:
-        config = optimizers.settings("AdamW", l1)
-        ends = training.train(torch.cat(starts).float(), config, generator=generator, progress=False).W.double()
+    ends = train_from(torch.cat(starts), l1, method, generator, steps=STEPS)
     found = surgery.measure(ends, l1)
     return Scarce(
         shared=found["shared"],

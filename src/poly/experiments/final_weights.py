@@ -70,9 +70,21 @@ def train(
 
 
 def train_from(
-    W: Float[Tensor, "networks n m"], l1: float, method: str, generator: torch.Generator
+    W: Float[Tensor, "networks n m"],
+    l1: float,
+    method: str,
+    generator: torch.Generator,
+    *,
+    steps: int = RELEASED.steps,
 ) -> Float[Tensor, "networks n m"]:
     """Train networks from W to the end by gradient flow, or by AdamW as released; return their weights in float64.
+
+    Args:
+        W: starts, (networks, n, m).
+        l1: λ, in the units of ``model.loss``.
+        method: "flow" or "adamw".
+        generator: not used; ``training.train`` takes one.
+        steps: of AdamW, ≥ 0.
 
     Raises:
         ValueError: an unknown method, or what ``flow.flow`` or ``training.train`` refuse.
@@ -80,7 +92,7 @@ def train_from(
     checks.one_of("method", method, METHODS)
     if method == "flow":
         return flow.flow(W, l1, progress=False).W
-    return training.train(W.float(), released(l1), generator=generator, progress=False).W.double()
+    return training.train(W.float(), released(l1, steps=steps), generator=generator, progress=False).W.double()
 
 
 def released(l1: float, **changes: Any) -> training.TrainConfig:

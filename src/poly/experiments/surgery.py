@@ -220,11 +220,7 @@ def repair_end(
     Raises:
         ValueError: bad input.
     """
-    n, m, l1 = _checked(n, m, l1, method, draw)
-    end = model.init(n, m, generator=generator)
-    for _ in range(checks.count("rounds", rounds)):
-        end = train_from(end, l1, method, generator)
-    repaired = interventions.repair(end)
+    end, repaired = _repaired(n, m, l1, method, draw, rounds, generator)
     on = train_from(torch.cat([repaired, end]), l1, method, generator)
     moved = int((repaired != end).any(-1).sum())
     return Repaired(**measure(torch.cat([end, repaired, on]), l1), moved=moved)
@@ -251,15 +247,22 @@ def come_back(
     Raises:
         ValueError: bad input.
     """
-    n, m, l1 = _checked(n, m, l1, method, draw)
-    end = model.init(n, m, generator=generator)
-    for _ in range(checks.count("rounds", rounds)):
-        end = train_from(end, l1, method, generator)
-    repaired = interventions.repair(end)
+    end, repaired = _repaired(n, m, l1, method, draw, rounds, generator)
     after = train_from(repaired, l1, method, generator)
     before, between, later = _pairs_together(torch.cat([end, repaired, after]))
     separated = before & ~between
     return Returned(int(separated.sum()), int((separated & later).sum()))
+
+
+def _repaired(
+    n: int, m: int, l1: float, method: str, draw: int, rounds: int, generator: torch.Generator
+) -> tuple[Float[Tensor, "1 n m"], Float[Tensor, "1 n m"]]:
+    """Train one network from the paper's start; return its end, and the same after a repair."""
+    n, m, l1 = _checked(n, m, l1, method, draw)
+    end = model.init(n, m, generator=generator)
+    for _ in range(checks.count("rounds", rounds)):
+        end = train_from(end, l1, method, generator)
+    return end, interventions.repair(end)
 
 
 def _checked(n: int, m: int, l1: float, method: str, draw: int) -> tuple[int, int, float]:
