@@ -114,15 +114,11 @@ def compare(
     when = checks.nonnegative("when", when)
     if when and method != "flow":
         raise ValueError(f"when={when!r}: must be 0 with method={method!r}, whose time is not the flow's")
-    if isinstance(changes, str):
-        checks.one_of("changes", changes, tuple(SETS))
-        changes = SETS[changes]
-    for name in checks.sequence("changes", changes):
-        checks.one_of("changes", name, SETS["every"])
+    names = names_of(changes)
     W = model.init(n, m, generator=generator)
     if when:
         W = flow.flow(W, l1, t_end=when / l1, progress=False).W
-    changed = torch.cat([W[:0], *(CHANGES[name](W, generator) for name in changes)])
+    changed = torch.cat([W[:0], *(CHANGES[name](W, generator) for name in names)])
     controls = torch.cat([W[:0], *(interventions.control(W, each[None], generator=generator) for each in changed)])
     ends = train_from(torch.cat([W, changed, controls]), l1, method, generator)
     found: dict[str, Any] = {}
@@ -134,6 +130,28 @@ def compare(
         weights=(changed != W).sum((-2, -1)).numpy(),
         distance=((changed - W).norm(dim=(-2, -1)) / W.norm()).numpy(),
     )
+
+
+def names_of(changes: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the names of changes, as the argument ``changes`` of ``compare`` gives them.
+
+    Args:
+        changes: names of ``CHANGES``, or the name of one of ``SETS``.
+
+    Raises:
+        ValueError: another name.
+
+    Example:
+        >>> surgery.names_of("few")
+        ('distinct favorites', 'same signs', 'code, noise 0.6')
+    """
+    if isinstance(changes, str):
+        checks.one_of("changes", changes, tuple(SETS))
+        return SETS[changes]
+    names = tuple(checks.sequence("changes", changes))
+    for name in names:
+        checks.one_of("changes", name, tuple(CHANGES))
+    return names
 
 
 class Dose(NamedTuple):
