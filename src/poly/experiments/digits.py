@@ -14,13 +14,12 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from poly import checks, metrics, mlp, tasks, training
+from poly import checks, metrics, mlp, tasks
 from poly.checks import tensors
 from poly.experiments import masks
-from poly.experiments.arms import Arm, activity, begin, dealt_impurity, sizes
+from poly.experiments.arms import Arm, activity, begin, dealt_impurity, fitter, sizes
 from poly.experiments.arms import trials as trials_of
 from poly.mlp import Network
-from poly.training import FitConfig
 
 Array = NDArray[Any]
 PIXELS, CLASSES, UNITS, BATCH, STEPS = 64, 10, 64, 64, 3000
@@ -178,18 +177,13 @@ def train(arm: Arm, data: Images, *, steps: int, seeds: Sequence[int], units: in
     if arm.name == "untrained":
         return _readout(start, data, arm.strength)
     stream = tasks.DatasetStream(data.x, data.y, batch=BATCH, classes=CLASSES, generator=sources[1])
-
-    def fit(network: Network, part: float = 1.0, chosen: Network | None = None, **added: Any) -> Network:
-        config = FitConfig(lr=arm.lr, steps=round(part * steps), loss="cross-entropy", **added)
-        return training.fit(network, stream, config, masks=chosen, generator=sources[2], progress=False)
-
+    fit = fitter(arm, stream, steps, loss="cross-entropy", generator=sources[2])
     if arm.name == "pruned":
-        half = fit(start, 0.5)
+        half = fit(start, part=0.5)
         kept = masks.largest(half, round(KEPT * half.W1.numel()), round(KEPT * half.W2.numel()))
-        return fit(half, 0.5, kept)
+        return fit(half, kept, part=0.5)
     if arm.name == "wide":
-        chosen = masks.random(start, PIXELS * units, units * CLASSES, generator=sources[2])
-        return fit(masks.enlarged(start, WIDER), chosen=chosen)
+        return fit(*masks.thinned(start, WIDER, generator=sources[2]))
     start, added = begin(arm, start)
     return fit(start, **added)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from poly import checks, metrics, mlp, tasks, training
 from poly.experiments import purity
-from poly.experiments.arms import activity
+from poly.experiments.arms import squared_error_gains
 from poly.mlp import Network
 
 Array = NDArray[Any]
@@ -83,9 +83,7 @@ def follow(*, p: float, m: int, draw: int, steps: int, generator: torch.Generato
 
 def _look(network: Network, x: Array, y: Array) -> tuple[Array, float, float]:
     """Return the gains of all units as shares, the loss, and the impurity."""
-    hidden, outputs = activity(network, x)
-    errors = outputs - y
-    gains = metrics.squared_error_gains(hidden, network.W2.double().numpy(), errors, folds=purity.FOLDS)
+    _, errors, gains = squared_error_gains(network, x, y, folds=purity.FOLDS)
     mean = gains.mean(axis=0)
     return mean / mean.sum(), float(np.square(errors).mean()), metrics.impurity(gains).value
 
