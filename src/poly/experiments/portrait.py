@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from poly import checks, metrics, mlp, tasks, training
+from poly import checks, metrics, mlp, tasks
 from poly.experiments import purity
-from poly.experiments.arms import squared_error_gains
+from poly.experiments.arms import fitter, squared_error_gains
 from poly.mlp import Network
 
 Array = NDArray[Any]
@@ -53,19 +53,14 @@ def follow(*, p: float, m: int, draw: int, steps: int, generator: torch.Generato
     ]
     stream = tasks.AndStream(task.bits, p, d=purity.BITS, generator=sources[0])
     start = mlp.init(purity.BITS, m, purity.CLAUSES, generator=sources[1], dtype=torch.float32)
-    tuning = round(purity.TUNING * checks.count("steps", steps))
-
-    def fit(network: Network, part: int, masks: Network | None = None) -> Network:
-        config = training.FitConfig(lr=arm.lr, steps=part)
-        return training.fit(network, stream, config, masks=masks, generator=sources[1], progress=False)
-
-    trained = fit(start, steps - tuning)
+    fit = fitter(arm, stream, checks.count("steps", steps), generator=sources[1])
+    trained = fit(start, part=1 - purity.TUNING)
     divided = purity.repair(trained, stream)
     none = np.full((len(STAGES), 2, purity.BITS), np.nan)
     nothing = Portrait(none, none[..., : purity.CLAUSES], none[:, 0, 0], none[:, 0, 0])
     if divided is None:
         return nothing
-    tuned = fit(divided[0], tuning, divided[1])
+    tuned = fit(*divided, part=purity.TUNING)
     seen = tasks.AndStream(task.bits, p, d=purity.BITS, batch=purity.EXAMPLES, generator=sources[2])
     x, y = (part[0] for part in seen.draw(1, np.float64))
     looks = [_look(network, x, y) for network in (trained, divided[0], tuned)]
