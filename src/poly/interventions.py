@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from poly import checks
+from poly import checks, parallel
 from poly.checks import tensors
 
 Array = NDArray[Any]
@@ -369,8 +369,7 @@ def _of_several_neurons(W: Float[Tensor, "*instances n m"]) -> None:
 def _seeds(W: Tensor, generator: torch.Generator) -> Any:
     """Yield a seed for each instance."""
     many = max(1, int(np.prod(W.shape[:-2])))
-    source = tensors.generator(generator)
-    return iter(torch.randint(2**63 - 1, (many,), generator=source, device=source.device).tolist())
+    return iter(parallel.seeds(generator, many))
 
 
 def _each(W: Tensor, change: Any) -> Tensor:

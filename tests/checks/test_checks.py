@@ -210,3 +210,23 @@ def test_numbers_between_zero_and_one(check: Any, allowed: Any, refused: Any, mu
     for value in (*refused, math.nan, math.inf, "0.5", True, None):
         with pytest.raises(ValueError, match=f"^x={value!r}: must be a number {must}$"):
             check("x", value)
+
+
+def test_settings_of_one_run_or_of_several() -> None:
+    class Config:
+        def __init__(self, steps: int) -> None:
+            self.steps = steps
+
+        def __repr__(self) -> str:
+            return "Config"
+
+    one, other = Config(3), Config(3)
+    assert checks.configs(one, Config) == [one]
+    assert checks.configs((one, other), Config) == [one, other]
+    for config, said in (
+        ([], r"config=\[\]: must hold at least one Config"),
+        ([one, 3], "config=3: must be a Config, or a list of them"),
+        ([one, Config(2)], r"config: has steps \[2, 3\], must be equal"),
+    ):
+        with pytest.raises(ValueError, match=f"^{said}$"):
+            checks.configs(config, Config)

@@ -124,7 +124,7 @@ def test_settings_that_cannot_be_batched() -> None:
     W, one = start(instances=2), TrainConfig(lr=1e-3, steps=3)
     for configs, message in (
         ([one], "config: has 1 settings, must have one for each entry of W's first axis"),
-        ([], "config: has 0 settings"),
+        ([], r"config=\[\]: must hold at least one TrainConfig"),
         ([one, dataclasses.replace(one, steps=4)], r"config: has steps \[3, 4\], must be equal"),
         ([one, 3], "config=3: must be a TrainConfig, or a list of them"),
     ):

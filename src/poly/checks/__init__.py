@@ -15,6 +15,7 @@ _LARGEST_COUNT = 10**100
 # The sizes of weights that the paper counts as 1.
 WINDOW = (0.8, 1.2)
 _Weights = TypeVar("_Weights", bound=SupportsAbs[Any])
+_Config = TypeVar("_Config")
 
 
 def count(name: str, value: object, at_least: int = 1) -> int:
@@ -136,6 +137,28 @@ def sequence(name: str, values: Any) -> list[Any]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ValueError(f"{name}={values!r}: must be a sequence of numbers")
     return list(values)
+
+
+def configs(config: object, kind: type[_Config]) -> list[_Config]:
+    """Return the settings of several runs, or of one, as a list.
+
+    Args:
+        config: of the type ``kind``, or a list of them with equal ``steps``.
+        kind: a class of settings.
+
+    Raises:
+        ValueError: an empty list, settings of another type, or unequal steps.
+    """
+    found: list[Any] = list(config) if isinstance(config, list | tuple) else [config]
+    if not found:
+        raise ValueError(f"config={config!r}: must hold at least one {kind.__name__}")
+    for each in found:
+        if not isinstance(each, kind):
+            raise ValueError(f"config={each!r}: must be a {kind.__name__}, or a list of them")
+    steps = {each.steps for each in found}
+    if len(steps) != 1:
+        raise ValueError(f"config: has steps {sorted(steps)}, must be equal")
+    return found
 
 
 def increasing(name: str, values: Sequence[float], last: float | None = None) -> list[float]:

@@ -186,14 +186,12 @@ def train(
     tensors.weights(W)
     if not isinstance(config, Config):
         raise ValueError(f"config={config!r}: must be a cooccurrence.Config")
-    if W.device.type != "cpu" or W.dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"W: is {W.dtype} on {W.device}, must be float32 or float64 on the cpu")
+    tensors.on_cpu("W", W)
     W = perturb.start(W.detach().clone(memory_format=torch.contiguous_format))
     n, m = W.shape[-2:]
     law, counts = config.law(n), weight(n, config)
     instances = W.reshape(-1, n, m).numpy()
-    source = tensors.generator(generator)
-    seeds = torch.randint(2**63 - 1, (len(instances),), generator=source, device=source.device).tolist()
+    seeds = parallel.seeds(generator, len(instances))
     lost: dict[int, int] = {}  # instances that diverge, and a step by which they have
 
     def run(instance: int, cancelled: parallel.Flag) -> None:

@@ -14,8 +14,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from poly import checks, metrics, mlp, tasks
-from poly.checks import tensors
+from poly import checks, metrics, mlp, parallel, tasks
 from poly.experiments import masks
 from poly.experiments.arms import Arm, activity, begin, dealt_impurity, fitter, sizes
 from poly.experiments.arms import trials as trials_of
@@ -137,7 +136,7 @@ def compare(
     """
     checks.count("split", split, at_least=0)
     data, steps = images(split, labels, held), checks.count("steps", steps)
-    seeds = torch.randint(2**63 - 1, (4,), generator=tensors.generator(generator)).tolist()
+    seeds = parallel.seeds(generator, 4)
     chosen = chosen_arms(arms, labels) if isinstance(arms, str) else tuple(Arm(*each) for each in arms)
     rows = [measure(train(arm, data, steps=steps, seeds=seeds[:3]), data, seed=seeds[3]) for arm in chosen]
     return Measured(*np.array(rows).T)
@@ -206,7 +205,7 @@ def units(*, split: int, name: str, steps: int, generator: torch.Generator) -> U
     """
     checks.one_of("name", name, ARMS)
     data = images(split, "all", "test")
-    seeds = torch.randint(2**63 - 1, (3,), generator=generator).tolist()
+    seeds = parallel.seeds(generator, 3)
     network = train(Arm(name, *TUNED["all"][name]), data, steps=steps, seeds=seeds)
     return Units(reads=network.W1.numpy(), gains=_gains(network, data.x, data.y).mean(axis=0))
 
@@ -231,7 +230,7 @@ def losses(*, split: int, name: str, held: str, steps: int, generator: torch.Gen
     """
     checks.one_of("name", name, ARMS)
     data = images(split, "all", held)
-    seeds = torch.randint(2**63 - 1, (4,), generator=generator).tolist()
+    seeds = parallel.seeds(generator, 4)
     network = train(Arm(name, *TUNED["all"][name]), data, steps=steps, seeds=seeds[:3])
     double = Network(*(part.double() for part in network))
     y = torch.from_numpy(data.held_y)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from poly import checks, metrics, mlp, tasks
+from poly import checks, metrics, mlp, parallel, tasks
 from poly.experiments.arms import STRENGTHS, Arm, activity, begin, dealt_impurity, fitter, sizes
 from poly.experiments.arms import trials as trials_of
 from poly.mlp import Network
@@ -76,7 +76,7 @@ def compare(
         ValueError: an unknown arm, or numbers out of their range.
     """
     task = bits(draw)
-    seeds = torch.randint(2**63 - 1, (4,), generator=generator).tolist()
+    seeds = parallel.seeds(generator, 4)
     chosen = chosen_arms(arms) if isinstance(arms, str) else tuple(Arm(*each) for each in arms)
     rows = [measure(train(arm, task, steps=steps, seeds=seeds[:3]), task, seed=seeds[3]) for arm in chosen]
     return Measured(*np.array(rows).T)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from poly import checks, metrics, mlp, tasks
+from poly import checks, metrics, mlp, parallel, tasks
 from poly.experiments import purity
 from poly.experiments.arms import fitter, squared_error_gains
 from poly.mlp import Network
@@ -48,9 +48,7 @@ def follow(*, p: float, m: int, draw: int, steps: int, generator: torch.Generato
     """
     task = purity.clauses(draw)
     arm = next(arm for arm in purity.chosen_arms("tuned", p, m) if arm.name == "repaired")
-    sources = [
-        torch.Generator().manual_seed(int(torch.randint(2**63 - 1, (1,), generator=generator))) for _ in range(3)
-    ]
+    sources = [torch.Generator().manual_seed(seed) for seed in parallel.seeds(generator, 3)]
     stream = tasks.AndStream(task.bits, p, d=purity.BITS, generator=sources[0])
     start = mlp.init(purity.BITS, m, purity.CLAUSES, generator=sources[1], dtype=torch.float32)
     fit = fitter(arm, stream, checks.count("steps", steps), generator=sources[1])

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from poly import checks, metrics, mlp, tasks
+from poly import checks, metrics, mlp, parallel, tasks
 from poly.audit.gains import withheld
 from poly.experiments import masks
 from poly.experiments.arms import (
@@ -208,7 +208,7 @@ def compare(
         ValueError: an unknown arm, or numbers out of their range.
     """
     task = clauses(draw)
-    seeds = torch.randint(2**63 - 1, (4,), generator=generator).tolist()
+    seeds = parallel.seeds(generator, 4)
     chosen = chosen_arms(arms, p, m) if isinstance(arms, str) else tuple(Arm(*each) for each in arms)
     rows, pairs = [], np.full((CLAUSES, CLAUSES), np.nan)
     for k, arm in enumerate(chosen):

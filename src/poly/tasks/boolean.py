@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt32
 from numpy.typing import NDArray
 
-from poly import checks
-from poly.checks import tensors
+from poly import checks, parallel
 from poly.compiled import njit
 
 Array = NDArray[Any]
@@ -155,6 +154,4 @@ def pure_loss(p: float, m: int, count: int = 16) -> float:
 
 def numpy_generator(generator: torch.Generator) -> np.random.Generator:
     """Make numpy's generator from the next draw of torch's."""
-    tensors.generator(generator)
-    seed = torch.randint(2**63 - 1, (1,), generator=generator, device=generator.device)
-    return np.random.default_rng(int(seed))
+    return np.random.default_rng(*parallel.seeds(generator, 1))

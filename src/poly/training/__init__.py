@@ -133,14 +133,9 @@ def train(
     """
     W = tensors.weights(W).detach().clone(memory_format=torch.contiguous_format)
     many = isinstance(config, list | tuple)
-    configs: list[Any] = list(config) if isinstance(config, list | tuple) else [config]
-    for each in configs:
-        if not isinstance(each, TrainConfig):
-            raise ValueError(f"config={each!r}: must be a TrainConfig, or a list of them")
+    configs = checks.configs(config, TrainConfig)
     if many and (W.ndim < 3 or len(configs) != len(W)):
         raise ValueError(f"config: has {len(configs)} settings, must have one for each entry of W's first axis")
-    if len({each.steps for each in configs}) != 1:
-        raise ValueError(f"config: has steps {sorted({each.steps for each in configs})}, must be equal")
     steps = configs[0].steps
     record = [checks.count("at", step, at_least=0) for step in checks.sequence("at", at)]
     checks.increasing("at", record, last=steps)
@@ -197,8 +192,7 @@ def _runs(W: Tensor, config: TrainConfig, generator: torch.Generator) -> "list[_
     # Only torch multiplies half-precision numbers or computes on another device.
     compiled = W.device.type == "cpu" and W.dtype in (torch.float32, torch.float64) and config.noise_shared != "none"
     separate = len(instances) if compiled and config.noise_shared == "inputs" else 1
-    where = generator.device
-    seeds = torch.randint(2**63 - 1, (separate,), generator=generator, device=where).tolist() if noisy else [None]
+    seeds = parallel.seeds(generator, separate) if noisy else [None]
     if not compiled:
         return [_Batch(W, config, seeds[0])]
     return [_Instance(part, config, seeds[k % len(seeds)]) for k, part in enumerate(instances)]
