@@ -45,7 +45,7 @@ def scarce(*, n: int, m: int, l1: float, method: str, draw: int, generator: torc
         m: hidden neurons, ≥ 2.
         l1: λ > 0, in the units of ``model.loss``.
         method: "flow", or "adamw", as released but four times as long.
-        draw: a whole number ≥ 0. In a sweep, each has starts of its own.
+        draw: a whole number ≥ 0. The function does not use it; a sweep gives each value a stream of its own.
         generator: source of the start.
 
     Returns:

@@ -1,4 +1,5 @@
-"""Train the same starts by several optimizers, in a crowd and apart: which of them forget the start?
+"""Train features together and separately by several optimizers; count those that keep the neuron of their largest
+initial weight.
 
 In a *crowd* all features of a network are trained together. *Apart*, each feature has a network of its own and begins
 with the same row, so that nothing interferes.
@@ -66,7 +67,7 @@ def compare(
         m: hidden neurons, ≥ 1.
         l1: λ > 0, in the units of ``model.loss``.
         optimizer: a name of ``OPTIMIZERS``; ``settings`` lists what it means.
-        draw: a whole number ≥ 0. In a sweep, each has starts of its own.
+        draw: a whole number ≥ 0. The function does not use it; a sweep gives each value a stream of its own.
         apart: how many features are trained apart, the first of the network, ≤ n.
         generator: source of the start.
 

@@ -1,4 +1,4 @@
-"""Change a network at its start, or on its way, and train it to its end: does it still share neurons?
+"""Change a network at its start or during training, train it to its end, and count shared neurons.
 
 ``compare`` trains one start as it is, with each change, and with the control of each change. ``dose`` plants pairs of
 several strengths. ``repair_end`` moves features from shared to free neurons at the end, and ``come_back`` counts the
@@ -99,7 +99,7 @@ def compare(
         m: hidden neurons, ≥ n.
         l1: λ > 0, in the units of ``model.loss``.
         method: "flow", or "adamw": as in ``final_weights.train``.
-        draw: a whole number ≥ 0. In a sweep, each has starts of its own.
+        draw: a whole number ≥ 0. The function does not use it; a sweep gives each value a stream of its own.
         when: λt of the change ≥ 0, in the time of the flow; AdamW's networks are changed at the start, 0.
         changes: names of ``CHANGES``, or the name of one of ``SETS``.
         generator: source of the start, and of all draws of changes and controls.
@@ -155,7 +155,7 @@ def names_of(changes: str | Sequence[str]) -> tuple[str, ...]:
 
 
 class Dose(NamedTuple):
-    """For each planted score: the share of its pairs that end together, and of the same pairs in the control.
+    """For each planted score: the part of its pairs that share a neuron at the end, also in the control.
 
     Two features are together if any neuron carries both with opposite signs, in the paper's window. ``on_neuron``: the
     share that is together on the neuron where they were planted.
@@ -177,7 +177,7 @@ def dose(
     scores: Sequence[float] = SCORES,
     generator: torch.Generator,
 ) -> Dose:
-    """Plant pairs of several scores in one start, train, and count the pairs that end together.
+    """Plant pairs of several scores in one start, train, and count the pairs that share a neuron at the end.
 
     Args:
         n, m, l1, method, draw, generator: as in ``compare``.
