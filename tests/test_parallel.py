@@ -174,3 +174,13 @@ def test_a_bar_is_drawn_where_it_is_asked_for_and_none_for_short_work(
     assert "train:   0%|          | 0.00/9.00" in capsys.readouterr().err
     flow.flow(W, 0.1)
     assert capsys.readouterr().err == ""  # captured: no terminal
+
+
+def test_seeds_are_the_same_drawn_together_or_one_by_one() -> None:
+    source = torch.Generator().manual_seed(0)
+    one_by_one = [parallel.seeds(source, 1)[0] for _ in range(40)]
+    assert parallel.seeds(torch.Generator().manual_seed(0), 40) == one_by_one
+    assert len(set(one_by_one)) == 40
+    assert parallel.seeds(source, 0) == []
+    with pytest.raises(ValueError, match=r"^generator=None: must be a torch\.Generator$"):
+        parallel.seeds(None, 1)  # type: ignore[arg-type]

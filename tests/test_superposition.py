@@ -181,7 +181,10 @@ ONES = torch.ones(3)
             lambda: superposition.reconstruct(Network(NETWORK.W * 1e200, NETWORK.b), X),
             r"W: holds a weight of size .*e\+200",
         ),
-        (lambda: superposition.sample(3, torch.tensor(0.5j), batch=2, generator=generator()), "sparsity=.*must be ≥ 0"),
+        (
+            lambda: superposition.sample(3, torch.tensor(0.5j), batch=2, generator=generator()),
+            "sparsity=.*must be a number ≥ 0 and < 1",
+        ),
         (lambda: SuperpositionConfig(lr=0.0, steps=1), "lr=0.0"),
         (lambda: SuperpositionConfig(steps=-1), "steps=-1"),
         (lambda: SuperpositionConfig(steps=1, batch=0), "batch=0"),
@@ -195,7 +198,7 @@ ONES = torch.ones(3)
             lambda: superposition.train(
                 NETWORK, 0.0, ONES, SuperpositionConfig(lr=1e200, steps=4), generator=generator()
             ),
-            "lr=1e\\+200",
+            r"lr=1e\+200: the weights stopped being finite in instance 0, must be smaller",
         ),
     ],
 )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from poly import checks
+from poly import checks, parallel
 from poly.checks import tensors
 
 Array = NDArray[Any]
@@ -100,9 +100,7 @@ def cut_scores(W: Float[Tensor, "*instances n m"], quantile: float) -> Float[Ten
     Raises:
         ValueError: a quantile outside [0, 1], a single feature, or non-finite W.
     """
-    quantile = checks.nonnegative("quantile", quantile)
-    if quantile > 1:
-        raise ValueError(f"quantile={quantile!r}: must be in [0, 1]")
+    quantile = checks.share("quantile", quantile)
     scores = sharing_scores(W).detach().cpu().double().numpy()
     cuts = np.quantile(scores, quantile, axis=-1, method="lower").reshape(-1)
     cut = iter(np.maximum(cuts, 0))
@@ -144,9 +142,7 @@ def near_code(W: Float[Tensor, "*instances n m"], noise: float) -> Float[Tensor,
     Raises:
         ValueError: noise outside [0, 1], n > 2m, m = 1, a row without a second weight, or non-finite W.
     """
-    noise = checks.nonnegative("noise", noise)
-    if noise > 1:
-        raise ValueError(f"noise={noise!r}: must be in [0, 1]")
+    noise = checks.share("noise", noise)
     _of_several_neurons(W)
     if W.shape[-2] > 2 * W.shape[-1]:
         raise ValueError(f"W: has shape {tuple(W.shape)}, must have at most twice as many features as neurons")
@@ -310,7 +306,7 @@ def shuffled(W: Float[Tensor, "*instances n m"], *, generator: torch.Generator) 
 
 
 def repair(
-    W: Float[Tensor, "*instances n m"], near: tuple[float, float] = (0.8, 1.2)
+    W: Float[Tensor, "*instances n m"], near: tuple[float, float] = checks.WINDOW
 ) -> Float[Tensor, "*instances n m"]:
     """Move features from shared neurons to free ones.
 
@@ -330,11 +326,11 @@ def repair(
         tensor([[ 1.,  0.],
                 [ 0., -1.]])
     """
-    low, high = checks.window("near", near)
+    near = checks.window("near", near)
 
     def change(w: Array) -> None:
         size = np.abs(w)
-        carried = (low <= size) & (size <= high)
+        carried = checks.in_window(w, near)
         free = [int(k) for k in np.argsort(size.sum(0), kind="stable") if not carried[:, k].any()]
         for k in np.flatnonzero(carried.sum(0) >= 2):
             there = np.flatnonzero(carried[:, k])
@@ -373,8 +369,7 @@ def _of_several_neurons(W: Float[Tensor, "*instances n m"]) -> None:
 def _seeds(W: Tensor, generator: torch.Generator) -> Any:
     """Yield a seed for each instance."""
     many = max(1, int(np.prod(W.shape[:-2])))
-    source = tensors.generator(generator)
-    return iter(torch.randint(2**63 - 1, (many,), generator=source, device=source.device).tolist())
+    return iter(parallel.seeds(generator, many))
 
 
 def _each(W: Tensor, change: Any) -> Tensor:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 from tqdm import tqdm
 
+from poly.checks import tensors
+
 Flag = NDArray[np.bool_]  # one element; an array, because compiled loops read it, too
 SHORT = 2.0  # seconds; shorter work shows no progress bar
 _TICK = 0.2
@@ -72,6 +74,24 @@ def for_each(run: Callable[[Any, Flag], None], items: Iterable[Any], tick: Calla
         raise
     if errors:
         raise errors[0]
+
+
+def seeds(generator: torch.Generator, count: int) -> list[int]:
+    """Draw a seed for each of several runs, so that none depends on how much the others draw.
+
+    Args:
+        generator: source of the seeds.
+        count: how many, ≥ 0.
+
+    Returns:
+        Whole numbers from 0 to 2⁶³ − 2, the same ones whether they are drawn one by one or together.
+
+    Raises:
+        ValueError: no generator.
+    """
+    source = tensors.generator(generator)
+    found: list[int] = torch.randint(2**63 - 1, (count,), generator=source, device=source.device).tolist()
+    return found
 
 
 def bar(total: float, unit: str, what: str, shown: bool | None) -> Any:

@@ -235,8 +235,9 @@ def train(
         x = sample(W.shape[-2], S, batch=config.batch, generator=generator).to(W)
         W.grad, b.grad = gradient(Network(W, b), x, importance)
         optimizer.step()
-    if not bool(torch.isfinite(W).all() and torch.isfinite(b).all()):
-        raise ValueError(f"lr={config.lr!r}: the weights stopped being finite, must be smaller")
+    lost = (~(torch.isfinite(W).all(-1) & torch.isfinite(b)).all(-1)).nonzero()
+    if len(lost):
+        raise checks.diverged(config.lr, lost[0].tolist())
     return Network(W, b)
 
 
@@ -291,5 +292,5 @@ def _sparsity(sparsity: Float[Tensor, "*shape"] | float) -> Float[Tensor, "*shap
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"sparsity={sparsity!r}: must be a number or a tensor of numbers") from None
     if S.numel() == 0 or not bool(((S >= 0) & (S < 1)).all()):
-        raise ValueError(f"sparsity={sparsity!r}: must be ≥ 0 and < 1")
+        raise ValueError(f"sparsity={sparsity!r}: must be a number ≥ 0 and < 1, or a tensor of such numbers")
     return S

@@ -167,3 +167,66 @@ def test_array_rejects_what_is_no_array_of_numbers(values: Any) -> None:
 def test_progress_is_true_false_or_none() -> None:
     with pytest.raises(ValueError, match=r"^progress='yes': must be one of None, True, False$"):
         checks.progress("yes")
+
+
+@pytest.mark.parametrize("to", [np.asarray, torch.tensor])
+def test_sizes_in_a_window_are_found_edges_included(to: Any) -> None:
+    weights = to([0.8, -1.2, 1.0, -0.79, 1.21, 0.0, math.nan, math.inf])
+    found = checks.in_window(weights)
+    assert type(found) is type(weights)
+    assert found.tolist() == [True, True, True, False, False, False, False, False]
+    assert checks.in_window(weights, (0, 0.79)).tolist() == [False, False, False, True, False, True, False, False]
+    with pytest.raises(ValueError, match=r"^near=\(2, 1\): must be a pair 0 ≤ low ≤ high$"):
+        checks.in_window(weights, (2, 1))
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        ({}, ""),
+        ({"network": []}, ""),
+        ({"network": (1, 2)}, " in instance 1, 2"),
+        ({"network": "setting 3"}, " in setting 3"),
+        ({"network": [4], "step": 0}, " in instance 4 by step 0"),
+    ],
+)
+def test_the_error_of_a_run_that_diverges_says_where_it_is_known(given: dict[str, Any], where: str) -> None:
+    assert str(checks.diverged(0.5, **given)) == f"lr=0.5: the weights stopped being finite{where}, must be smaller"
+    assert str(checks.diverged(0.5, besides=" (or l1=2.0)")).startswith("lr=0.5 (or l1=2.0): the weights stopped")
+
+
+@pytest.mark.parametrize(
+    ("check", "allowed", "refused", "must"),
+    [
+        (checks.below_one, (0, 0.5, np.float32(0.5)), (1, -0.1), "≥ 0 and < 1"),
+        (checks.probability, (1e-300, 0.5), (0, 1), "> 0 and < 1"),
+        (checks.share, (0, 0.5, 1), (1.1, -0.1), "≥ 0 and ≤ 1"),
+    ],
+)
+def test_numbers_between_zero_and_one(check: Any, allowed: Any, refused: Any, must: str) -> None:
+    for value in allowed:
+        assert check("x", value) == value
+        assert type(check("x", value)) is float
+    for value in (*refused, math.nan, math.inf, "0.5", True, None):
+        with pytest.raises(ValueError, match=f"^x={value!r}: must be a number {must}$"):
+            check("x", value)
+
+
+def test_settings_of_one_run_or_of_several() -> None:
+    class Config:
+        def __init__(self, steps: int) -> None:
+            self.steps = steps
+
+        def __repr__(self) -> str:
+            return "Config"
+
+    one, other = Config(3), Config(3)
+    assert checks.configs(one, Config) == [one]
+    assert checks.configs((one, other), Config) == [one, other]
+    for config, said in (
+        ([], r"config=\[\]: must hold at least one Config"),
+        ([one, 3], "config=3: must be a Config, or a list of them"),
+        ([one, Config(2)], r"config: has steps \[2, 3\], must be equal"),
+    ):
+        with pytest.raises(ValueError, match=f"^{said}$"):
+            checks.configs(config, Config)

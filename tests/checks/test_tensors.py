@@ -86,3 +86,11 @@ def test_observations_keep_one_dtype() -> None:
     first = tensors.observation(torch.tensor(1), [])
     with pytest.raises(ValueError, match=r"^observe: returned torch.float64 after torch.int64, must keep one dtype$"):
         tensors.observation(torch.tensor(1.0, dtype=torch.float64), [first])
+
+
+def test_compiled_code_takes_single_and_double_precision_on_the_cpu() -> None:
+    for dtype in (torch.float32, torch.float64):
+        tensors.on_cpu("W", torch.zeros(2, dtype=dtype))
+    for value, found in ((torch.zeros(2).half(), "torch.float16 on cpu"), (torch.zeros(2, device="meta"), "on meta")):
+        with pytest.raises(ValueError, match=rf"^W: is .*{found}, must be float32 or float64 on the CPU$"):
+            tensors.on_cpu("W", value)

@@ -128,10 +128,10 @@ def test_long_runs_are_drawn_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "allowed"),
     [
-        ("p", 0, "a finite number > 0"),
-        ("p", 1.0, "below 1"),
-        ("within", -0.1, "a finite number ≥ 0"),
-        ("within", 1.0, "below 1"),
+        ("p", 0, "a number > 0 and < 1"),
+        ("p", 1.0, "a number > 0 and < 1"),
+        ("within", -0.1, "a number ≥ 0 and < 1"),
+        ("within", 1.0, "a number ≥ 0 and < 1"),
         ("within", 0.5, "0 without groups"),
         ("group", 0, "a whole number ≥ 1"),
         ("exponent", -1, "a finite number ≥ 0"),

@@ -1,9 +1,11 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from poly import metrics, mlp
-from poly.experiments import arms
+from poly import metrics, mlp, tasks, training
+from poly.experiments import arms, masks
 
 
 def network() -> mlp.Network:
@@ -60,3 +62,37 @@ def test_units_that_vary_and_weights_that_are_not_zero_are_counted() -> None:
 def test_losses_below_the_least_count_as_that() -> None:
     assert arms.price(np.array([1e-9, 4.0]), np.array([1e-5, 2.0]), 1e-3).tolist() == [0, np.log(2)]
     assert pytest.approx(np.log(1.25)) == arms.MARGIN
+
+
+def test_parts_of_training_have_one_stream_and_all_masks_hold() -> None:
+    x = np.random.default_rng(0).random((40, 5))
+    arm, y = arms.Arm("default", 1e-2), np.random.default_rng(1).integers(0, 3, 40)
+
+    def fit_of(steps: int) -> Any:
+        stream, noise = (torch.Generator().manual_seed(seed) for seed in (1, 2))
+        batches = tasks.DatasetStream(x, y, batch=10, classes=3, generator=stream)
+        return batches, noise, arms.fitter(arm, batches, steps, loss="cross-entropy", generator=noise)
+
+    batches, noise, fit = fit_of(9)
+    half = fit(network(), part=0.5)  # 4.5 steps are rounded to 4
+    end = fit(*masks.thinned(half, 2, generator=noise), part=0.5, noise=0.1)
+    assert int((end.W1 != 0).sum()) == network().W1.numel() // 2
+    batches, noise, _ = fit_of(9)
+    config = training.FitConfig(lr=1e-2, steps=4, loss="cross-entropy")
+    by_hand = training.fit(network(), batches, config, generator=noise)
+    start, chosen = masks.thinned(by_hand, 2, generator=noise)
+    config = training.FitConfig(lr=1e-2, steps=4, loss="cross-entropy", noise=0.1)
+    by_hand = training.fit(start, batches, config, masks=chosen, generator=noise)
+    assert all(torch.equal(one, other) for one, other in zip(end, by_hand, strict=True))
+    with pytest.raises(ValueError, match=r"^steps=0\.5: must be a whole number ≥ 0$"):
+        fit_of(0.5)  # type: ignore[arg-type]
+
+
+def test_gains_are_those_of_activations_and_errors() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((12, 5)), rng.standard_normal((12, 3))
+    found, (hidden, outputs) = arms.squared_error_gains(network(), x, y, folds=3), arms.activity(network(), x)
+    assert np.array_equal(found.hidden, hidden)
+    assert np.array_equal(found.errors, outputs - y)
+    by_hand = metrics.squared_error_gains(hidden, network().W2.double().numpy(), outputs - y, folds=3)
+    assert np.array_equal(found.gains, by_hand)

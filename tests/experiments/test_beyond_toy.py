@@ -119,7 +119,7 @@ def test_impurity_of_a_code_is_the_share_of_features_in_pairs() -> None:
         (beyond_toy.meeting, {"p": 0.0, "networks": 1}, "p=0.0: must be"),
         (beyond_toy.meeting, {"p": 0.1, "networks": 0}, "instances=0: must be"),
         (beyond_toy.related, {"p": 0.01, "networks": 1, "group": 4}, "group=4: must divide the 6 features"),
-        (beyond_toy.related, {"p": 0.01, "networks": 1, "within": 2.0}, "within=2.0: must be below 1"),
+        (beyond_toy.related, {"p": 0.01, "networks": 1, "within": 2.0}, "within=2.0: must be a number ≥ 0 and < 1"),
         (beyond_toy.related, {"p": 0.01, "networks": 0}, "networks=0: must be"),
         (beyond_toy.changed, {"m": 1}, "m=1: must be a whole number ≥ 2"),
         (beyond_toy.rectified, {"active": 7}, "active=7: must be at most the n = 6 features"),

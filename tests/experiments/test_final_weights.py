@@ -38,6 +38,22 @@ def test_the_same_start_is_trained_in_several_ways() -> None:
     assert table.sizes.map(sum).unique() == [96]
 
 
+def test_released_settings_with_changes_and_without() -> None:
+    assert final_weights.released(0.0) == final_weights.RELEASED
+    found = final_weights.released(0.1, lr=0.5, betas=(0.0, 0.9))
+    assert (found.l1, found.lr, found.betas) == (0.1, 0.5, (0.0, 0.9))
+    assert (found.steps, found.weight_decay) == (7500, 0.01)
+    with pytest.raises(ValueError, match=r"^lr=0: must be"):
+        final_weights.released(0.1, lr=0)
+
+
+def test_adamw_is_trained_for_the_steps_asked_for() -> None:
+    W, generator = model.init(3, 4, generator=torch.Generator().manual_seed(0)), torch.Generator()
+    assert torch.equal(final_weights.train_from(W, 0.1, "adamw", generator, steps=0), W.float().double())
+    usual = final_weights.train_from(W, 0.1, "adamw", generator)
+    assert torch.equal(final_weights.train_from(W, 0.1, "adamw", generator, steps=7500), usual)
+
+
 def test_the_count_is_that_of_the_whole_matrix() -> None:
     W = torch.randn(30, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     row = final_weights.summarize(W, W)._asdict()

@@ -34,3 +34,10 @@ def test_sums_stay_as_large_with_a_part_of_the_weights() -> None:
     assert torch.equal(found.W1, 2 * network().W1)
     assert torch.equal(found.W2, 2 * network().W2)
     assert torch.equal(found.b1, network().b1)
+
+
+def test_a_part_of_the_weights_is_drawn_and_enlarged() -> None:
+    found, chosen = masks.thinned(network(), 4, generator=torch.Generator().manual_seed(0))
+    drawn = masks.random(network(), 5, 3, generator=torch.Generator().manual_seed(0))
+    assert all(torch.equal(one, other) for one, other in zip(chosen, drawn, strict=True))
+    assert torch.equal(found.W1, masks.enlarged(network(), 4).W1)

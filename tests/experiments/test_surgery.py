@@ -153,3 +153,12 @@ def test_bad_input_is_refused(changed: dict[str, Any], message: str) -> None:
 def test_a_dose_needs_a_score() -> None:
     with pytest.raises(ValueError, match=r"scores=\(\): must have at least one"):
         surgery.dose(**SMALL, method="flow", pairs=2, scores=(), generator=generator())
+
+
+def test_changes_have_names_in_a_set_or_a_list() -> None:
+    for name, names in surgery.SETS.items():
+        assert surgery.names_of(name) == surgery.names_of(list(names)) == names
+    assert surgery.names_of(()) == ()
+    for changes in ("shuffled", ("few",), 3):
+        with pytest.raises(ValueError, match=r"^changes="):
+            surgery.names_of(changes)  # type: ignore[arg-type]

@@ -134,7 +134,7 @@ def test_training_solves_the_task() -> None:
     ("call", "said"),
     [
         (lambda: FitConfig(lr=0, steps=1), "lr=0"),
-        (lambda: FitConfig(lr=1, steps=1, dropout=1), "dropout=1.0: must be"),
+        (lambda: FitConfig(lr=1, steps=1, dropout=1), "dropout=1: must be a number ≥ 0 and < 1"),
         (lambda: FitConfig(lr=1, steps=1, loss="hinge"), "loss='hinge'"),  # type: ignore[arg-type]
         (lambda: FitConfig(lr=1, steps=1, release=-1), "release=-1"),
         (lambda: training.fit(start(), stream(), "adam", generator=generator()), "config='adam'"),  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ import math
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, SupportsAbs, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -12,6 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 # The square of it, and the closed forms of ``theory`` at it, still fit float64.
 _LARGEST_COUNT = 10**100
+# The sizes of weights that the paper counts as 1.
+WINDOW = (0.8, 1.2)
+_Weights = TypeVar("_Weights", bound=SupportsAbs[Any])
+_Config = TypeVar("_Config")
 
 
 def count(name: str, value: object, at_least: int = 1) -> int:
@@ -88,6 +92,30 @@ def finite(name: str, value: object) -> float:
     return number
 
 
+def below_one(name: str, value: object) -> float:
+    """Check that a value is a number ≥ 0 and < 1 and return it as a float; raise ValueError otherwise."""
+    number = _number(value)
+    if not 0 <= number < 1:
+        raise ValueError(f"{name}={value!r}: must be a number ≥ 0 and < 1")
+    return number
+
+
+def probability(name: str, value: object) -> float:
+    """Check that a value is a number > 0 and < 1 and return it as a float; raise ValueError otherwise."""
+    number = _number(value)
+    if not 0 < number < 1:
+        raise ValueError(f"{name}={value!r}: must be a number > 0 and < 1")
+    return number
+
+
+def share(name: str, value: object) -> float:
+    """Check that a value is a number ≥ 0 and ≤ 1 and return it as a float; raise ValueError otherwise."""
+    number = _number(value)
+    if not 0 <= number <= 1:
+        raise ValueError(f"{name}={value!r}: must be a number ≥ 0 and ≤ 1")
+    return number
+
+
 def _number(value: object) -> float:
     if isinstance(value, bool | str | bytes):
         return math.nan
@@ -109,6 +137,28 @@ def sequence(name: str, values: Any) -> list[Any]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ValueError(f"{name}={values!r}: must be a sequence of numbers")
     return list(values)
+
+
+def configs(config: object, kind: type[_Config]) -> list[_Config]:
+    """Return the settings of several runs, or of one, as a list.
+
+    Args:
+        config: of the type ``kind``, or a list of them with equal ``steps``.
+        kind: a class of settings.
+
+    Raises:
+        ValueError: an empty list, settings of another type, or unequal steps.
+    """
+    found: list[Any] = list(config) if isinstance(config, list | tuple) else [config]
+    if not found:
+        raise ValueError(f"config={config!r}: must hold at least one {kind.__name__}")
+    for each in found:
+        if not isinstance(each, kind):
+            raise ValueError(f"config={each!r}: must be a {kind.__name__}, or a list of them")
+    steps = {each.steps for each in found}
+    if len(steps) != 1:
+        raise ValueError(f"config: has steps {sorted(steps)}, must be equal")
+    return found
 
 
 def increasing(name: str, values: Sequence[float], last: float | None = None) -> list[float]:
@@ -145,6 +195,49 @@ def window(name: str, value: Any) -> tuple[float, float]:
     if not 0 <= low <= high:
         raise ValueError(f"{name}={value!r}: must be a pair 0 ≤ low ≤ high")
     return low, high
+
+
+def in_window(weights: _Weights, near: tuple[float, float] = WINDOW) -> _Weights:
+    """Tell which weights have a size in a window, ``low ≤ |w| ≤ high``.
+
+    Args:
+        weights: a tensor or an array of any shape. NaN lies in no window.
+        near: the window (low, high); by default the paper's.
+
+    Returns:
+        A tensor or an array of truth values, of the shape of ``weights``.
+
+    Raises:
+        ValueError: a window that is not 0 ≤ low ≤ high.
+
+    Source: figure 2 of the paper.
+    """
+    low, high = window("near", near)
+    size = abs(weights)
+    found: _Weights = (low <= size) & (size <= high)
+    return found
+
+
+def diverged(lr: float, network: Sequence[int] | str = (), *, step: int | None = None, besides: str = "") -> ValueError:
+    """Build the error of a training whose weights stopped being finite.
+
+    Args:
+        lr: the learning rate.
+        network: which one: its indices along the instance axes, or its name; empty for the only one.
+        step: one by which it happened, if known.
+        besides: other settings that may be too large, as the error names them.
+
+    Returns:
+        The error, to be raised.
+
+    Example:
+        >>> checks.diverged(10.0, (1, 2), step=40)
+        ValueError('lr=10.0: the weights stopped being finite in instance 1, 2 by step 40, must be smaller')
+    """
+    name = network if isinstance(network, str) or not network else f"instance {', '.join(map(str, network))}"
+    where = f" in {name}" if name else ""
+    when = "" if step is None else f" by step {step}"
+    return ValueError(f"lr={lr!r}{besides}: the weights stopped being finite{where}{when}, must be smaller")
 
 
 def function(name: str, value: object) -> None:

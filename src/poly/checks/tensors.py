@@ -29,6 +29,12 @@ def finite_tensor(name: str, value: object, at_least_dims: int, shape: str) -> F
     return value
 
 
+def on_cpu(name: str, value: Tensor) -> None:
+    """Check that compiled code can take a tensor, float32 or float64 on the CPU; raise ValueError otherwise."""
+    if value.device.type != "cpu" or value.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"{name}: is {value.dtype} on {value.device}, must be float32 or float64 on the CPU")
+
+
 def no_overflow(result: Float[Tensor, "..."], W: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """Return ``result``, or raise ValueError if it has overflowed.
 

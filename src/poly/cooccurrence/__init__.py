@@ -45,9 +45,9 @@ class Inputs:
     exponent: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "p", _below_one("p", checks.positive("p", self.p)))
+        object.__setattr__(self, "p", checks.probability("p", self.p))
         object.__setattr__(self, "group", checks.count("group", self.group))
-        object.__setattr__(self, "within", _below_one("within", checks.nonnegative("within", self.within)))
+        object.__setattr__(self, "within", checks.below_one("within", self.within))
         object.__setattr__(self, "exponent", checks.nonnegative("exponent", self.exponent))
         if self.group > 1 and self.exponent:
             raise ValueError(f"exponent={self.exponent!r}: must be 0 with groups")
@@ -86,12 +86,6 @@ def _first(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         return np.arange(1.0, len(p) + 1) / len(p)
     some = -np.expm1(np.cumsum(np.log1p(-p)))
     return np.asarray(some / some[-1])
-
-
-def _below_one(name: str, value: float) -> float:
-    if value >= 1:
-        raise ValueError(f"{name}={value!r}: must be below 1")
-    return value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,14 +186,12 @@ def train(
     tensors.weights(W)
     if not isinstance(config, Config):
         raise ValueError(f"config={config!r}: must be a cooccurrence.Config")
-    if W.device.type != "cpu" or W.dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"W: is {W.dtype} on {W.device}, must be float32 or float64 on the cpu")
+    tensors.on_cpu("W", W)
     W = perturb.start(W.detach().clone(memory_format=torch.contiguous_format))
     n, m = W.shape[-2:]
     law, counts = config.law(n), weight(n, config)
     instances = W.reshape(-1, n, m).numpy()
-    source = tensors.generator(generator)
-    seeds = torch.randint(2**63 - 1, (len(instances),), generator=source, device=source.device).tolist()
+    seeds = parallel.seeds(generator, len(instances))
     lost: dict[int, int] = {}  # instances that diverge, and a step by which they have
 
     def run(instance: int, cancelled: parallel.Flag) -> None:
@@ -218,8 +210,6 @@ def train(
     parallel.for_each(run, range(len(instances)))
     if lost:
         worst = min(lost)
-        where = f"in instance {worst} " if len(instances) > 1 else ""
-        raise ValueError(
-            f"lr={config.lr!r}: the weights stopped being finite {where}by step {lost[worst]}, must be smaller"
-        )
+        place = [int(axis) for axis in np.unravel_index(worst, W.shape[:-2])]
+        raise checks.diverged(config.lr, place, step=lost[worst])
     return W

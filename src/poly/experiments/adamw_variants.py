@@ -72,6 +72,5 @@ def _train(
     start: Float[Tensor, "instances n m"], l1: float, finer: int, generator: torch.Generator
 ) -> Float[Tensor, "instances n m"]:
     released = final_weights.RELEASED
-    changed = {"l1": l1, "lr": released.lr / finer, "steps": released.steps * finer}
-    config = training.TrainConfig(**(vars(released) | changed))
+    config = final_weights.released(l1, lr=released.lr / finer, steps=released.steps * finer)
     return training.train(start.float(), config, generator=generator, progress=False).W

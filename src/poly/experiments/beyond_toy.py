@@ -11,15 +11,17 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poly import checks, cooccurrence, flow, interventions, metrics, model, training, untied
-from poly.experiments import optimizers, surgery
-from poly.experiments.final_weights import METHODS
+from poly import checks, cooccurrence, flow, interventions, metrics, model, untied
+from poly.experiments import surgery
+from poly.experiments.final_weights import train_from
 
 Array = NDArray[Any]
 # Noise of the starts near a code, as a part of each row's length.
 NOISE = 0.6
 # Enough steps that features whose pairs are pushed apart find a neuron; four times the released number.
 STEPS = 30_000
+# The square of the paper's window, as decimal numbers: in floating point 0.8² is not 0.64.
+_SQUARE = (0.64, 1.44)
 
 
 class Scarce(NamedTuple):
@@ -43,7 +45,7 @@ def scarce(*, n: int, m: int, l1: float, method: str, draw: int, generator: torc
         m: hidden neurons, ≥ 2.
         l1: λ > 0, in the units of ``model.loss``.
         method: "flow", or "adamw", as released but four times as long.
-        draw: a whole number ≥ 0. In a sweep, each has starts of its own.
+        draw: a whole number ≥ 0. The function does not use it; a sweep gives each value a stream of its own.
         generator: source of the start.
 
     Returns:
@@ -53,14 +55,9 @@ def scarce(*, n: int, m: int, l1: float, method: str, draw: int, generator: torc
         ValueError: bad input.
     """
     l1 = _checked(l1, draw)
-    checks.one_of("method", method, METHODS)
     W = model.init(n, checks.count("m", m, at_least=2), generator=generator)
     starts = [W, interventions.near_code(W, NOISE)] if n <= 2 * m else [W]
-    if method == "flow":
-        ends = flow.flow(torch.cat(starts), l1, progress=False).W
-    else:
-        config = optimizers.settings("AdamW", l1)
-        ends = training.train(torch.cat(starts).float(), config, generator=generator, progress=False).W.double()
+    ends = train_from(torch.cat(starts), l1, method, generator, steps=STEPS)
     found = surgery.measure(ends, l1)
     return Scarce(
         shared=found["shared"],
@@ -271,7 +268,7 @@ def rectified(
         end = untied.train(start, config, generator=generator)
         encoder, decoder, bias = (part.double() for part in end)
         carried = encoder * decoder.mT
-        held = (carried >= 0.64) & (carried <= 1.44)
+        held = (carried >= _SQUARE[0]) & (carried <= _SQUARE[1])
         shared = held.sum(0) >= 2
         elsewhere = (carried.abs() >= 0.05).sum(-1) > 1
         helped = sum(bool(elsewhere[held[:, k]].any()) for k in shared.nonzero()[:, 0].tolist())

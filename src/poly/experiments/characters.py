@@ -114,7 +114,7 @@ def train(steps: int, *, generator: torch.Generator) -> tuple[Transformer, str]:
     alphabet = "".join(sorted(set(whole)))
     codes = torch.tensor([alphabet.index(character) for character in whole])[: round((1 - HELD) * len(whole))]
     with torch.random.fork_rng(devices=[]), parallel.alone():
-        torch.manual_seed(int(torch.randint(2**63 - 1, (1,), generator=generator)))
+        torch.manual_seed(*parallel.seeds(generator, 1))
         model = Transformer(len(alphabet))
         adam = torch.optim.Adam(model.parameters(), lr=RATE)
         falls = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 0.0, total_iters=checks.count("steps", steps))

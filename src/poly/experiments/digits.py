@@ -14,13 +14,11 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from poly import checks, metrics, mlp, tasks, training
-from poly.checks import tensors
+from poly import checks, metrics, mlp, parallel, tasks
 from poly.experiments import masks
-from poly.experiments.arms import Arm, activity, begin, dealt_impurity, sizes
+from poly.experiments.arms import Arm, activity, begin, dealt_impurity, fitter, sizes
 from poly.experiments.arms import trials as trials_of
 from poly.mlp import Network
-from poly.training import FitConfig
 
 Array = NDArray[Any]
 PIXELS, CLASSES, UNITS, BATCH, STEPS = 64, 10, 64, 64, 3000
@@ -138,7 +136,7 @@ def compare(
     """
     checks.count("split", split, at_least=0)
     data, steps = images(split, labels, held), checks.count("steps", steps)
-    seeds = torch.randint(2**63 - 1, (4,), generator=tensors.generator(generator)).tolist()
+    seeds = parallel.seeds(generator, 4)
     chosen = chosen_arms(arms, labels) if isinstance(arms, str) else tuple(Arm(*each) for each in arms)
     rows = [measure(train(arm, data, steps=steps, seeds=seeds[:3]), data, seed=seeds[3]) for arm in chosen]
     return Measured(*np.array(rows).T)
@@ -178,18 +176,13 @@ def train(arm: Arm, data: Images, *, steps: int, seeds: Sequence[int], units: in
     if arm.name == "untrained":
         return _readout(start, data, arm.strength)
     stream = tasks.DatasetStream(data.x, data.y, batch=BATCH, classes=CLASSES, generator=sources[1])
-
-    def fit(network: Network, part: float = 1.0, chosen: Network | None = None, **added: Any) -> Network:
-        config = FitConfig(lr=arm.lr, steps=round(part * steps), loss="cross-entropy", **added)
-        return training.fit(network, stream, config, masks=chosen, generator=sources[2], progress=False)
-
+    fit = fitter(arm, stream, steps, loss="cross-entropy", generator=sources[2])
     if arm.name == "pruned":
-        half = fit(start, 0.5)
+        half = fit(start, part=0.5)
         kept = masks.largest(half, round(KEPT * half.W1.numel()), round(KEPT * half.W2.numel()))
-        return fit(half, 0.5, kept)
+        return fit(half, kept, part=0.5)
     if arm.name == "wide":
-        chosen = masks.random(start, PIXELS * units, units * CLASSES, generator=sources[2])
-        return fit(masks.enlarged(start, WIDER), chosen=chosen)
+        return fit(*masks.thinned(start, WIDER, generator=sources[2]))
     start, added = begin(arm, start)
     return fit(start, **added)
 
@@ -212,7 +205,7 @@ def units(*, split: int, name: str, steps: int, generator: torch.Generator) -> U
     """
     checks.one_of("name", name, ARMS)
     data = images(split, "all", "test")
-    seeds = torch.randint(2**63 - 1, (3,), generator=generator).tolist()
+    seeds = parallel.seeds(generator, 3)
     network = train(Arm(name, *TUNED["all"][name]), data, steps=steps, seeds=seeds)
     return Units(reads=network.W1.numpy(), gains=_gains(network, data.x, data.y).mean(axis=0))
 
@@ -237,7 +230,7 @@ def losses(*, split: int, name: str, held: str, steps: int, generator: torch.Gen
     """
     checks.one_of("name", name, ARMS)
     data = images(split, "all", held)
-    seeds = torch.randint(2**63 - 1, (4,), generator=generator).tolist()
+    seeds = parallel.seeds(generator, 4)
     network = train(Arm(name, *TUNED["all"][name]), data, steps=steps, seeds=seeds[:3])
     double = Network(*(part.double() for part in network))
     y = torch.from_numpy(data.held_y)

@@ -3,6 +3,7 @@
 ``sweep.sweep(final_weights.train, …, paired=("method", "l1"))`` trains the same starts in several ways.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -69,9 +70,21 @@ def train(
 
 
 def train_from(
-    W: Float[Tensor, "networks n m"], l1: float, method: str, generator: torch.Generator
+    W: Float[Tensor, "networks n m"],
+    l1: float,
+    method: str,
+    generator: torch.Generator,
+    *,
+    steps: int = RELEASED.steps,
 ) -> Float[Tensor, "networks n m"]:
     """Train networks from W to the end by gradient flow, or by AdamW as released; return their weights in float64.
+
+    Args:
+        W: starts, (networks, n, m).
+        l1: λ, in the units of ``model.loss``.
+        method: "flow" or "adamw".
+        generator: not used; ``training.train`` takes one.
+        steps: of AdamW, ≥ 0.
 
     Raises:
         ValueError: an unknown method, or what ``flow.flow`` or ``training.train`` refuse.
@@ -79,8 +92,25 @@ def train_from(
     checks.one_of("method", method, METHODS)
     if method == "flow":
         return flow.flow(W, l1, progress=False).W
-    config = training.TrainConfig(**(vars(RELEASED) | {"l1": l1}))
-    return training.train(W.float(), config, generator=generator, progress=False).W.double()
+    return training.train(W.float(), released(l1, steps=steps), generator=generator, progress=False).W.double()
+
+
+def released(l1: float, **changes: Any) -> training.TrainConfig:
+    """Return the settings of the released AdamW, with the penalty and, if asked for, with changes.
+
+    Args:
+        l1: λ ≥ 0, in the units of ``model.loss``.
+        changes: other settings of ``training.TrainConfig``, by name.
+
+    Raises:
+        ValueError: what ``training.TrainConfig`` refuses.
+        TypeError: a change of no setting.
+
+    Example:
+        >>> final_weights.released(1e-3, steps=15_000).steps
+        15000
+    """
+    return dataclasses.replace(RELEASED, l1=l1, **changes)
 
 
 class Counts(NamedTuple):
@@ -182,7 +212,7 @@ def places(row: Mapping[str, Any]) -> tuple[Places, Places]:
     return began, ended
 
 
-def polysemantic_neurons(row: Mapping[str, Any], near: tuple[float, float] = (0.8, 1.2)) -> int:
+def polysemantic_neurons(row: Mapping[str, Any], near: tuple[float, float] = checks.WINDOW) -> int:
     """Count the neurons that carry at least two features, as in ``metrics``, from a row of a sweep's table.
 
     Args:
@@ -195,6 +225,5 @@ def polysemantic_neurons(row: Mapping[str, Any], near: tuple[float, float] = (0.
     low, high = near
     if not SMALLEST <= low <= high:
         raise ValueError(f"near={near!r}: must be a pair {SMALLEST} ≤ low ≤ high")
-    size = np.abs(row["weight"])
-    held = np.asarray(row["neuron"], np.int64)[(low <= size) & (size <= high)]
+    held = np.asarray(row["neuron"], np.int64)[checks.in_window(np.asarray(row["weight"]), near)]
     return int((np.bincount(held) >= 2).sum())

@@ -22,6 +22,21 @@ def enlarged(network: Network, times: float) -> Network:
     return network._replace(W1=network.W1 * times**0.5, W2=network.W2 * times**0.5)
 
 
+def thinned(network: Network, times: int, *, generator: torch.Generator) -> tuple[Network, Network]:
+    """Keep one in ``times`` of the weights of each layer, drawn at random, and enlarge them (``enlarged``).
+
+    Args:
+        network: W1 (d, units) and W2 (units, outputs).
+        times: a whole number ≥ 1.
+        generator: source of the draw.
+
+    Returns:
+        The enlarged network, still with all weights, and the masks of those that are to stay.
+    """
+    masks = random(network, network.W1.numel() // times, network.W2.numel() // times, generator=generator)
+    return enlarged(network, times), masks
+
+
 def top(values: Tensor, number: int) -> Tensor:
     """Return 1 at the places of the largest values, and 0 elsewhere.
 

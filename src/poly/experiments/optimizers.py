@@ -1,4 +1,5 @@
-"""Train the same starts by several optimizers, in a crowd and apart: which of them forget the start?
+"""Train features together and separately by several optimizers; count those that keep the neuron of their largest
+initial weight.
 
 In a *crowd* all features of a network are trained together. *Apart*, each feature has a network of its own and begins
 with the same row, so that nothing interferes.
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from poly import checks, flow, metrics, model, training
-from poly.experiments.final_weights import RELEASED
+from poly.experiments.final_weights import RELEASED, released
 
 Array = NDArray[Any]
 # Enough that no winner moves in the second half, where it can be reached: four times the released number.
@@ -66,7 +67,7 @@ def compare(
         m: hidden neurons, ≥ 1.
         l1: λ > 0, in the units of ``model.loss``.
         optimizer: a name of ``OPTIMIZERS``; ``settings`` lists what it means.
-        draw: a whole number ≥ 0. In a sweep, each has starts of its own.
+        draw: a whole number ≥ 0. The function does not use it; a sweep gives each value a stream of its own.
         apart: how many features are trained apart, the first of the network, ≤ n.
         generator: source of the start.
 
@@ -85,8 +86,7 @@ def compare(
     found = []
     for start in (W, W[0, :apart, None]):
         half, end = (each.reshape(-1, m) for each in _train(start, l1, optimizer))
-        winner, size = metrics.winners(end), end.abs()
-        held = ((size >= 0.8) & (size <= 1.2)).any(-1)
+        winner, held = metrics.winners(end), checks.in_window(end).any(-1)
         kept = held & (winner == metrics.winners(W[0, : len(end)]))
         found.append([int(each.sum()) for each in (held, kept, metrics.winners(half) != winner)])
         if len(found) == 1:
@@ -120,7 +120,7 @@ def settings(optimizer: str, l1: float) -> training.TrainConfig:
     else:
         changes, steps = _CHANGES[optimizer]
         changes = changes | {"steps": 2 * round(_STEPS * steps / 2)}
-    return training.TrainConfig(**(vars(RELEASED) | {"l1": l1} | changes))
+    return released(l1, **changes)
 
 
 def _train(

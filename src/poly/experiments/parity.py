@@ -12,11 +12,10 @@ import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from poly import checks, metrics, mlp, tasks, training
-from poly.experiments.arms import Arm, activity, begin, dealt_impurity, sizes
+from poly import checks, metrics, mlp, parallel, tasks
+from poly.experiments.arms import STRENGTHS, Arm, activity, begin, dealt_impurity, fitter, sizes
 from poly.experiments.arms import trials as trials_of
 from poly.mlp import Network
-from poly.training import FitConfig
 
 Array = NDArray[Any]
 TASKS, BITS, SIZE, UNITS, STEPS = 8, 24, 3, 64, 10_000
@@ -25,15 +24,8 @@ EXAMPLES, FOLDS = 16_384, 8
 _PERMUTATIONS = 20
 
 ARMS = ("default", "l1-weights", "l1-hidden", "bias", "dropout", "noise")
-# The trials of the pilots, twelve for each arm: learning rates, and strengths where there is one.
-_RATES, _FEW_RATES = tuple(float(f"{lr:.1e}") for lr in np.geomspace(5e-4, 5e-2, 12)), (1.5e-3, 5e-3, 1.5e-2)
-_STRENGTHS = {
-    "l1-weights": (1e-5, 3e-5, 1e-4, 3e-4),
-    "l1-hidden": (1e-4, 4e-4, 1.6e-3, 6.4e-3),
-    "bias": (0.0, 0.1, 0.3, 1.0),
-    "dropout": (0.02, 0.05, 0.1, 0.2),
-    "noise": (0.01, 0.03, 0.1, 0.2),
-}
+# The trials of the pilots, twelve for each arm, where there is a strength.
+_STRENGTHS = STRENGTHS | {"l1-weights": (1e-5, 3e-5, 1e-4, 3e-4)}
 
 
 class Measured(NamedTuple):
@@ -56,7 +48,7 @@ class Measured(NamedTuple):
 def trials(name: str) -> tuple[Arm, ...]:
     """List the twelve settings of an arm that the pilots try."""
     checks.one_of("name", name, ARMS)
-    return trials_of(name, rates=_RATES, few_rates=_FEW_RATES, strengths=_STRENGTHS)
+    return trials_of(name, strengths=_STRENGTHS)
 
 
 def bits(draw: int) -> Int[Array, "tasks k"]:
@@ -84,7 +76,7 @@ def compare(
         ValueError: an unknown arm, or numbers out of their range.
     """
     task = bits(draw)
-    seeds = torch.randint(2**63 - 1, (4,), generator=generator).tolist()
+    seeds = parallel.seeds(generator, 4)
     chosen = chosen_arms(arms) if isinstance(arms, str) else tuple(Arm(*each) for each in arms)
     rows = [measure(train(arm, task, steps=steps, seeds=seeds[:3]), task, seed=seeds[3]) for arm in chosen]
     return Measured(*np.array(rows).T)
@@ -117,8 +109,7 @@ def train(arm: Arm, task: Int[Array, "tasks k"], *, steps: int, seeds: Sequence[
     start = mlp.init(TASKS + BITS, UNITS, 1, generator=sources[0], dtype=torch.float32)
     stream = tasks.ParityStream(task, d=BITS, generator=sources[1])
     start, added = begin(arm, start)
-    config = FitConfig(lr=arm.lr, steps=steps, **added)
-    return training.fit(start, stream, config, generator=sources[2], progress=False)
+    return fitter(arm, stream, steps, generator=sources[2])(start, **added)
 
 
 def measure(network: Network, task: Int[Array, "tasks k"], *, seed: int) -> list[float]:

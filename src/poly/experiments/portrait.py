@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from poly import checks, metrics, mlp, tasks, training
+from poly import checks, metrics, mlp, parallel, tasks
 from poly.experiments import purity
-from poly.experiments.arms import activity
+from poly.experiments.arms import fitter, squared_error_gains
 from poly.mlp import Network
 
 Array = NDArray[Any]
@@ -48,24 +48,17 @@ def follow(*, p: float, m: int, draw: int, steps: int, generator: torch.Generato
     """
     task = purity.clauses(draw)
     arm = next(arm for arm in purity.chosen_arms("tuned", p, m) if arm.name == "repaired")
-    sources = [
-        torch.Generator().manual_seed(int(torch.randint(2**63 - 1, (1,), generator=generator))) for _ in range(3)
-    ]
+    sources = [torch.Generator().manual_seed(seed) for seed in parallel.seeds(generator, 3)]
     stream = tasks.AndStream(task.bits, p, d=purity.BITS, generator=sources[0])
     start = mlp.init(purity.BITS, m, purity.CLAUSES, generator=sources[1], dtype=torch.float32)
-    tuning = round(purity.TUNING * checks.count("steps", steps))
-
-    def fit(network: Network, part: int, masks: Network | None = None) -> Network:
-        config = training.FitConfig(lr=arm.lr, steps=part)
-        return training.fit(network, stream, config, masks=masks, generator=sources[1], progress=False)
-
-    trained = fit(start, steps - tuning)
+    fit = fitter(arm, stream, checks.count("steps", steps), generator=sources[1])
+    trained = fit(start, part=1 - purity.TUNING)
     divided = purity.repair(trained, stream)
     none = np.full((len(STAGES), 2, purity.BITS), np.nan)
     nothing = Portrait(none, none[..., : purity.CLAUSES], none[:, 0, 0], none[:, 0, 0])
     if divided is None:
         return nothing
-    tuned = fit(divided[0], tuning, divided[1])
+    tuned = fit(*divided, part=purity.TUNING)
     seen = tasks.AndStream(task.bits, p, d=purity.BITS, batch=purity.EXAMPLES, generator=sources[2])
     x, y = (part[0] for part in seen.draw(1, np.float64))
     looks = [_look(network, x, y) for network in (trained, divided[0], tuned)]
@@ -83,9 +76,7 @@ def follow(*, p: float, m: int, draw: int, steps: int, generator: torch.Generato
 
 def _look(network: Network, x: Array, y: Array) -> tuple[Array, float, float]:
     """Return the gains of all units as shares, the loss, and the impurity."""
-    hidden, outputs = activity(network, x)
-    errors = outputs - y
-    gains = metrics.squared_error_gains(hidden, network.W2.double().numpy(), errors, folds=purity.FOLDS)
+    _, errors, gains = squared_error_gains(network, x, y, folds=purity.FOLDS)
     mean = gains.mean(axis=0)
     return mean / mean.sum(), float(np.square(errors).mean()), metrics.impurity(gains).value
 

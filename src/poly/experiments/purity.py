@@ -13,14 +13,24 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from poly import checks, metrics, mlp, tasks, training
+from poly import checks, metrics, mlp, parallel, tasks
 from poly.audit.gains import withheld
 from poly.experiments import masks
-from poly.experiments.arms import SETTING, SOLVED, Arm, activity, begin, dealt_impurity, sizes
+from poly.experiments.arms import (
+    SETTING,
+    SOLVED,
+    STRENGTHS,
+    Arm,
+    activity,
+    begin,
+    dealt_impurity,
+    fitter,
+    sizes,
+    squared_error_gains,
+)
 from poly.experiments.arms import price as price_above
 from poly.experiments.arms import trials as trials_of
 from poly.mlp import Network
-from poly.training import FitConfig
 
 Array = NDArray[Any]
 BITS, CLAUSES = 32, 16
@@ -140,21 +150,14 @@ PILOTED = ARMS[:-2]
 KNOBS = (*SETTING, "repaired")
 
 
-# The trials of the pilots, as many for each arm: learning rates, and strengths where there is one.
-_RATES, _FEW_RATES = tuple(float(f"{lr:.1e}") for lr in np.geomspace(5e-4, 5e-2, 12)), (1.5e-3, 5e-3, 1.5e-2)
-_STRENGTHS = {
-    "l1-hidden": (1e-4, 4e-4, 1.6e-3, 6.4e-3),
-    "l1-weights": (1e-6, 3e-6, 1e-5, 3e-5),
-    "bias": (0.0, 0.1, 0.3, 1.0),
-    "dropout": (0.02, 0.05, 0.1, 0.2),
-    "noise": (0.01, 0.03, 0.1, 0.2),
-}
+# The trials of the pilots, as many for each arm, where there is a strength.
+_STRENGTHS = STRENGTHS | {"l1-weights": (1e-6, 3e-6, 1e-5, 3e-5)}
 
 
 def trials(name: str) -> tuple[Arm, ...]:
     """List the twelve settings of an arm that the pilots try."""
     checks.one_of("name", name, ARMS)
-    return trials_of(name, rates=_RATES, few_rates=_FEW_RATES, strengths=_STRENGTHS)
+    return trials_of(name, strengths=_STRENGTHS)
 
 
 class Measured(NamedTuple):
@@ -205,7 +208,7 @@ def compare(
         ValueError: an unknown arm, or numbers out of their range.
     """
     task = clauses(draw)
-    seeds = torch.randint(2**63 - 1, (4,), generator=generator).tolist()
+    seeds = parallel.seeds(generator, 4)
     chosen = chosen_arms(arms, p, m) if isinstance(arms, str) else tuple(Arm(*each) for each in arms)
     rows, pairs = [], np.full((CLAUSES, CLAUSES), np.nan)
     for k, arm in enumerate(chosen):
@@ -269,25 +272,21 @@ def train(arm: Arm, task: tasks.Clauses, *, p: float, m: int, steps: int, seeds:
     width = m * WIDER if arm.name == "wide" else m
     start = mlp.init(BITS, width, CLAUSES, generator=sources[0], dtype=torch.float32)
     stream = tasks.AndStream(task.bits, p, d=BITS, generator=sources[1])
-
-    def fit(network: Network, part: float = 1.0, chosen: Network | None = None, **added: Any) -> Network:
-        config = FitConfig(lr=arm.lr, steps=round(part * steps), **added)
-        return training.fit(network, stream, config, masks=chosen, generator=sources[2], progress=False)
-
+    fit = fitter(arm, stream, steps, generator=sources[2])
     if arm.name == "untrained":
         return _readout(start, stream)
     if arm.name == "repaired":
-        divided = repair(fit(start, 1 - TUNING), stream)
-        return divided and fit(divided[0], TUNING, divided[1])
+        divided = repair(fit(start, part=1 - TUNING), stream)
+        return divided and fit(*divided, part=TUNING)
     if arm.name in ("pruned", "pruned-released"):
-        half = fit(start, 0.5)
-        return fit(half, 0.5, masks.largest(half, 2 * m, m), release=steps // 4 if "released" in arm.name else None)
+        half = fit(start, part=0.5)
+        release = steps // 4 if "released" in arm.name else None
+        return fit(half, masks.largest(half, 2 * m, m), part=0.5, release=release)
     if arm.name in ("oracle", "oracle-released"):
         release = steps // 2 if "released" in arm.name else None
-        return fit(_alive(start), chosen=_oracle(task, m), release=release)
+        return fit(_alive(start), _oracle(task, m), release=release)
     if arm.name == "wide":
-        chosen = masks.random(start, BITS * m, m * CLAUSES, generator=sources[2])
-        return fit(masks.enlarged(start, WIDER), chosen=chosen)
+        return fit(*masks.thinned(start, WIDER, generator=sources[2]))
     start, added = begin(arm, start)
     return fit(start, **added)
 
@@ -346,12 +345,10 @@ def repair(network: Network, stream: tasks.AndStream) -> tuple[Network, Network]
     """
     x, y = _drawn(stream, READING)
     W1, b1, W2, b2 = _arrays(network)
-    hidden, outputs = activity(network, x)
-    errors = outputs - y
+    hidden, errors, (gains,) = squared_error_gains(network, x, y, folds=1)
     dead = np.flatnonzero(hidden.max(axis=0) == 0)
     if not len(dead):
         return None
-    gains = metrics.squared_error_gains(hidden, W2, errors, folds=1)[0]
     impure = gains.sum(axis=1) - gains.max(axis=1)
     units = [unit for unit in np.argsort(-impure) if impure[unit] > _IMPURE * gains[unit].sum()]
     pairs = list(zip(units, dead, strict=False))
@@ -378,9 +375,7 @@ def measure(
     generator = torch.Generator().manual_seed(seed)
     x, y = _drawn(tasks.AndStream(task.bits, p, d=BITS, batch=EXAMPLES, generator=generator), EXAMPLES)
     W1, b1, W2, _ = _arrays(network)
-    hidden, outputs = activity(network, x)
-    errors = outputs - y
-    gains = metrics.squared_error_gains(hidden, W2, errors, folds=FOLDS)
+    hidden, errors, gains = squared_error_gains(network, x, y, folds=FOLDS)
     found = metrics.impurity(gains)
     rng = np.random.default_rng(seed)
     dealt = dealt_impurity(gains, _PERMUTATIONS, rng)

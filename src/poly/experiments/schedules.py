@@ -39,7 +39,7 @@ def compare(
         n: features, ≥ 1.
         m: hidden neurons, ≥ 1.
         l1: the last λ > 0, in the units of ``model.loss``.
-        draw: a whole number ≥ 0. In a sweep, each has starts of its own.
+        draw: a whole number ≥ 0. The function does not use it; a sweep gives each value a stream of its own.
         schedules: names of ``SCHEDULES``.
         generator: source of the start, and of the noise.
 

@@ -1,4 +1,4 @@
-"""Change a network at its start, or on its way, and train it to its end: does it still share neurons?
+"""Change a network at its start or during training, train it to its end, and count shared neurons.
 
 ``compare`` trains one start as it is, with each change, and with the control of each change. ``dose`` plants pairs of
 several strengths. ``repair_end`` moves features from shared to free neurons at the end, and ``come_back`` counts the
@@ -99,7 +99,7 @@ def compare(
         m: hidden neurons, ≥ n.
         l1: λ > 0, in the units of ``model.loss``.
         method: "flow", or "adamw": as in ``final_weights.train``.
-        draw: a whole number ≥ 0. In a sweep, each has starts of its own.
+        draw: a whole number ≥ 0. The function does not use it; a sweep gives each value a stream of its own.
         when: λt of the change ≥ 0, in the time of the flow; AdamW's networks are changed at the start, 0.
         changes: names of ``CHANGES``, or the name of one of ``SETS``.
         generator: source of the start, and of all draws of changes and controls.
@@ -114,15 +114,11 @@ def compare(
     when = checks.nonnegative("when", when)
     if when and method != "flow":
         raise ValueError(f"when={when!r}: must be 0 with method={method!r}, whose time is not the flow's")
-    if isinstance(changes, str):
-        checks.one_of("changes", changes, tuple(SETS))
-        changes = SETS[changes]
-    for name in checks.sequence("changes", changes):
-        checks.one_of("changes", name, SETS["every"])
+    names = names_of(changes)
     W = model.init(n, m, generator=generator)
     if when:
         W = flow.flow(W, l1, t_end=when / l1, progress=False).W
-    changed = torch.cat([W[:0], *(CHANGES[name](W, generator) for name in changes)])
+    changed = torch.cat([W[:0], *(CHANGES[name](W, generator) for name in names)])
     controls = torch.cat([W[:0], *(interventions.control(W, each[None], generator=generator) for each in changed)])
     ends = train_from(torch.cat([W, changed, controls]), l1, method, generator)
     found: dict[str, Any] = {}
@@ -136,8 +132,30 @@ def compare(
     )
 
 
+def names_of(changes: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the names of changes, as the argument ``changes`` of ``compare`` gives them.
+
+    Args:
+        changes: names of ``CHANGES``, or the name of one of ``SETS``.
+
+    Raises:
+        ValueError: another name.
+
+    Example:
+        >>> surgery.names_of("few")
+        ('distinct favorites', 'same signs', 'code, noise 0.6')
+    """
+    if isinstance(changes, str):
+        checks.one_of("changes", changes, tuple(SETS))
+        return SETS[changes]
+    names = tuple(checks.sequence("changes", changes))
+    for name in names:
+        checks.one_of("changes", name, tuple(CHANGES))
+    return names
+
+
 class Dose(NamedTuple):
-    """For each planted score: the share of its pairs that end together, and of the same pairs in the control.
+    """For each planted score: the part of its pairs that share a neuron at the end, also in the control.
 
     Two features are together if any neuron carries both with opposite signs, in the paper's window. ``on_neuron``: the
     share that is together on the neuron where they were planted.
@@ -159,7 +177,7 @@ def dose(
     scores: Sequence[float] = SCORES,
     generator: torch.Generator,
 ) -> Dose:
-    """Plant pairs of several scores in one start, train, and count the pairs that end together.
+    """Plant pairs of several scores in one start, train, and count the pairs that share a neuron at the end.
 
     Args:
         n, m, l1, method, draw, generator: as in ``compare``.
@@ -220,11 +238,7 @@ def repair_end(
     Raises:
         ValueError: bad input.
     """
-    n, m, l1 = _checked(n, m, l1, method, draw)
-    end = model.init(n, m, generator=generator)
-    for _ in range(checks.count("rounds", rounds)):
-        end = train_from(end, l1, method, generator)
-    repaired = interventions.repair(end)
+    end, repaired = _repaired(n, m, l1, method, draw, rounds, generator)
     on = train_from(torch.cat([repaired, end]), l1, method, generator)
     moved = int((repaired != end).any(-1).sum())
     return Repaired(**measure(torch.cat([end, repaired, on]), l1), moved=moved)
@@ -251,15 +265,22 @@ def come_back(
     Raises:
         ValueError: bad input.
     """
-    n, m, l1 = _checked(n, m, l1, method, draw)
-    end = model.init(n, m, generator=generator)
-    for _ in range(checks.count("rounds", rounds)):
-        end = train_from(end, l1, method, generator)
-    repaired = interventions.repair(end)
+    end, repaired = _repaired(n, m, l1, method, draw, rounds, generator)
     after = train_from(repaired, l1, method, generator)
     before, between, later = _pairs_together(torch.cat([end, repaired, after]))
     separated = before & ~between
     return Returned(int(separated.sum()), int((separated & later).sum()))
+
+
+def _repaired(
+    n: int, m: int, l1: float, method: str, draw: int, rounds: int, generator: torch.Generator
+) -> tuple[Float[Tensor, "1 n m"], Float[Tensor, "1 n m"]]:
+    """Train one network from the paper's start; return its end, and the same after a repair."""
+    n, m, l1 = _checked(n, m, l1, method, draw)
+    end = model.init(n, m, generator=generator)
+    for _ in range(checks.count("rounds", rounds)):
+        end = train_from(end, l1, method, generator)
+    return end, interventions.repair(end)
 
 
 def _checked(n: int, m: int, l1: float, method: str, draw: int) -> tuple[int, int, float]:
@@ -271,8 +292,7 @@ def _checked(n: int, m: int, l1: float, method: str, draw: int) -> tuple[int, in
 
 def _signs(W: Float[Tensor, "networks n m"]) -> Float[Tensor, "networks n m"]:
     """Return the signs of the weights in the paper's window, and 0 elsewhere."""
-    size = W.abs()
-    return torch.where((size >= 0.8) & (size <= 1.2), W.sign(), 0.0)
+    return torch.where(checks.in_window(W), W.sign(), 0.0)
 
 
 def _pairs_together(W: Float[Tensor, "networks n m"]) -> Bool[Tensor, "networks n n"]:

@@ -93,7 +93,7 @@ def trajectory(*, n: int, m: int, l1: float, method: str, records: int, generato
     if method == "flow":
         path = flow.flow(start, l1, at=_times(l1, records), progress=False)
     else:
-        config = training.TrainConfig(**(vars(final_weights.RELEASED) | {"l1": l1}))
+        config = final_weights.released(l1)
         steps = [0, *np.unique(np.geomspace(1, config.steps, records - 1).round().astype(int)).tolist()]
         path = training.train(start.float(), config, at=steps, generator=generator, progress=False)
     return _seen(path.at.double().numpy(), [W[0].double() for W in path.values], path.W[0].double())

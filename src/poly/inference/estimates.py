@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from poly import checks
+
 
 class Estimate(NamedTuple):
     """A measured value and its interval."""
@@ -29,5 +31,4 @@ def check_generator(generator: object) -> np.random.Generator:
 
 def check_confidence(confidence: float) -> None:
     """Raise ValueError for a confidence that is no number between 0 and 1."""
-    if not (isinstance(confidence, int | float) and 0 < confidence < 1):
-        raise ValueError(f"confidence={confidence!r}: must be a number between 0 and 1")
+    checks.probability("confidence", confidence)

@@ -53,13 +53,11 @@ class Collisions(NamedTuple):
 
 
 def _near(W: Float[Tensor, "*instances n m"], near: tuple[float, float]) -> Bool[Tensor, "*instances n m"]:
-    low, high = checks.window("near", near)
-    size = tensors.weights(W).abs()
-    return (low <= size) & (size <= high)
+    return checks.in_window(tensors.weights(W), near)
 
 
 def polysemantic_neurons(
-    W: Float[Tensor, "*instances n m"], near: tuple[float, float] = (0.8, 1.2)
+    W: Float[Tensor, "*instances n m"], near: tuple[float, float] = checks.WINDOW
 ) -> Int[Tensor, "*instances"]:
     """Count the neurons that carry at least two features.
 
@@ -80,7 +78,7 @@ def polysemantic_neurons(
     return (_near(W, near).sum(-2) >= 2).sum(-1)
 
 
-def collisions(W: Float[Tensor, "*instances n m"], near: tuple[float, float] = (0.8, 1.2)) -> Collisions:
+def collisions(W: Float[Tensor, "*instances n m"], near: tuple[float, float] = checks.WINDOW) -> Collisions:
     """Count the pairs of features that share a neuron, by sign (claim C2).
 
     Let neuron k have p_k positive and q_k negative weights whose size lies in the window. There are ``Σ_k p_k q_k``

@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt32
 from numpy.typing import NDArray
 
-from poly import checks
-from poly.checks import tensors
+from poly import checks, parallel
 from poly.compiled import njit
 
 Array = NDArray[Any]
@@ -92,7 +91,7 @@ class AndStream:
             )
         self.bits = np.ascontiguousarray(self.bits, np.int64)
         self.outputs = len(self.bits)
-        words = round(probability(p) * 2**32)
+        words = round(checks.probability("p", p) * 2**32)
         if not 0 < words < 2**32:
             raise ValueError(f"p={p!r}: must be at least 1e-9 away from 0 and 1")
         self._threshold = np.uint32(words)
@@ -137,7 +136,7 @@ def linear_loss(p: float) -> float:
     Raises:
         ValueError: a probability that is not between 0 and 1.
     """
-    p = probability(p)
+    p = checks.probability("p", p)
     return (p * (1 - p)) ** 2
 
 
@@ -149,20 +148,10 @@ def pure_loss(p: float, m: int, count: int = 16) -> float:
     Raises:
         ValueError: numbers out of their range.
     """
-    p, m, count = probability(p), checks.count("m", m), checks.count("count", count)
+    p, m, count = checks.probability("p", p), checks.count("m", m), checks.count("count", count)
     return max(0.0, 1 - m / count) * p**2 * (1 - p**2)
-
-
-def probability(p: object) -> float:
-    """Return a probability; raise ValueError unless 0 < p < 1."""
-    number = checks.positive("p", p)
-    if number >= 1:
-        raise ValueError(f"p={p!r}: must be a number between 0 and 1")
-    return number
 
 
 def numpy_generator(generator: torch.Generator) -> np.random.Generator:
     """Make numpy's generator from the next draw of torch's."""
-    tensors.generator(generator)
-    seed = torch.randint(2**63 - 1, (1,), generator=generator, device=generator.device)
-    return np.random.default_rng(int(seed))
+    return np.random.default_rng(*parallel.seeds(generator, 1))

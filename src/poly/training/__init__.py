@@ -83,8 +83,8 @@ class TrainConfig:
         betas = checks.sequence("betas", self.betas)
         if len(betas) != 2:
             raise ValueError(f"betas={self.betas!r}: must be two numbers")
-        object.__setattr__(self, "betas", tuple(_below_one("betas", beta) for beta in betas))
-        object.__setattr__(self, "momentum", _below_one("momentum", self.momentum))
+        object.__setattr__(self, "betas", tuple(checks.below_one("betas", beta) for beta in betas))
+        object.__setattr__(self, "momentum", checks.below_one("momentum", self.momentum))
         object.__setattr__(self, "eps", checks.positive("eps", self.eps))
         checks.one_of("second_moments", self.second_moments, ("weights", "rows"))
         for name, fits in (("momentum", self.optimizer == "sgd"), *((n, adaptive) for n in _ADAPTIVE)):
@@ -133,14 +133,9 @@ def train(
     """
     W = tensors.weights(W).detach().clone(memory_format=torch.contiguous_format)
     many = isinstance(config, list | tuple)
-    configs: list[Any] = list(config) if isinstance(config, list | tuple) else [config]
-    for each in configs:
-        if not isinstance(each, TrainConfig):
-            raise ValueError(f"config={each!r}: must be a TrainConfig, or a list of them")
+    configs = checks.configs(config, TrainConfig)
     if many and (W.ndim < 3 or len(configs) != len(W)):
         raise ValueError(f"config: has {len(configs)} settings, must have one for each entry of W's first axis")
-    if len({each.steps for each in configs}) != 1:
-        raise ValueError(f"config: has steps {sorted({each.steps for each in configs})}, must be equal")
     steps = configs[0].steps
     record = [checks.count("at", step, at_least=0) for step in checks.sequence("at", at)]
     checks.increasing("at", record, last=steps)
@@ -159,7 +154,7 @@ def train(
         for stop in [*record, steps]:
             parallel.for_each(functools.partial(_advance, first=step, last=stop, bar=bar), runs)
             step = stop
-            _check_finite(W, configs)
+            _check_finite(W, configs, step)
             if len(values) < len(record):
                 now = order.restore(W)
                 values.append(tensors.observation(now if observe is None else observe(now.clone()), values))
@@ -180,22 +175,14 @@ def _advance(run: "_Instance | _Batch", cancelled: parallel.Flag, first: int, la
             bar.update(end - begin)
 
 
-def _below_one(name: str, value: object) -> float:
-    number = checks.nonnegative(name, value)
-    if number >= 1:
-        raise ValueError(f"{name}={value!r}: must be in [0, 1)")
-    return number
-
-
-def _check_finite(W: Tensor, configs: list[TrainConfig]) -> None:
+def _check_finite(W: Tensor, configs: list[TrainConfig], step: int) -> None:
     diverged = (~torch.isfinite(W).all(-1).all(-1)).nonzero()
     if len(diverged):
         first = diverged[0].tolist()
         config = configs[first[0] if len(configs) > 1 else 0]
         large = {name: getattr(config, name) for name in ("l1", "weight_decay", "sigma") if getattr(config, name) > 1}
         besides = "".join(f" (or {name}={value!r})" for name, value in large.items())
-        where = f" in instance {', '.join(map(str, first))}" if first else ""
-        raise ValueError(f"lr={config.lr!r}{besides}: the weights stopped being finite{where}, must be smaller")
+        raise checks.diverged(config.lr, first, step=step, besides=besides)
 
 
 def _runs(W: Tensor, config: TrainConfig, generator: torch.Generator) -> "list[_Instance] | list[_Batch]":
@@ -205,8 +192,7 @@ def _runs(W: Tensor, config: TrainConfig, generator: torch.Generator) -> "list[_
     # Only torch multiplies half-precision numbers or computes on another device.
     compiled = W.device.type == "cpu" and W.dtype in (torch.float32, torch.float64) and config.noise_shared != "none"
     separate = len(instances) if compiled and config.noise_shared == "inputs" else 1
-    where = generator.device
-    seeds = torch.randint(2**63 - 1, (separate,), generator=generator, device=where).tolist() if noisy else [None]
+    seeds = parallel.seeds(generator, separate) if noisy else [None]
     if not compiled:
         return [_Batch(W, config, seeds[0])]
     return [_Instance(part, config, seeds[k % len(seeds)]) for k, part in enumerate(instances)]

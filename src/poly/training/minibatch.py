@@ -69,10 +69,9 @@ class FitConfig:
         object.__setattr__(self, "lr", checks.positive("lr", self.lr))
         object.__setattr__(self, "steps", checks.count("steps", self.steps, at_least=0))
         checks.one_of("loss", self.loss, ("squared", "cross-entropy"))
-        for name in ("l1", "l1_hidden", "bias_decay", "dropout", "noise"):
+        for name in ("l1", "l1_hidden", "bias_decay", "noise"):
             object.__setattr__(self, name, checks.nonnegative(name, getattr(self, name)))
-        if self.dropout >= 1:
-            raise ValueError(f"dropout={self.dropout!r}: must be ≥ 0 and < 1")
+        object.__setattr__(self, "dropout", checks.below_one("dropout", self.dropout))
         if self.release is not None:
             object.__setattr__(self, "release", checks.count("release", self.release, at_least=0))
 
@@ -116,16 +115,15 @@ def fit(
     """
     start = mlp.parts(network)
     *instances, d, m = start.W1.shape
-    if start.W1.dtype not in (torch.float32, torch.float64) or start.W1.device.type != "cpu":
-        raise ValueError(f"network: is {start.W1.dtype} on {start.W1.device}, must be float32 or float64 on the CPU")
+    tensors.on_cpu("network", start.W1)
     many = isinstance(config, list | tuple)
-    configs: list[Any] = list(config) if isinstance(config, list | tuple) else [config]
+    configs = checks.configs(config, FitConfig)
     sources = list(streams) if isinstance(streams, list | tuple) else [streams]
     listed = isinstance(streams, list | tuple)
     shape = ([len(configs)] if many else []) + ([len(sources)] if listed else [])
     if not sources or instances != shape:
         raise ValueError(f"network: has instances {tuple(instances)}, must have {tuple(shape)}: settings, streams")
-    _check(configs, sources, start)
+    _check(sources, start)
     tensors.generator(generator)
     checks.progress(progress)
     sizes = kernels.Sizes(d=d, m=m, outputs=start.W2.shape[-1])
@@ -139,7 +137,8 @@ def fit(
     if free is not None:
         flat = flat * free
     trained = np.ascontiguousarray(flat.numpy())
-    seeds = torch.randint(2**63 - 1, trained.shape[:2], generator=generator, device=generator.device) if noisy else None
+    networks = len(configs) * len(sources)
+    seeds = parallel.seeds(generator, networks) if noisy else [None] * networks
     runs = []
     for s, source in enumerate(sources):
         each = [
@@ -148,7 +147,7 @@ def fit(
                 None if free is None else free[c, s].numpy(),
                 configs[c],
                 sizes,
-                None if seeds is None else int(seeds[c, s]),
+                seeds[c * len(sources) + s],
             )
             for c in range(len(configs))
         ]
@@ -160,12 +159,7 @@ def fit(
     return _relabeled(_unflat(torch.from_numpy(trained), sizes, start), order.restore)
 
 
-def _check(configs: Sequence[Any], sources: Sequence[Any], start: mlp.Network) -> None:
-    for each in configs:
-        if not isinstance(each, FitConfig):
-            raise ValueError(f"config={each!r}: must be a FitConfig, or a list of them")
-    if len({each.steps for each in configs}) != 1:
-        raise ValueError(f"config: has steps {sorted({each.steps for each in configs})}, must be equal")
+def _check(sources: Sequence[Any], start: mlp.Network) -> None:
     for source in sources:
         if not isinstance(source, Stream):
             raise ValueError(f"streams: hold {source!r}, must be streams of batches, such as tasks.AndStream")
@@ -294,5 +288,4 @@ def _check_finite(trained: Array, configs: Sequence[FitConfig]) -> None:
     diverged = np.argwhere(~np.isfinite(trained).all(-1))
     if len(diverged):
         setting, stream = (int(place) for place in diverged[0])
-        where = f"setting {setting}, stream {stream}"
-        raise ValueError(f"lr={configs[setting].lr!r}: parameters stopped being finite in {where}, must be smaller")
+        raise checks.diverged(configs[setting].lr, f"setting {setting}, stream {stream}")

@@ -197,16 +197,15 @@ def train(network: Network, config: UntiedConfig, *, generator: torch.Generator)
     encoder, decoder, bias = parts(network)
     if not isinstance(config, UntiedConfig):
         raise ValueError(f"config={config!r}: must be an UntiedConfig")
-    if encoder.device.type != "cpu" or encoder.dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"encoder: is {encoder.dtype} on {encoder.device}, must be float32 or float64 on the cpu")
+    tensors.on_cpu("encoder", encoder)
     *shape, n, m = encoder.shape
     group_sizes(n, config.active, config.groups)
     theta = perturb.start(torch.cat([part.detach().reshape(*shape, -1) for part in (encoder, decoder, bias)], -1))
     flat = theta.reshape(-1, theta.shape[-1]).numpy()
-    seeds = torch.randint(2**63 - 1, (len(flat),), generator=tensors.generator(generator), device=generator.device)
+    seeds = parallel.seeds(generator, len(flat))
 
     def run(instance: int, cancelled: parallel.Flag) -> None:
-        source = torch.Generator().manual_seed(int(seeds[instance]))
+        source = torch.Generator().manual_seed(seeds[instance])
         moments = np.zeros((2, flat.shape[1]), flat.dtype)
         piece = max(1, _DRAWN // (config.batch * (1 + config.active)))
         unbroken = max(1, _UNBROKEN // ((config.batch + 4) * n * m))
@@ -221,10 +220,9 @@ def train(network: Network, config: UntiedConfig, *, generator: torch.Generator)
                 )  # fmt: skip
 
     parallel.for_each(run, range(len(flat)))
-    lost = np.flatnonzero(~np.isfinite(flat).all(-1))
+    lost = (~torch.isfinite(theta).all(-1)).nonzero()
     if len(lost):
-        where = f" in instance {lost[0]}" if len(flat) > 1 else ""
-        raise ValueError(f"lr={config.lr!r}: the weights stopped being finite{where}, must be smaller")
+        raise checks.diverged(config.lr, lost[0].tolist())
     encoder, decoder, bias = torch.split(theta, [n * m, n * m, n], -1)
     return Network(encoder.reshape(*shape, n, m), decoder.reshape(*shape, m, n), bias)
 
