@@ -103,14 +103,16 @@ def changed(*, n: int, m: int, l1: float, draw: int, generator: torch.Generator)
 
 
 def changes_at(n: int, m: int) -> tuple[str, ...]:
-    """Return the names of those changes in ``surgery.CHANGES`` that make sense for n features and m neurons.
+    """Return the names of those changes in the set "every" of ``surgery`` that make sense for n features and m neurons.
 
     Raises:
         ValueError: n or m is no whole number ≥ 1.
     """
     n, m = checks.count("n", n), checks.count("m", m)
     wide = () if n <= m else ("distinct favorites", "orthogonal rows")
-    return tuple(name for name in surgery.CHANGES if name not in wide and (n <= 2 * m or not name.startswith("code")))
+    return tuple(
+        name for name in surgery.SETS["every"] if name not in wide and (n <= 2 * m or not name.startswith("code"))
+    )
 
 
 class Met(NamedTuple):

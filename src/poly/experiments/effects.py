@@ -112,8 +112,7 @@ def of_changes(table: sweep.Table) -> list[Effect]:
     Args:
         table: of ``surgery.compare``, with one set of changes.
     """
-    asked = table.changes.iloc[0]
-    names = surgery.SETS[asked] if isinstance(asked, str) else tuple(asked)
+    names = surgery.names_of(table.changes.iloc[0])
     found = []
     for (method, when), rows in table.groupby(["method", "when"] if "when" in table else ["method", "l1"], sort=False):
         time = float(when) if "when" in table else 0.0
@@ -190,8 +189,7 @@ def pairs(
     """
     checks.one_of("field", field, ("shared", "features", "loss"))
     checks.one_of("against", against, ("control", "default"))
-    asked = table.changes.iloc[0]
-    names = surgery.SETS[asked] if isinstance(asked, str) else tuple(asked)
+    names = surgery.names_of(table.changes.iloc[0])
     checks.one_of("change", change, names)
     place = names.index(change)
     changed = [row[place] for row in table["changed_" + field]]

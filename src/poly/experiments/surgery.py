@@ -33,10 +33,23 @@ CHANGES: dict[str, Change] = {
     "code, noise 0.9": lambda W, _: interventions.near_code(W, 0.9),
     "code, noise 0.97": lambda W, _: interventions.near_code(W, 0.97),
 }
-# Sets of changes by name: all; those for large and for the largest networks, which take long; those that make sense on
-# the way.
+# Sets of changes by name: those for small networks; for large and for the largest ones, which take long; those that
+# make sense on the way. Stored runs list their changes in this order, so a new change gets a set of its own.
 SETS: dict[str, tuple[str, ...]] = {
-    "every": tuple(CHANGES),
+    "every": (
+        "shuffled",
+        "distinct favorites",
+        "orthogonal rows",
+        "same signs",
+        "scores below 0.99",
+        "scores below 0.9",
+        "scores below 0.5",
+        "scores below all",
+        "code, noise 0.3",
+        "code, noise 0.6",
+        "code, noise 0.9",
+        "code, noise 0.97",
+    ),
     "some": (
         "shuffled",
         "distinct favorites",
