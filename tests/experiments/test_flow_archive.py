@@ -55,6 +55,14 @@ def comes_again(table: sweep.Table) -> None:
         np.testing.assert_allclose(row[name], getattr(again, name), rtol=1e-6, err_msg=name)
 
 
+def test_networks_with_weak_penalties_are_drawn_from_the_registering_commit() -> None:
+    registered = json.loads((FOLDER.parent / "registered.json").read_text(encoding="utf-8"))
+    assert int(registered["X6"]["commit"][:6], 16) == flow_archive.DRAW_X6
+    assert registered["X6"]["commit"] == registered["X7"]["commit"]
+    for n, m, networks in flow_archive.SIZES_WEAK:
+        assert archive.spec(FOLDER / f"kept-weak-{n}-{m}.npz")["seeds"] == networks
+
+
 SWEEPS = (
     (flow_archive.SIZES_FIT, flow_archive.L1S_FIT),
     (flow_archive.SIZES_SECOND_LAW, flow_archive.L1S_TESTED),
