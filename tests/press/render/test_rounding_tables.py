@@ -46,6 +46,9 @@ def test_the_page_shows_the_winners_that_stay(tmp_path: Path) -> None:
     )
     path.write_text(json.dumps({"points": points}), encoding="utf-8")
     assert "| gradient flow | 4 | 4 to 8 | 0.1 | 4 | 75.00 (50.0) | 1.00, 2.00 | 2 |\n" in rounding_tables.winners(path)
+    several = {name: value for name, value in point.items() if name != "l1"} | {"m": 4, "l1s": [0.1, 0.01]}
+    path.write_text(json.dumps({"points": [several | {"shared": [1.0, 2.0]}]}), encoding="utf-8")
+    assert "| gradient flow | 4 | 4 | 0.01 to 0.1 | 2 | not kept | 1.00, 2.00 | 1 |\n" in rounding_tables.winners(path)
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(PressError, match=r"not what poly\.experiments\.perturbed_archive writes"):
         rounding_tables.winners(path)

@@ -150,7 +150,8 @@ def _winners(group: list[Row]) -> str:
     weights = [point["networks"] for point in group]
     before, after = np.average([point["shared"] for point in group], axis=0, weights=weights)
     other = sum(point["other_count"] for point in group)
-    sizes = (_span([point[name] for point in group]) for name in ("n", "m", "l1"))
+    penalties = [l1 for point in group for l1 in point.get("l1s", [point.get("l1")])]
+    sizes = *(_span([point[name] for point in group]) for name in ("n", "m")), _span(penalties)
     shown = [method, *sizes, f"{sum(weights):,}", stay, f"{before:.2f}, {after:.2f}", f"{other}"]
     return f"| {' | '.join(shown)} |\n"
 
