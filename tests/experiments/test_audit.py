@@ -57,9 +57,9 @@ def test_what_todays_code_made_is_not_stale(folder: Path) -> None:
 
 def test_an_argument_may_be_several_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
-    source = SOURCE.replace("*, n, generator", "*, n, scales, generator").replace("SCALE * torch", "sum(scales) * torch")
-    module = load(tmp_path, monkeypatch, source)
-    grid = {"n": [3], "scales": [(1.0, 2.0), (3.0, 4.0)]}
+    source = SOURCE.replace("*, n, generator", "*, n, scales, generator")
+    module = load(tmp_path, monkeypatch, source.replace("SCALE * torch", "sum(scales) * torch"))
+    grid: dict[str, list[Any]] = {"n": [3], "scales": [(1.0, 2.0), (3.0, 4.0)]}
     archive.compute_missing(tmp_path, "a", module.draw, grid, seeds=3, paired=(), store=None)
     assert audit.audit(tmp_path, every=True) == []
     assert [(each["cells"], each["largest"]) for each in audits(tmp_path)] == [(2, 0.0)]
