@@ -135,7 +135,7 @@ def test_an_effect_is_a_ratio_with_an_interval_and_a_cost() -> None:
 @pytest.mark.parametrize(("networks", "word", "costly"), [(15, "", False), (16, "halves", True)])
 def test_a_word_needs_sixteen_networks(networks: int, word: str, costly: bool) -> None:
     one = effect([[1.0, 2.0]] * networks, [[1.2, 1.0]] * networks)
-    assert one.word(seed=1) == word
+    assert one.word(one.ratio(seed=1)) == word
     assert one.is_costly() is costly
     assert not effect([[1.0, 2.0]] * networks, [[1.09, 1.0]] * networks).is_costly()
 

@@ -91,10 +91,9 @@ class Effect(NamedTuple):
         """Estimate shared neurons with the intervention, over those without it: ``inference.ratio_of_counts``."""
         return inference.ratio_of_counts(self.shared, seed=seed)
 
-    def word(self, *, seed: int) -> str:
-        """Say in a word what the intervention does: ``in_a_word``; "" with fewer than 16 networks."""
-        value = self.ratio(seed=seed)
-        return in_a_word(value.low, value.high) if len(self.shared) >= _LEAST else ""
+    def word(self, found: inference.Estimate) -> str:
+        """Say in a word what its ``ratio`` found: ``in_a_word``; "" with fewer than 16 networks."""
+        return in_a_word(found.low, found.high) if len(self.shared) >= _LEAST else ""
 
     def cost(self) -> float:
         """Compute the mean loss with the intervention, over that without it."""
@@ -114,13 +113,12 @@ def of_changes(table: sweep.Table) -> list[Effect]:
     """
     names = surgery.names_of(table.changes.iloc[0])
     found = []
-    for (method, when), rows in table.groupby(["method", "when"] if "when" in table else ["method", "l1"], sort=False):
-        time = float(when) if "when" in table else 0.0
-        against = "default" if time else "control"
+    for (method, when), rows in table.groupby(["method", "when"], sort=False):
+        against = "default" if when else "control"
         for name in names:
             shared = pairs(rows, name, against=against)
             loss = pairs(rows, name, "loss", against="default")
-            found.append(Effect(name, str(method), *_size(table), time, shared, loss))
+            found.append(Effect(name, str(method), *_size(table), float(when), shared, loss))
     return found
 
 
@@ -133,8 +131,8 @@ def of_repairs(table: sweep.Table) -> list[Effect]:
     found = []
     for (method, rounds), rows in table.groupby(["method", "rounds"], sort=False):
         name = "repair" if rounds == 1 else "late repair"
-        pairs = (np.stack(rows[field].tolist()).astype(float)[:, [2, 3]] for field in _FIELDS)
-        found.append(Effect(name, str(method), *_size(table), 0.0, *pairs))
+        sides = (np.stack(rows[field].tolist()).astype(float)[:, [2, 3]] for field in _FIELDS)
+        found.append(Effect(name, str(method), *_size(table), 0.0, *sides))
     return found
 
 
