@@ -3,7 +3,8 @@
 The small networks come first. With the same store, an interrupted run continues where it stopped.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from poly.experiments import final_weights, optimizers, schedules, surgery
@@ -23,6 +24,7 @@ CHANGES_256_MORE = ("orthogonal rows", "scores below 0.9", "code, noise 0.9")
 # Optimizers that are tried on larger networks.
 OPTIMIZERS_LARGE = ("flow", "AdamW", "beta2 0.9", "row moments")
 PLANTED_PAIRS = 4  # planted pairs of a network
+ROUNDS = {"rounds": (1, 2)}  # how often a network is trained before a repair
 CHANGE_TIMES = (0.001, 0.01, 0.1, 0.3, 1.0)
 # What is tried on the way with 64 features, with how many starts, and with 256.
 LATE_CHANGES = ("distinct favorites", "orthogonal rows", "same signs")
@@ -72,20 +74,22 @@ def sweep_of(
     l1: float = L1,
     methods: Sequence[str] = final_weights.METHODS,
     draw: int | None = None,
+    paired: Mapping[str, Sequence[Any]] = MappingProxyType({}),
     **more: Any,
 ) -> SweepArguments:
     """Return the arguments of ``archive.load_or_run`` for a run of ``surgery`` at one size.
 
-    Without a draw it is that of the first claims at this size.
+    Without a draw it is that of the first claims at this size. For all values of the ``paired`` arguments a network has
+    one start; ``more`` arguments have one value.
     """
     if draw is None:
         draw = DRAW_V14 if (n, m) == SIZE_256[:2] else DRAW_V1
     grid = {"n": [n], "m": [m], "l1": [l1], "method": list(methods), "draw": [draw]}
     return {
         "run": run,
-        "grid": grid | {name: [value] for name, value in more.items()},
+        "grid": grid | {name: list(values) for name, values in paired.items()} | {k: [v] for k, v in more.items()},
         "seeds": networks,
-        "paired": ("l1", "method"),
+        "paired": ("l1", "method", *paired),
     }
 
 
@@ -101,9 +105,8 @@ def changes(
     draw: int | None = None,
 ) -> SweepArguments:
     """Return the arguments of ``archive.load_or_run`` for ``surgery.compare`` at one size."""
-    asked = sweep_of(surgery.compare, n, m, networks, l1=l1, methods=methods, draw=draw)
-    grid = asked["grid"] | {"when": list(when), "changes": [names]}
-    return asked | {"grid": grid, "paired": (*asked["paired"], "when", "changes")}
+    paired = {"when": when, "changes": [names]}
+    return sweep_of(surgery.compare, n, m, networks, l1=l1, methods=methods, draw=draw, paired=paired)
 
 
 def positive_weights(n: int, m: int, networks: int, *, l1: float = L1) -> SweepArguments:
@@ -126,14 +129,12 @@ def late_changes(
 
 def returning_pairs(n: int, m: int, networks: int, *, l1: float = L1) -> SweepArguments:
     """Return the arguments of ``archive.load_or_run`` for ``surgery.come_back`` by AdamW, early and late."""
-    asked = sweep_of(surgery.come_back, n, m, networks, l1=l1, methods=("adamw",), draw=DRAW_V26)
-    return asked | {"grid": asked["grid"] | {"rounds": [1, 2]}, "paired": (*asked["paired"], "rounds")}
+    return sweep_of(surgery.come_back, n, m, networks, l1=l1, methods=("adamw",), draw=DRAW_V26, paired=ROUNDS)
 
 
 def repairs(n: int, m: int, networks: int, *, l1: float = L1, draw: int | None = None) -> SweepArguments:
     """Return the arguments of ``archive.load_or_run`` for ``surgery.repair_end`` at one size, early and late."""
-    asked = sweep_of(surgery.repair_end, n, m, networks, l1=l1, draw=draw)
-    return asked | {"grid": asked["grid"] | {"rounds": [1, 2]}, "paired": (*asked["paired"], "rounds")}
+    return sweep_of(surgery.repair_end, n, m, networks, l1=l1, draw=draw, paired=ROUNDS)
 
 
 def penalty_schedules(
