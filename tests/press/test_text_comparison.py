@@ -38,6 +38,25 @@ def test_numbers_are_compared_as_numbers(before: str, after: str, allowed: Rule 
     assert text_comparison.same(before, after, allowed) is equal
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "equal"),
+    [
+        ("0.58 (−19.73 to 20.90)", "0.58 (−19.74 to 20.89)", True),
+        ("−0.00", "0.01", True),
+        ("1.20e-05", "1.21e-05", True),
+        ("20.90", "20.88", False),
+        ("0.0999", "0.100", True),
+        ("1,000.5", "1,000.6", True),
+        ("20", "21", False),
+        ("1e-05", "2e-05", False),
+        ("20.90 %", "20.89", False),
+    ],
+)
+def test_on_small_grids_the_last_digit_of_a_fraction_may_be_the_next(before: str, after: str, equal: bool) -> None:
+    assert text_comparison.same(before, after, None, small=True) is equal
+    assert not text_comparison.same(before, after, None)
+
+
 def test_a_cell_says_what_it_allows() -> None:
     assert text_comparison.rule({}) is None
     assert text_comparison.rule({"poly": {"text": {"absolute": 2.0}}}) == Rule("rounding", absolute=2.0)

@@ -39,6 +39,16 @@ def test_text_may_have_another_level_on_small_grids() -> None:
     assert fault == "cell 1 says '13', and said '12': 12 moved by +1, allowed are ±1e-06 of it ± 0.5 (rounding)"
 
 
+def test_text_and_cards_may_have_the_next_last_digit_on_small_grids() -> None:
+    one, other = notebook("0.12", value=1.0), notebook("0.13", value=1.0)
+    assert compare(one, other, small=True).faults == []
+    assert compare(one, other).faults == [
+        "cell 1 says '0.13', and said '0.12': 0.12 moved by +0.01, must be the same (exact)"
+    ]
+    (fault,) = compare(one, notebook("0.14"), small=True).faults
+    assert "moved by +0.02" in fault
+
+
 def test_a_figure_may_have_another_level_on_small_grids() -> None:
     one, other = notebook(), notebook(value=1.5)
     one.cells[0].metadata["poly"]["figure"] = {"small": {"absolute": 0.6}}

@@ -124,6 +124,16 @@ def test_the_numbers_are_also_written_where_the_environment_says(
     assert shown
 
 
+def test_where_numbers_alone_are_compared_less_is_drawn(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    for wanted, pictures in (("wide", ["image/png"]), ("none", [])):
+        monkeypatch.setenv(figures.DRAW, wanted)
+        figures.show(drawn(), "fig-x", alt="A line.", caption="A line.", **NUMBERS)
+        (data, metadata), _ = shown[-2:]
+        assert [*data] == ["text/plain", *pictures]
+        assert "narrow" not in metadata["poly"]["figure"]
+        assert metadata["poly"]["figure"]["data"] == figure_data.pack(NUMBERS["data"], "exact")
+
+
 def test_an_absolute_error_is_of_the_series_that_it_names(shown: Shown) -> None:
     data: dict[str, Any] = {"edge": [1.0], "after_max": [2.0], "own": figures.rounding([3.0], 1e-3)}
     absolute = {"after_*": 0.5, "own": 0.1}

@@ -1,7 +1,7 @@
 """Compare two runs of a chapter: printed and glued text, cards of claims, and the numbers of its figures."""
 
-from collections.abc import Mapping
-from itertools import repeat
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from nbformat import NotebookNode
@@ -40,9 +40,10 @@ def compare(
     for number, (a, b) in enumerate(cells, 1):
         allowed = text_comparison.rule(a.metadata, small=small)
         before, after = text_comparison.texts_of(a.outputs), text_comparison.texts_of(b.outputs)
-        if len(before) != len(after) or not all(map(text_comparison.same, before, after, repeat(allowed))):
-            texts_off.append(f"cell {number} {text_comparison.differing(before, after, allowed)}")
-        cards_off += _cards_off(_cards(a), _cards(b), allowed)
+        same = partial(text_comparison.same, allowed=allowed, small=small)
+        if len(before) != len(after) or not all(map(same, before, after)):
+            texts_off.append(f"cell {number} {text_comparison.differing(before, after, allowed, small=small)}")
+        cards_off += _cards_off(_cards(a), _cards(b), same)
     lines = figure_changes(one, other, perturbed, small=small)
     drawn = len(figures_of(one))
     return Comparison(
@@ -125,8 +126,10 @@ def _cards(cell: NotebookNode) -> dict[str, Record]:
     return {card["id"]: card for card in ledger.records_in(cell.outputs)}
 
 
-def _cards_off(before: Mapping[str, Record], after: Mapping[str, Record], allowed: levels.Rule | None) -> list[str]:
-    """List the claims whose cards differ: measured numbers by this rule, all other fields exactly."""
+def _cards_off(
+    before: Mapping[str, Record], after: Mapping[str, Record], same: Callable[[str, str], bool]
+) -> list[str]:
+    """List the claims whose cards differ: measured numbers where they are not the same, all other fields exactly."""
     found = []
     for name, card in before.items():
         again = after.get(name)
@@ -134,7 +137,7 @@ def _cards_off(before: Mapping[str, Record], after: Mapping[str, Record], allowe
             found.append(f"claim {name}: is not checked")
             continue
         fixed = all(card.get(key) == again.get(key) for key in (card.keys() | again.keys()) - set(_MEASURED))
-        if not fixed or not all(text_comparison.same(str(card[key]), str(again[key]), allowed) for key in _MEASURED):
+        if not fixed or not all(same(str(card[key]), str(again[key])) for key in _MEASURED):
             found.append(f"claim {name}: was {_measured(card)}, is {_measured(again)}")
     return found
 

@@ -24,10 +24,24 @@ from poly.press.figures import figure_data, levels, narrow
 from poly.press.figures.figure_data import statistical
 from poly.press.figures.sliders import Axis, Explore, Series
 
-__all__ = ["COLORS", "FOLDER", "Axis", "Explore", "Series", "rounding", "show", "statistical", "subplots"]
+__all__ = [
+    "COLORS",
+    "DRAW",
+    "FOLDER",
+    "Axis",
+    "Explore",
+    "Series",
+    "rounding",
+    "show",
+    "statistical",
+    "subplots",
+]
 
 # The environment variable that names a folder. Figures write their numbers there, to be compared with the stored ones.
 FOLDER = "POLY_FIGURES"
+# The environment variable that says which pictures are drawn where numbers alone are compared: "none", or "wide", which
+# leaves out those for narrow screens.
+DRAW = "POLY_DRAW"
 
 # Most are from the palette of Okabe and Ito, which color-blind readers can distinguish. Each color has one meaning in
 # all chapters; shades of a color are more or less of the same thing.
@@ -164,8 +178,6 @@ def show(
     if folder := os.environ.get(FOLDER):
         Path(folder).mkdir(parents=True, exist_ok=True)
         (Path(folder) / f"{name}.json").write_text(json.dumps(packed), encoding="utf-8")
-    picture = io.BytesIO()
-    fig.savefig(picture, format="png", dpi=_DPI)
     width = round(fig.get_figwidth() * _CSS_DPI)
     about: dict[str, Any] = {
         "name": name,
@@ -177,21 +189,20 @@ def show(
     }
     if slider:
         about["explore"] = slider
-    if small := _for_narrow_screens(fig):
-        about["narrow"] = base64.b64encode(small).decode()
+    shown: dict[str, str | bytes] = {"text/plain": f"<figure {name}>"}
+    wanted = os.environ.get(DRAW)
+    if wanted != "none":
+        shown["image/png"] = _picture(fig)
+    if not wanted and narrow.relayout(fig):
+        about["narrow"] = base64.b64encode(_picture(fig)).decode()
     display(  # type: ignore[no-untyped-call]
-        {"image/png": picture.getvalue(), "text/plain": f"<figure {name}>"},
-        raw=True,
-        metadata={"poly": {"figure": about}, "image/png": {"width": width}},
+        shown, raw=True, metadata={"poly": {"figure": about}, "image/png": {"width": width}}
     )
     beside = {"text/markdown": f"*{caption}*", "text/plain": caption}
     display(beside, raw=True, metadata={"poly": {"caption": True}})  # type: ignore[no-untyped-call]
 
 
-def _for_narrow_screens(fig: Figure) -> bytes:
-    """Draw a figure as narrow screens show it; nothing if they show the usual picture."""
-    if not narrow.relayout(fig):
-        return b""
+def _picture(fig: Figure) -> bytes:
     picture = io.BytesIO()
     fig.savefig(picture, format="png", dpi=_DPI)
     return picture.getvalue()
