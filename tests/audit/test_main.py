@@ -2,16 +2,40 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
+from poly.audit import __main__ as command
 
-def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "poly.audit", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+class Done(NamedTuple):
+    """What a command returned and printed."""
+
+    returncode: int | str | None
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command, in this process: starting another one takes seconds."""
+
+    def here(*arguments: Any) -> Done:
+        monkeypatch.setattr(sys, "argv", ["poly.audit", *map(str, arguments)])
+        try:
+            code: int | str | None = command.main()
+        except SystemExit as end:
+            code = end.code
+        return Done(code, *capsys.readouterr())
+
+    return here
 
 
 def stored(seed: int = 0) -> dict[str, Any]:
@@ -22,9 +46,13 @@ def stored(seed: int = 0) -> dict[str, Any]:
 
 
 def test_a_file_is_audited(tmp_path: Path) -> None:
+    """In a process of its own."""
     np.savez(tmp_path / "a.npz", **stored())
-    found = run(tmp_path / "a.npz", "--table", tmp_path / "t.csv", "--plot", tmp_path / "p.png", "--seed", 2)
-    assert found.stderr == ""
+    arguments = ["a.npz", "--table", "t.csv", "--plot", "p.png", "--seed", "2"]
+    found = subprocess.run(
+        [sys.executable, "-m", "poly.audit", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, found.stderr) == (0, "")
     assert found.stdout.startswith(
         "activations: 6 units on axis -1, 6 of them live; 3 groups; 400 examples in 20 folds, seed 2\n"
     )
@@ -33,7 +61,7 @@ def test_a_file_is_audited(tmp_path: Path) -> None:
     assert (tmp_path / "p.png").stat().st_size > 1000
 
 
-def test_whole_numbers_are_classes(tmp_path: Path) -> None:
+def test_whole_numbers_are_classes(run: Run, tmp_path: Path) -> None:
     arrays = stored()
     np.savez(tmp_path / "a.npz", **arrays | {"targets": arrays["targets"].argmax(axis=1), "bias": np.zeros(3)})
     found = run(tmp_path / "a.npz", "--no-rotation")
@@ -54,7 +82,7 @@ def test_whole_numbers_are_classes(tmp_path: Path) -> None:
         ({"activations": np.ones((0, 6)), "targets": np.ones((0, 3))}, "the shapes do not fit"),
     ],
 )
-def test_bad_files_are_refused_in_one_line(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+def test_bad_files_are_refused_in_one_line(run: Run, tmp_path: Path, change: dict[str, Any], said: str) -> None:
     arrays = {name: value for name, value in (stored() | change).items() if value is not None}
     np.savez(tmp_path / "bad.npz", **arrays)
     found = run(tmp_path / "bad.npz")
@@ -64,7 +92,7 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path, change: dict[str, Any
     assert found.stderr.count("\n") == 1
 
 
-def test_help_says_what_the_file_holds() -> None:
+def test_help_says_what_the_file_holds(run: Run) -> None:
     found = run("--help")
     assert found.returncode == 0
     assert "activations" in found.stdout

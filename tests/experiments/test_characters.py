@@ -59,7 +59,7 @@ def test_global_randomness_is_left_alone() -> None:
 
 
 def test_an_audit_has_a_group_for_each_kind_and_nulls() -> None:
-    found = characters.audited(steps=30, count=300, generator=generator(2))
+    found = characters.audited(steps=30, count=120, generator=generator(2))
     assert found.gains.shape == (characters.UNITS, len(characters.KINDS))
     assert 2 < found.loss < 5
     assert found.live == characters.UNITS

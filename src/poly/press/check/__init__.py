@@ -64,6 +64,8 @@ def run(root: Path, *, fast: bool, execute: bool = False) -> None:
 
 def _checks(root: Path, *, execute: bool = True) -> list[Check]:
     workers = str(machine.fitting(machine.cores(), machine.PROCESS))
+    # Many unit tests wait for other processes: one worker more than there are cores uses that time.
+    more = str(machine.fitting(machine.cores() + 1, machine.PROCESS))
     browser, html = root / "tests" / "browser", root / "_build" / "stored" / "html"  # as "rendering" leaves it
     checks = [
         Check("lint", 1, lambda: _python(root, "ruff", "check", ".")),
@@ -71,7 +73,7 @@ def _checks(root: Path, *, execute: bool = True) -> list[Check]:
         Check("layers", 2, lambda: _layers(root)),
         Check("stored outputs", 5, lambda: stored_outputs(root)),
         Check("types", 45, lambda: _python(root, "mypy")),
-        Check("unit tests", 700, lambda: _tests(root, "tests", "--ignore=tests/browser", "-n", workers)),
+        Check("unit tests", 700, lambda: _tests(root, "tests", "--ignore=tests/browser", "-n", more)),
         Check("chapters", 600, lambda: _chapters(root, again=execute)),
         Check("small grids", 150, lambda: _small_grids(root)),
         Check("rendering", 40, lambda: _python(root, "poly.press", "build", "--stored")),
