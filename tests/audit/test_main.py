@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from poly.audit import __main__ as command
+from poly.audit.__main__ import main
 
 
 class Done(NamedTuple):
@@ -30,7 +30,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     def here(*arguments: Any) -> Done:
         monkeypatch.setattr(sys, "argv", ["poly.audit", *map(str, arguments)])
         try:
-            code: int | str | None = command.main()
+            code: int | str | None = main()
         except SystemExit as end:
             code = end.code
         return Done(code, *capsys.readouterr())

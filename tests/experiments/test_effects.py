@@ -31,6 +31,7 @@ def test_a_change_is_beside_its_control_and_the_default(table: sweep.Table) -> N
         control = [row[place] for row in table[f"control_{field}"]]
         assert effects.pairs(table, "same signs", field).T.tolist() == [changed, control]
         assert effects.pairs(table, "same signs", field, against="default")[:, 1].tolist() == list(table[field])
+        assert effects.control_pairs(table, "same signs", field).T.tolist() == [control, list(table[field])]
 
 
 @pytest.mark.parametrize(
@@ -77,15 +78,19 @@ def test_a_change_of_the_start_stands_beside_its_control_and_its_loss_beside_the
     assert one.loss[:, 1].tolist() == rows.loss.tolist()
 
 
-def test_a_change_on_the_way_stands_beside_the_usual_network() -> None:
+def test_a_change_on_the_way_stands_beside_its_control_or_the_usual_network() -> None:
     table = stored("way-32")
-    found = effects.of_changes(table)
+    found = effects.of_changes(table, against="default")
     names = surgery.SETS["on the way"]
     assert [(one.when, one.change) for one in found] == [
         (t, name) for t in surgery_archive.CHANGE_TIMES for name in names
     ]
     last = found[-1]
-    assert last.shared[:, 1].tolist() == table[table.when == 1.0].shared.tolist()
+    rows = table[table.when == 1.0]
+    assert last.shared[:, 1].tolist() == rows.shared.tolist()
+    beside_control = effects.of_changes(table)[-1]
+    assert beside_control.shared[:, 1].tolist() == [row[-1] for row in rows.control_shared]
+    np.testing.assert_array_equal(beside_control.loss, last.loss)
 
 
 def test_repairs_are_early_and_late_and_stand_beside_longer_training() -> None:

@@ -170,3 +170,10 @@ def test_the_start_and_the_places_of_a_row() -> None:
         assert ended.neuron[won.feature].tolist() == won.neuron.tolist()
         assert ended.positive[won.feature].tolist() == won.positive.tolist()
         assert (np.delete(ended.neuron, won.feature) == -1).all()
+
+
+def test_pairs_share_a_neuron_where_their_signs_are_opposite() -> None:
+    ends = final_weights.Places(np.array([2, 2, 2, -1, -1, 0]), np.array([True, False, True, True, False, True]))
+    i, j = np.triu_indices(6, 1)
+    share = final_weights.sharing_pairs(ends)
+    assert {*zip(i[share].tolist(), j[share].tolist(), strict=True)} == {(0, 1), (1, 2)}

@@ -186,6 +186,17 @@ def test_a_ratio_of_sums_has_the_interval_of_the_bootstrap() -> None:
     assert inference.ratio(pairs, generator=np.random.default_rng(5), confidence=0.5).high < fast.high
 
 
+def test_a_ratio_by_a_seed_is_that_by_its_generator() -> None:
+    pairs = rng(3).poisson(5, (20, 2))
+    assert inference.ratio(pairs, seed=4) == inference.ratio(pairs, generator=rng(4))
+    with pytest.raises(ValueError, match=r"^seed=4: must be None where there is a generator"):
+        inference.ratio(pairs, seed=4, generator=rng(4))
+    with pytest.raises(ValueError, match=r"^seed=-1: must be a whole number ≥ 0"):
+        inference.ratio(pairs, seed=-1)
+    with pytest.raises(ValueError, match=r"^generator"):
+        inference.ratio(pairs)
+
+
 def test_a_ratio_to_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match=r"must give a finite number$"):
         inference.ratio([[1, 0], [2, 0]], generator=np.random.default_rng(0))

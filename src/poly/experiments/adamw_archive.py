@@ -65,7 +65,7 @@ _LISTED = ("feature", "neuron", "weight", "start", "rank")
 _TYPES = {"feature": np.uint16, "neuron": np.uint16, "weight": np.float32, "start": np.float32, "rank": np.uint16}
 
 
-def question(m: int, l1: float) -> tuple[Callable[..., Any], dict[str, Sequence[Any]], tuple[str, ...]]:
+def requested(m: int, l1: float) -> tuple[Callable[..., Any], dict[str, Sequence[Any]], tuple[str, ...]]:
     """Return the sweep of one width: its run, its grid, and the paired arguments."""
     grid: dict[str, Sequence[Any]] = {"n": [N], "m": [m], "l1": [l1], "method": ["adamw"]}
     return final_weights.train, grid | {"keep_overlap": [m == HEAT_MAP]}, ("l1", "method", "keep_overlap")
@@ -73,7 +73,7 @@ def question(m: int, l1: float) -> tuple[Callable[..., Any], dict[str, Sequence[
 
 def compute(m: int, l1: float, *, seeds: int | Sequence[int], store: Path | None = None) -> sweep.Table:
     """Recompute the runs of one width: a row for each network, as ``final_weights.train`` returns it."""
-    run, grid, paired = question(m, l1)
+    run, grid, paired = requested(m, l1)
     return sweep.sweep(run, grid, seeds=seeds, store=store, paired=paired)
 
 
@@ -87,6 +87,29 @@ def load(folder: Path | str) -> sweep.Table:
     if not files:
         raise ValueError(f"{folder}: holds no runs; `python -m poly.experiments.adamw_archive {folder}` makes them")
     return pd.concat([read(path) for path in files], ignore_index=True)
+
+
+def both_methods(
+    folder: Path | str, n: int, widths: Sequence[int], l1s: Sequence[float], *, networks: int
+) -> dict[str, sweep.Table]:
+    """Return networks that begin at the same starts, by gradient flow ("flow") and by AdamW as released ("adamw").
+
+    Stored ones are loaded, others are trained. AdamW's stored networks are all those of 256 features at these λ.
+
+    Args:
+        folder: of stored runs, with ``flow-runs`` and ``adamw-runs``.
+        n, widths, l1s: features, numbers of neurons, and λ, code units.
+        networks: for each width and λ.
+    """
+    grid: dict[str, Sequence[Any]] = {"n": [n], "m": widths, "l1": l1s}
+    asked: dict[str, Any] = {"seeds": networks, "paired": ("l1", "method")}
+    flow = archive.load_or_run(Path(folder) / "flow-runs", final_weights.train, grid | {"method": ["flow"]}, **asked)
+    if n == N:
+        every = load(Path(folder) / "adamw-runs")
+        adamw = every[every.l1.isin(l1s)].reset_index(drop=True)
+    else:
+        adamw = sweep.sweep(final_weights.train, grid | {"method": ["adamw"]}, **asked)
+    return {"flow": flow, "adamw": adamw}
 
 
 def heat_map(folder: Path | str) -> np.ndarray:

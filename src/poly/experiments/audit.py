@@ -116,7 +116,7 @@ def _load(path: Path, made: Mapping[str, Any]) -> Kept:
         points = {now.get(argument, argument): values for argument, values in grid}
         return Kept(path, run, points, [now.get(argument, argument) for argument in paired], rows, made)
     rows = adamw_archive.read(path)
-    return Kept(path, *adamw_archive.question(int(rows.m[0]), float(rows.l1[0])), rows, made)
+    return Kept(path, *adamw_archive.requested(int(rows.m[0]), float(rows.l1[0])), rows, made)
 
 
 def _again(one: Kept, code: str, cells: int) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Effect(NamedTuple):
         n, m: features and neurons.
         when: λt of the change; 0: at the start, or no such time.
         shared: shared neurons with the intervention, and of what it is compared with, (networks, 2): the control of a
-            change of the start, otherwise the same network without the intervention.
+            change, otherwise the same network without the intervention.
         loss: the loss at the end with the intervention and without it, (networks, 2).
     """
 
@@ -105,16 +105,20 @@ class Effect(NamedTuple):
         return len(self.loss) >= _LEAST and self.cost() > _COSTLY
 
 
-def of_changes(table: sweep.Table) -> list[Effect]:
+def of_changes(table: sweep.Table, *, against: str = "control") -> list[Effect]:
     """Select the effect of each change, by method and time.
 
     Args:
         table: of ``surgery.compare``, with one set of changes.
+        against: what shared neurons are compared with: "control", a random change of the same size at the same time, or
+            "default", the same network without a change. Losses are always compared with the latter.
+
+    Raises:
+        ValueError: another name.
     """
     names = surgery.names_of(table.changes.iloc[0])
     found = []
     for (method, when), rows in table.groupby(["method", "when"], sort=False):
-        against = "default" if when else "control"
         for name in names:
             shared = pairs(rows, name, against=against)
             loss = pairs(rows, name, "loss", against="default")
@@ -193,6 +197,19 @@ def pairs(
     changed = [row[place] for row in table["changed_" + field]]
     other = table[field] if against == "default" else [row[place] for row in table["control_" + field]]
     return np.array([changed, list(other)], float).T
+
+
+def control_pairs(table: sweep.Table, change: str, field: str = "shared") -> Float[Array, "networks 2"]:
+    """Select a number of each network after the control of a change, and beside it that of the unchanged network.
+
+    Args:
+        table, change, field: as for ``pairs``.
+
+    Raises:
+        ValueError: as ``pairs``.
+    """
+    sides = [pairs(table, change, field, against=against)[:, 1] for against in ("control", "default")]
+    return np.stack(sides, axis=1)
 
 
 def in_a_word(low: float, high: float) -> str:

@@ -212,6 +212,17 @@ def places(row: Mapping[str, Any]) -> tuple[Places, Places]:
     return began, ended
 
 
+def sharing_pairs(ends: Places) -> Bool[Array, " pairs"]:
+    """Tell which pairs of features share a neuron with opposite signs, in the order of ``np.triu_indices(n, 1)``.
+
+    Args:
+        ends: where each feature is at the end, from ``places``.
+    """
+    i, j = np.triu_indices(len(ends.neuron), 1)
+    together = (ends.neuron[i] == ends.neuron[j]) & (ends.neuron[i] >= 0)
+    return np.asarray(together & (ends.positive[i] != ends.positive[j]))
+
+
 def polysemantic_neurons(row: Mapping[str, Any], near: tuple[float, float] = checks.WINDOW) -> int:
     """Count the neurons that carry at least two features, as in ``metrics``, from a row of a sweep's table.
 

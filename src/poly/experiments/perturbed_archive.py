@@ -78,7 +78,7 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
     known = adamw_archive.load(folder / ADAMW)
     for m, l1 in adamw_archive.SETTINGS:
         rows = known[(known.m == m) & (known.l1 == l1) & (known.seed < cells)].reset_index(drop=True)
-        run, grid, paired = adamw_archive.question(m, l1)
+        run, grid, paired = adamw_archive.requested(m, l1)
         yield Asked(f"m{m:04d}-l1-{l1:g}", "adamw", run, grid, paired, rows)
     parts = ((PURITY, purity_archive), (TASKS, tasks_archive), (BEYOND, beyond_archive))
     for place, kept in parts:

@@ -58,26 +58,29 @@ def bootstrap(
         raise ValueError(f"values: has shape {sample.shape}, must be finite numbers of at least two instances")
     check_confidence(confidence)
     checks.function("statistic", statistic)
-    if seed is not None and generator is not None:
-        raise ValueError(f"seed={seed!r}: must be None where there is a generator")
-    source = generator if seed is None else np.random.default_rng(checks.count("seed", seed, at_least=0))
     data: NDArray[Any] = sample
     of = statistic
     if sample.ndim > 1:
         data, of = np.arange(len(sample)), lambda rows: statistic(sample[rows], axis=0)
-    return _bootstrap(data, of, check_generator(source), confidence, sample)
+    return _bootstrap(data, of, _source(generator, seed), confidence, sample)
 
 
-def ratio(pairs: ArrayLike, *, generator: np.random.Generator, confidence: float = 0.95) -> Estimate:
+def ratio(
+    pairs: ArrayLike,
+    *,
+    generator: np.random.Generator | None = None,
+    seed: int | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
     """Estimate a ratio of sums over independent instances, ``Σ aᵢ / Σ bᵢ``, with the interval of ``bootstrap``.
 
     Args:
         pairs: aᵢ and bᵢ, (instances, 2), at least 2 instances.
-        generator: source of the resamples.
-        confidence: coverage of the interval, between 0 and 1.
+        generator, seed, confidence: as for ``bootstrap``.
 
     Raises:
-        ValueError: another shape, NaN or infinity, sums of b that are 0, no generator, or a confidence outside (0, 1).
+        ValueError: another shape, NaN or infinity, sums of b that are 0, neither a generator nor a seed, or both, or a
+            confidence outside (0, 1).
 
     Source: as ``bootstrap``, with the same numbers. It takes many resamples at a time, which is a hundred times faster.
     """
@@ -91,7 +94,7 @@ def ratio(pairs: ArrayLike, *, generator: np.random.Generator, confidence: float
         with np.errstate(divide="ignore", invalid="ignore"):  # values that are not finite raise below
             return top / below
 
-    return _bootstrap(np.arange(len(sample)), of, check_generator(generator), confidence, sample)
+    return _bootstrap(np.arange(len(sample)), of, _source(generator, seed), confidence, sample)
 
 
 def ratio_of_counts(pairs: ArrayLike, *, seed: int) -> Estimate:
@@ -115,7 +118,16 @@ def ratio_of_counts(pairs: ArrayLike, *, seed: int) -> Estimate:
         events = sample[:, 0]
         if (events == np.floor(events)).all() and events.min() >= 0 and events.sum() < _FEW:
             return poisson_rate(events, float(sample[:, 1].mean()))
-    return ratio(sample, generator=np.random.default_rng(checks.count("seed", seed, at_least=0)))
+    return ratio(sample, seed=seed)
+
+
+def _source(generator: np.random.Generator | None, seed: int | None) -> np.random.Generator:
+    """Return the generator, or a new one with the seed; raise ValueError unless exactly one of them is given."""
+    if seed is None:
+        return check_generator(generator)
+    if generator is not None:
+        raise ValueError(f"seed={seed!r}: must be None where there is a generator")
+    return np.random.default_rng(checks.count("seed", seed, at_least=0))
 
 
 def _bootstrap(

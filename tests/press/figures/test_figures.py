@@ -94,6 +94,13 @@ def test_subplots_passes_its_options_on() -> None:
     assert axes[1, 0].get_xlim() == (0, 5)
 
 
+def test_error_bars_are_lengths_below_and_above_each_value() -> None:
+    bars = figures.error_bars([[1.0, 0.5, 1.25], [2.0, 2.0, 3.0]])
+    assert bars.tolist() == [[0.5, 0.0], [0.25, 1.0]]
+    with pytest.raises(ValueError, match=r"^estimates: has shape \(3,\), must be \(points, 3\)"):
+        figures.error_bars([1.0, 0.5, 1.25])
+
+
 def test_colors_are_colors_and_tell_a_run_from_theory_and_paper() -> None:
     rgb = {name: to_rgb(color) for name, color in figures.COLORS.items()}
     assert len({rgb[name] for name in ("theory", "paper", "flow", "adamw", "benign", "malign", "null")}) == 7

@@ -16,9 +16,11 @@ from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from IPython.display import display
+from jaxtyping import Float
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from poly.press.figures import figure_data, levels, narrow
 from poly.press.figures.figure_data import statistical
@@ -31,6 +33,7 @@ __all__ = [
     "Axis",
     "Explore",
     "Series",
+    "error_bars",
     "rounding",
     "show",
     "statistical",
@@ -97,6 +100,22 @@ def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (7.
     """
     fig = Figure(figsize=size, layout="constrained")
     return fig, fig.subplots(rows, columns, **options)
+
+
+def error_bars(estimates: ArrayLike) -> Float[NDArray[np.float64], "2 points"]:
+    """Convert intervals to the lengths below and above each value that matplotlib's ``errorbar`` takes.
+
+    Args:
+        estimates: (value, low, high) of each point, (points, 3).
+
+    Raises:
+        ValueError: another shape.
+    """
+    rows = np.asarray(estimates, dtype=float)
+    if rows.ndim != 2 or rows.shape[1] != 3:
+        raise ValueError(f"estimates: has shape {rows.shape}, must be (points, 3)")
+    lengths: NDArray[np.float64] = np.abs(rows[:, 1:] - rows[:, :1]).T
+    return lengths
 
 
 def rounding(
