@@ -157,7 +157,7 @@ def total(found: metrics.Impurity) -> Estimate:
 
 
 def withheld(found: metrics.Impurity) -> str:
-    """Say why Π tells nothing: its gains may sum to 0, or too many of them are negative; "" if neither is so."""
+    """Say why Π is withheld: its gains may sum to 0, or too many of them are negative; "" if neither is so."""
     whole = total(found)
     if whole.low <= 0:
         return f"the sum of all gains, {in_words(whole)}, may be 0"

@@ -81,7 +81,7 @@ class Inputs:
 
 
 def _first(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Compute ``P(first ≤ i)`` of independent things with probabilities p, given that one is on."""
+    """Compute ``P(first ≤ i)`` of independent features or groups, on with probabilities p, given that one is on."""
     if not p.any():  # the limit: exactly one, each as likely
         return np.arange(1.0, len(p) + 1) / len(p)
     some = -np.expm1(np.cumsum(np.log1p(-p)))
@@ -151,7 +151,7 @@ def _checked(inputs: Inputs) -> Inputs:
 
 
 def weight(n: int, inputs: Inputs) -> float:
-    """Compute what an input that is not empty counts in the loss: the share of such inputs, over p.
+    """Compute the weight in the loss of an input that is not empty: the share of such inputs, over p.
 
     Args:
         n: features, ≥ 1.

@@ -35,7 +35,7 @@ class Law(NamedTuple):
 def choose(
     u: NDArray[np.float64], p: NDArray[np.float64], first: NDArray[np.float64], chosen: NDArray[np.int64]
 ) -> int:
-    """Draw which of several things are on, given that one is: write them into ``chosen``, and return how many.
+    """Draw which features or groups are on, given that one is. Write them into ``chosen``, and return their number.
 
     The first is drawn from its law, and each later one is on with its own probability.
 

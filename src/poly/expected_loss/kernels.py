@@ -94,7 +94,7 @@ def _gaussian(overlap: Array, j: int, w: Array, sigma: float, error: Array, push
 def _discrete(
     overlap: Array, j: int, w: Array, sigma: float, values: Array, chances: Array, error: Array, push: Array
 ) -> float:
-    """Compute the same as ``_gaussian``, for noise with few values."""
+    """Compute the expected error of one output, and write its derivative into ``push``, for noise with few values."""
     if not sigma * np.abs(values).max() * np.abs(w).sum() < _LARGEST:
         error[:] = push[:] = math.inf
         return math.inf

@@ -43,7 +43,7 @@ def cost(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "*in
 
 
 def turning(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "*instances"]:
-    """Compute the rate of change of the mean relative fourth norm, for κ = 1, if the rows can only rotate together.
+    """Compute how fast the mean relative fourth norm changes under the kurtosis force, for κ = 1, if rows only rotate.
 
     After the lengths and overlaps of the rows have settled, the weak force −∂C/∂W can only rotate all rows together.
     The rotation is ``Ẇ = W Ω``, with the antisymmetric Ω that comes nearest to the force. It solves
@@ -61,7 +61,7 @@ def turning(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "
 
 
 def turn(W: Float[Tensor, "*instances n m"], force: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances"]:
-    """Compute how fast the mean relative fourth norm changes if a force can only rotate all rows together, by ``W Ω``.
+    """Compute how fast the mean relative fourth norm changes under any given force, if rows only rotate together.
 
     Args:
         W: encodings, (*instances, n, m); no row is 0.

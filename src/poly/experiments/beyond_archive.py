@@ -172,7 +172,7 @@ def split(
 
 
 def _unusual_steps(steps: int) -> Grid:
-    """The stored sweeps do not name the usual number of steps."""
+    """Return the grid's entry for ``steps``; none for the default, which stored sweeps do not name."""
     return {} if steps == beyond_toy.STEPS else {"steps": [steps]}
 
 

@@ -1,4 +1,4 @@
-"""Change the penalty, or add noise, on the way of the gradient flow: does a network then share fewer neurons?"""
+"""Integrate the gradient flow with a penalty λ that varies over time, or with noise first, and count shared neurons."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

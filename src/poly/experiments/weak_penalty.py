@@ -1,4 +1,4 @@
-"""Train networks with weaker and weaker ℓ1 penalties, from the start and from rest without a penalty.
+"""Train networks with weaker and weaker ℓ1 penalties, from the start and from the end of a flow without a penalty.
 
 Without a penalty the gradient flow ends at zero loss: rows of length 1 without a positive overlap. A weak penalty moves
 a network along this set, at a speed that is proportional to λ. So for λ → 0 the end should not depend on λ, and it

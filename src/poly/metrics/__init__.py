@@ -162,7 +162,7 @@ def fourth_norms(W: Float[Tensor, "*instances n m"], *, relative: bool = False) 
 
 
 def _smallest(dtype: torch.dtype) -> float:
-    """Return the size below which sums may have lost digits."""
+    """Return the size below which a sum in this type may have lost digits."""
     return torch.finfo(dtype).tiny / torch.finfo(dtype).eps
 
 

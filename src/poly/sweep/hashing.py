@@ -90,7 +90,7 @@ def importable(run: Callable[..., Any]) -> None:
 
 
 def trust(run: Callable[..., Any], parts: Parts) -> None:
-    """Note that ``parts`` describe ``run`` in this process, until one of its modules is reloaded."""
+    """Mark ``run`` as checked: this process has the code that ``parts`` describe, until a module is reloaded."""
     if len(_checked) > 10**4:
         _checked.clear()
     _checked[_called(run, parts)] = _loaded(parts)

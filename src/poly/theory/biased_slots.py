@@ -238,7 +238,7 @@ def fit(sizes: Sequence[tuple[int, int, float]], means: ArrayLike, errors: Array
 
 
 def _terms(n: int, m: int, l1: float) -> tuple[float, float, float]:
-    """Compute S before the race, and the factors of a and b in ln S."""
+    """Compute the ratio S of the count to slots before the race, and the factors of the constants a and b in ln S."""
     return _known_terms(checks.count("n", n), checks.count("m", m), checks.nonnegative("l1", l1))
 
 

@@ -159,7 +159,7 @@ def _class_errors(error: Array, bias: Array, y: Array, total: Array) -> None:
 
 @njit(nogil=True, error_model="numpy")
 def _through(back: Array, hidden: Array, penalty: float, total: Array) -> None:
-    """Let the gradient through where the unit is active, with that of the ℓ1 penalty on activations."""
+    """Pass a gradient through ReLUs, with that of the ℓ1 penalty on activations; sum it over examples in ``total``."""
     number = back.dtype.type
     zero, l1 = number(0), number(penalty)
     total[:] = zero

@@ -67,7 +67,7 @@ def verify(root: Path, against: Path | None = None) -> None:
 
 
 def compare(published: Record, now: Record | None) -> tuple[str, Record, Record, str]:
-    """Compare a claim then and now: it held, moved by a share of its interval, or fell to another verdict."""
+    """Compare a claim with its published record: it holds, moved within its verdict, or has another verdict."""
     if now is None:
         return published["id"], published, {}, "fell: not measured"
     if published["verdict"] != now["verdict"]:
