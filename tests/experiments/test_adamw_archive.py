@@ -33,13 +33,13 @@ def test_a_damaged_file_is_named(tmp_path: Path, read: Callable[[Path], object])
 
 
 def test_both_methods_have_the_same_starts_stored_or_trained() -> None:
-    l1s = [1e-1]
-    stored = adamw_archive.both_methods(FOLDER.parent, adamw_archive.N, [256], l1s, networks=16)
+    folders, l1s = (FOLDER.parent / "flow-runs", FOLDER), [1e-1]
+    stored = adamw_archive.both_methods(folders, adamw_archive.N, [256], l1s, networks=16)
     assert {name: (set(table.m), set(table.l1), len(table)) for name, table in stored.items()} == {
         "flow": ({256}, {1e-1}, 16),
         "adamw": ({256}, {1e-1}, 16),
     }
-    trained = adamw_archive.both_methods(FOLDER.parent, 4, [6], l1s, networks=2)
+    trained = adamw_archive.both_methods(folders, 4, [6], l1s, networks=2)
     starts = [final_weights.start(table.to_dict("records")[1]) for table in trained.values()]
     assert starts[0].tolist() == starts[1].tolist()
     assert [set(table.method) for table in trained.values()] == [{"flow"}, {"adamw"}]

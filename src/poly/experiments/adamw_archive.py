@@ -90,22 +90,22 @@ def load(folder: Path | str) -> sweep.Table:
 
 
 def both_methods(
-    folder: Path | str, n: int, widths: Sequence[int], l1s: Sequence[float], *, networks: int
+    folders: tuple[Path | str, Path | str], n: int, widths: Sequence[int], l1s: Sequence[float], *, networks: int
 ) -> dict[str, sweep.Table]:
     """Return networks that begin at the same starts, by gradient flow ("flow") and by AdamW as released ("adamw").
 
     Stored ones are loaded, others are trained. AdamW's stored networks are all those of 256 features at these λ.
 
     Args:
-        folder: of stored runs, with ``flow-runs`` and ``adamw-runs``.
+        folders: of stored runs, by gradient flow and by AdamW.
         n, widths, l1s: features, numbers of neurons, and λ, code units.
         networks: for each width and λ.
     """
     grid: dict[str, Sequence[Any]] = {"n": [n], "m": widths, "l1": l1s}
     asked: dict[str, Any] = {"seeds": networks, "paired": ("l1", "method")}
-    flow = archive.load_or_run(Path(folder) / "flow-runs", final_weights.train, grid | {"method": ["flow"]}, **asked)
+    flow = archive.load_or_run(folders[0], final_weights.train, grid | {"method": ["flow"]}, **asked)
     if n == N:
-        every = load(Path(folder) / "adamw-runs")
+        every = load(folders[1])
         adamw = every[every.l1.isin(l1s)].reset_index(drop=True)
     else:
         adamw = sweep.sweep(final_weights.train, grid | {"method": ["adamw"]}, **asked)
