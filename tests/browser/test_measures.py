@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, TimeoutError
 
 from opened import Book
 
@@ -45,6 +46,7 @@ def test_fractions_in_a_line_are_small(tab: Page, book: Book) -> None:
     assert max(found) < 0.8
 
 
+FITS = "(({page, notes}) => page === 0 && notes.length === 0)(overflow())"
 NOTES = "[...document.querySelectorAll('aside.margin')].filter(note => note.checkVisibility()).length"
 
 
@@ -54,6 +56,9 @@ def test_no_page_is_wider_than_its_window_and_no_note_is_cut_off(tab: Page, book
         go(tab, book, page)
         for width in range(1600, 300, -50):
             tab.set_viewport_size({"width": width, "height": 800})
+            if not tab.evaluate(FITS):  # the theme's transitions may last, on a busy machine
+                with contextlib.suppress(TimeoutError):
+                    tab.wait_for_function(FITS, timeout=3000)
             assert tab.evaluate("overflow()") == {"page": 0, "notes": []}, f"{page} at {width} px"
             notes += tab.evaluate(NOTES)
     assert notes > 50

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from poly.press.chapters import PressError
 from poly.press.render import postprocess, stylesheet
 from press.render.tiny_page import EQUATION, PAGE, SCRIPT
 
@@ -43,6 +44,20 @@ def test_scripts_wait_for_the_page_and_spare_it_what_it_does_not_use(rendered: P
     assert re.findall(r'<script([^>]*) src="_static/(\w+)\.js', page) == [(' defer=""', "doctools")]
     assert page.index("const DOCUMENTATION_OPTIONS") < page.index("DOCUMENTATION_OPTIONS.pagename")
     assert re.findall(r'src="_static/(\w+)\.js', search) == ["documentation_options", "doctools", "searchtools"]
+
+
+def test_a_role_that_is_shown_as_text_is_refused(rendered: Path) -> None:
+    shown = PAGE.replace("</body>", "<figcaption>In {glue:text}`a.ipynb::b:s` of</figcaption></body>")
+    (rendered / "page.html").write_text(shown, encoding="utf-8")
+    with pytest.raises(PressError, match=r"^page\.html shows {glue:text}`a\.ipynb::b:s` as text: a role must stand in"):
+        postprocess.postprocess(rendered, {})
+
+
+def test_code_may_show_a_role(rendered: Path) -> None:
+    code = PAGE.replace("</body>", "<p>Write <code>{ref}`a`</code>, {n} or `x`.</p></body>")
+    (rendered / "page.html").write_text(code, encoding="utf-8")
+    postprocess.postprocess(rendered, {})
+    assert "<code>{ref}`a`</code>" in (rendered / "page.html").read_text(encoding="utf-8")
 
 
 def test_the_script_of_the_theme_stays_as_it_is(rendered: Path) -> None:

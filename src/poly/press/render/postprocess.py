@@ -4,6 +4,7 @@ The theme loads 3 MB for a page, most of it to draw icons in every reader's brow
 is rendered, so this is done here, once.
 """
 
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,8 @@ SEARCH_ONLY = {"searchtools.js", "language_data.js", "searchindex.js"}
 THEME = "pydata-sphinx-theme.js"  # it serves banners and a choice of versions, which the book lacks
 GONE = {"fontawesome.js", "design-tabs.js", "bootstrap.js"}  # book.js replaces the last: it opens the menus
 OPTIONS = "documentation_options.js"
+# A role of markdown, as a page shows it where it stands within HTML, which is not read as markdown.
+_ROLE = re.compile(r"\{[a-z:]+\}`[^`]*`?")
 
 
 class Unsorted(HTMLFormatter):
@@ -53,7 +56,11 @@ UNSORTED = Unsorted(EntitySubstitution.substitute_xml)
 
 
 def postprocess(book: Path, old: Mapping[str, str]) -> None:
-    """Lighten all pages of the rendered book in place; add the pages of `old` addresses, each with its successor."""
+    """Make all pages of the rendered book smaller, in place; add the pages of `old` addresses, each with its successor.
+
+    Raises:
+        PressError: a page shows a role of markdown as text.
+    """
     pictures = sorted((book / "_images").glob("*.png"))
     sizes = {path.name: _size(path) for path in pictures}
     with ThreadPoolExecutor() as pool:
@@ -61,6 +68,7 @@ def postprocess(book: Path, old: Mapping[str, str]) -> None:
         pages = {path: parsed(path) for path in page_files(book)}
         sheets = list(dict.fromkeys(name for page in pages.values() for _, _, name in _style_sheets(page)))
         for path, page in pages.items():
+            _check_roles(page, path.name)
             _lighten(page, path.name, book / "_static", sizes)
         _style(book / "_static", sheets, list(pages.values()))
         for path, page in pages.items():
@@ -70,6 +78,13 @@ def postprocess(book: Path, old: Mapping[str, str]) -> None:
         each.result()
     _clear(book / "_static", sheets)
     _licenses(book / "_static" / "licenses")
+
+
+def _check_roles(page: BeautifulSoup, name: str) -> None:
+    for text in page.find_all(string=_ROLE):
+        role = _ROLE.search(text)
+        if role and not text.find_parent(("code", "pre", "script", "style")):
+            raise PressError(f"{name} shows {role[0]} as text: a role must stand in markdown, not within HTML")
 
 
 def _lighten(page: BeautifulSoup, name: str, static: Path, sizes: Mapping[str, tuple[int, int]]) -> None:
