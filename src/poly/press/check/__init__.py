@@ -73,15 +73,15 @@ def _checks(root: Path, *, execute: bool = True) -> list[Check]:
         Check("layers", 2, lambda: _layers(root)),
         Check("stored outputs", 5, lambda: stored_outputs(root)),
         Check("types", 45, lambda: _python(root, "mypy")),
-        Check("unit tests", 700, lambda: _tests(root, "tests", "--ignore=tests/browser", "-n", more)),
-        Check("chapters", 600, lambda: _chapters(root, again=execute)),
-        Check("small grids", 150, lambda: _small_grids(root)),
+        Check("unit tests", 530, lambda: _tests(root, "tests", "--ignore=tests/browser", "-n", more)),
+        Check("chapters", 510, lambda: _chapters(root, again=execute)),
+        Check("small grids", 165, lambda: _small_grids(root)),
         Check("rendering", 40, lambda: _python(root, "poly.press", "build", "--stored")),
     ]
     if browser.is_dir():
         # Tests of one file share the pages that they load.
         files = ("-n", workers, "--dist", "loadfile")
-        checks.append(Check("browser", 300, lambda: _tests(root, "tests/browser", *files, POLY_HTML=str(html))))
+        checks.append(Check("browser", 430, lambda: _tests(root, "tests/browser", *files, POLY_HTML=str(html))))
     return checks
 
 
