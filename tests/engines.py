@@ -106,6 +106,7 @@ class Chromium:
             self.complaints.append(what)
 
     def goto(self, address: str) -> None:
+        self.tab.goto("about:blank")  # the page before must not be heard any more
         self.complaints.clear()
         self.base = _host(address)
         self.resize(1280)
