@@ -167,7 +167,7 @@ def split(
     best = int(np.where(equal, sharing[:half].mean(0), np.inf).argmin())
     both, costs = sharing[half:, [best, 0]], loss[half:, [best, 0]]
     need, usual = (inference.bootstrap(side, seed=seed) for side in both.T)
-    left, cost = (inference.ratio(each, generator=np.random.default_rng(seed)) for each in (both, costs))
+    left, cost = (inference.ratio(each, seed=seed) for each in (both, costs))
     return Split(("none", *names)[best], usual, need, left, cost)
 
 
