@@ -3,13 +3,13 @@
 Formulas for squared error, and for cross-entropy, of a linear readout. ``audit`` measures gains of any layer.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from poly import checks
 
@@ -72,13 +72,12 @@ def group_gains(
     owner = np.asarray(serves)
     if owner.shape != (len(V),) or owner.dtype.kind not in "iu" or owner.min() < 0 or owner.max() >= V.shape[1]:
         raise ValueError(f"serves: has shape {owner.shape}, must hold an output below {V.shape[1]} for each unit")
-    delta = h.mean(axis=0) - h
+    delta, e = _in_rows(h.mean(axis=0) - h, 2 * e)
     ends = parts(len(h), folds)
     found = np.zeros((len(ends), V.shape[1], V.shape[1]))
     for s in np.unique(owner):
-        change = delta[:, owner == s] @ V[owner == s]
-        rise = change * (2 * e + change)
-        found[:, s] = [rise[part].mean(axis=0) for part in ends]
+        change = V[owner == s].T @ delta[owner == s]
+        found[:, s] = _means(change * (e + change), ends)
     return found
 
 
@@ -109,13 +108,13 @@ def reading_gains(
         raise ValueError(f"x, W1, b1: have shapes {inputs.shape}, {weights.shape}, {bias.shape}, must fit each other")
     before = inputs @ weights + bias
     h, V, e = _layer(np.maximum(before, 0), readout, errors)
-    toward, strength = e @ V.T, np.square(V).sum(axis=1)
-    ends = parts(len(h), folds)
-    found = np.zeros((len(ends), len(V), inputs.shape[1]))
+    before, h, toward = _in_rows(before, h, 2 * (e @ V.T))
+    strength = np.square(V).sum(axis=1)[:, None]
+    ends = parts(len(inputs), folds)
+    found = np.empty((len(ends), len(V), inputs.shape[1]))
     for i, (column, row) in enumerate(zip(inputs.T, weights, strict=True)):
-        change = np.maximum(before + (column.mean() - column)[:, None] * row, 0) - h
-        rise = change * (2 * toward + strength * change)
-        found[:, :, i] = [rise[part].mean(axis=0) for part in ends]
+        change = np.maximum(before + row[:, None] * (column.mean() - column), 0) - h
+        found[:, :, i] = _means(change * (toward + strength * change), ends)
     return found
 
 
@@ -150,26 +149,40 @@ def cross_entropy_gains(
             f"labels: have shape {found.shape} and type {found.dtype}, must be whole numbers, classes below "
             f"{V.shape[1]} of {len(h)} examples"
         )
-    right, delta, ends = np.eye(V.shape[1], dtype=bool)[found], h.mean(axis=0) - h, parts(len(h), folds)
+    delta, y = _in_rows(h.mean(axis=0) - h, y)
+    right, ends = np.arange(V.shape[1])[:, None] == found, parts(len(h), folds)
     base = _class_losses(y, right)
     gains = np.empty((len(ends), *V.shape))
-    for j, written in enumerate(V):
-        rise = _class_losses(y + delta[:, j, None] * written, right) - base
-        gains[:, j] = [rise[part].mean(axis=0) for part in ends]
+    for j, (change, written) in enumerate(zip(delta, V, strict=True)):
+        gains[:, j] = _means(_class_losses(y + written[:, None] * change, right) - base, ends)
     return gains
 
 
-def _class_losses(outputs: Array, right: Array) -> Float[Array, "examples classes"]:
+def _in_rows(*columns: Array) -> list[Array]:
+    """Give each column a row of its own: sums over examples are fastest along memory."""
+    return [np.ascontiguousarray(each.T) for each in columns]
+
+
+def _means(rows: Float[Array, "rows examples"], ends: Sequence[slice]) -> Float[Array, "folds rows"]:
+    """Average each row over each part of the examples."""
+    return np.stack([rows[:, part].mean(axis=1) for part in ends])
+
+
+def _class_losses(
+    outputs: Float[Array, "classes examples"], right: Bool[Array, "classes examples"]
+) -> Float[Array, "classes examples"]:
     """Compute −ln p_t where t is right, and −ln(1 − p_t) elsewhere, also where a network is sure."""
-    logs = special.log_softmax(outputs, axis=1)
     # Only the likeliest class can have a p_t near 1, where 1 − p_t would lose all digits: there the others are summed.
-    rows, likeliest = np.arange(len(outputs)), outputs.argmax(axis=1)
+    likeliest, columns = outputs.argmax(axis=0), np.arange(outputs.shape[1])
     rest = outputs.copy()
-    rest[rows, likeliest] = -np.inf
+    rest[likeliest, columns] = -np.inf
+    second = rest.max(axis=0)
+    rest = second + np.log(np.exp(rest - second).sum(axis=0))  # ln Σ exp(outputs) of all but the likeliest
+    whole = np.logaddexp(outputs[likeliest, columns], rest)
+    logs = outputs - whole
     others = np.log1p(-np.exp(np.minimum(logs, np.log(0.5))))
-    whole = outputs[rows, likeliest] - logs[rows, likeliest]  # ln Σ exp(outputs)
-    others[rows, likeliest] = special.logsumexp(rest, axis=1) - whole
-    return -np.where(right, logs, others)
+    others[likeliest, columns] = rest - whole
+    return -np.where(right, logs, others)  # type: ignore[no-any-return]
 
 
 def by_group(rise: ArrayLike, groups: Int[Array, " examples"], *, folds: int = 2) -> Float[Array, "folds units groups"]:

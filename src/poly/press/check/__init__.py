@@ -75,7 +75,7 @@ def _checks(root: Path, *, execute: bool = True) -> list[Check]:
         Check("types", 45, lambda: _python(root, "mypy")),
         Check("unit tests", 530, lambda: _tests(root, "tests", "--ignore=tests/browser", "-n", more)),
         Check("chapters", 510, lambda: _chapters(root, again=execute)),
-        Check("small grids", 165, lambda: _small_grids(root)),
+        Check("small grids", 120, lambda: _small_grids(root)),
         Check("rendering", 40, lambda: _python(root, "poly.press", "build", "--stored")),
     ]
     if browser.is_dir():

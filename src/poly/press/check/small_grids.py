@@ -19,12 +19,13 @@ from poly.press import execute, figures, text_comparison
 from poly.press.chapters import Page, PressError, code_cells, find_chapters, read_notebook, read_pages, sets_parameters
 from poly.press.check import comparison
 from poly.press.disk import atomic_write, emptied, exclusive_lock
-from poly.press.execute import machine, provenance
+from poly.press.execute import machine
 from poly.press.execute.cache_key import chapter_key
 from poly.press.execute.variants import Variant, variants
 from poly.press.figures import figure_differences
 
-PLAIN = Variant(2, "native")
+# One thread each: the runs are side by side.
+PLAIN = Variant(1, "native")
 FOLDER = Path("_build") / "test"
 RESULT = Path("_build") / "perturb-small.json"
 KEPT = Path("book") / "data" / "perturb-small.json"
@@ -59,8 +60,7 @@ def run(root: Path, runs: Sequence[tuple[Variant, Sequence[Page]]]) -> list[list
             every, joined = pages[0]._replace(docname=_NAME), _joined(chapters)
             # Compiling the kernels for another processor takes longer than all small grids; whole runs do it.
             variables = {name: value for name, value in variant.variables().items() if name != "NUMBA_CPU_NAME"}
-            # The plain run shows that every figure can be drawn.
-            own[figures.DRAW] = "wide" if variant.perturbed is None else "none"
+            own[figures.DRAW] = "none"  # whole runs show that every figure can be drawn
             target = folder / f"{_NAME}.ipynb"
             jobs.append(execute.Job(every, joined, target, "small", variables=variables | own, label=_label(variant)))
     try:
@@ -154,14 +154,16 @@ Known = dict[str, tuple[str, dict[str, Perturbation]]]
 def perturb(root: Path, wanted: Sequence[str], seeds: Sequence[int]) -> list[str]:
     """Perturb chapters with many seeds; list what moves by more than its level, each line with its seed.
 
-    A chapter does not run again with a seed that it has run with. ``RESULT`` stores the effect of each seed.
+    A chapter does not run again with a seed that it has run with, here or where ``KEPT`` was made.
+    ``RESULT`` stores the effect of each seed.
     """
     pages = find_chapters(read_pages(root), wanted)
     with exclusive_lock(root / FOLDER):
         known: Known = {name: (code, {}) for name, code in ((page.name, _code(root, page)) for page in pages)}
-        for name, (code, found) in _read(root / RESULT).items():
-            if name not in known or known[name][0] == code:
-                known[name] = code, found
+        for path in (root / KEPT, root / RESULT):
+            for name, (code, found) in _read(path).items():
+                if name not in known or known[name][0] == code:
+                    known[name] = code, known.get(name, (code, {}))[1] | found
         plain: dict[Page, NotebookNode] = {}
         at_once = machine.fitting(machine.cores(), machine.KERNEL)
         for first in range(0, len(seeds), at_once):
@@ -222,13 +224,13 @@ def kept(root: Path) -> list[Perturbation]:
 
 
 def _code(root: Path, page: Page) -> str:
-    """Hash all that a comparison depends on: chapter, grid, levels, the comparing modules and the processor."""
+    """Hash all that a comparison depends on but the processor: chapter, grid, levels and the comparing modules."""
     source = read_notebook(page.path)
     poly = [cell.metadata.get("poly", {}) for cell in source.cells]
     allowed = [(told.get("text"), told.get("figure")) for told in poly]
     comparing = (comparison, figure_differences, text_comparison)
     modules = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in comparing]
-    parts = [chapter_key(root, source, small(source)), allowed, modules, provenance.processor()]
+    parts = [chapter_key(root, source, small(source)), allowed, modules]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
