@@ -5,10 +5,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from poly import checks, metrics, parallel
-from poly.inference import Estimate, ratio
+from poly.inference import Estimate, ratio, student
 
 Array = NDArray[Any]
 FOLDS = 20
@@ -151,9 +150,7 @@ def interval(gains: Float[Array, "folds directions groups"]) -> tuple[float, flo
 
 def total(found: metrics.Impurity) -> Estimate:
     """Estimate the sum of all gains, with Student's 95 % interval over folds."""
-    sums = found.total
-    half = float(stats.t.isf(0.025, len(sums) - 1) * sums.std(ddof=1) / np.sqrt(len(sums)))
-    return Estimate(float(sums.mean()), float(sums.mean()) - half, float(sums.mean()) + half)
+    return student(found.total)
 
 
 def withheld(found: metrics.Impurity) -> str:

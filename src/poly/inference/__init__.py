@@ -5,7 +5,7 @@ Rows of one instance are not independent: pass one value per instance. Needs no 
 
 from poly.inference.counts import dispersion, poisson_rate, rate_ratio, wilson
 from poly.inference.decisions import equivalence, false_discovery, holm, simultaneous, slope
-from poly.inference.estimates import Estimate, Test
+from poly.inference.estimates import Estimate, Test, student
 from poly.inference.resampling import (
     bootstrap,
     rank_correlation,
@@ -31,6 +31,7 @@ __all__ = [
     "ratio_of_totals",
     "simultaneous",
     "slope",
+    "student",
     "variance_ratio",
     "wilson",
 ]

@@ -72,3 +72,11 @@ def test_an_alternative_follows_the_prediction() -> None:
 )
 def test_an_interval_in_a_sentence(found: tuple[float, float, float], form: str, text: str) -> None:
     assert wording.interval(found, form) == text
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [((12, 11, 14), "12 % (11 to 14)"), ((0, 0, 0.3), "0 % (0 to 0.3)"), ((100, 100, 100), "100 % in all")],
+)
+def test_a_unit_stands_behind_the_number(found: tuple[float, float, float], text: str) -> None:
+    assert wording.interval(found, "{:.0f}", " %") == text

@@ -21,9 +21,10 @@ OWN = {
     "font.family": ["cursive"],
 }
 TOLD = """
+import os
 import matplotlib
 changed = [key for key, value in matplotlib.rcParams.items() if value != matplotlib.rcParamsDefault[key]]
-print(sorted(changed), matplotlib.get_backend())
+print(sorted(changed), matplotlib.get_backend(), os.environ.get("POLY_DRAW"))
 """
 
 
@@ -45,7 +46,7 @@ def test_figures_are_drawn_as_in_the_book(monkeypatch: pytest.MonkeyPatch) -> No
         assert (size(), dict(mpl.rcParams), mpl.get_backend()) == (before, style, backend)
 
 
-def test_a_chapter_runs_with_matplotlibs_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chapter_runs_with_matplotlibs_defaults_and_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "src/poly").mkdir(parents=True)
     (tmp_path / "src/poly/__init__.py").touch()
     (tmp_path / "book").mkdir()
@@ -59,10 +60,11 @@ def test_a_chapter_runs_with_matplotlibs_defaults(tmp_path: Path, monkeypatch: p
         "MPLCONFIGDIR": tmp_path,
         "PYTHONSTARTUP": startup,
         "MPLBACKEND": "no such backend",
+        "POLY_DRAW": "none",
     }.items():
         monkeypatch.setenv(name, str(value))
     (done,) = execute.up_to_date(tmp_path, [chapters.Page("book/one", path)])
     assert [output.text for output in done.notebook.cells[0].outputs] == [
-        "['backend'] module://matplotlib_inline.backend_inline\n"
+        "['backend'] module://matplotlib_inline.backend_inline None\n"
     ]
     assert os.environ["MATPLOTLIBRC"] == str(rc)

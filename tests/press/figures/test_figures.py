@@ -131,14 +131,17 @@ def test_the_numbers_are_also_written_where_the_environment_says(
     assert shown
 
 
-def test_where_numbers_alone_are_compared_less_is_drawn(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-    for wanted, pictures in (("wide", ["image/png"]), ("none", [])):
+def test_where_numbers_alone_are_compared_nothing_is_drawn(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    for wanted, pictures in (("", ["image/png"]), ("all", ["image/png"]), ("none", [])):
         monkeypatch.setenv(figures.DRAW, wanted)
         figures.show(drawn(), "fig-x", alt="A line.", caption="A line.", **NUMBERS)
         (data, metadata), _ = shown[-2:]
         assert [*data] == ["text/plain", *pictures]
-        assert "narrow" not in metadata["poly"]["figure"]
+        assert ("narrow" in metadata["poly"]["figure"]) == bool(pictures)
         assert metadata["poly"]["figure"]["data"] == figure_data.pack(NUMBERS["data"], "exact")
+    monkeypatch.setenv(figures.DRAW, "some")
+    with pytest.raises(ValueError, match=r"^POLY_DRAW='some': must be"):
+        figures.show(drawn(), "fig-x", alt="A line.", caption="A line.", **NUMBERS)
 
 
 def test_an_absolute_error_is_of_the_series_that_it_names(shown: Shown) -> None:

@@ -33,21 +33,23 @@ def measurement(record: Mapping[str, Any], digits: int) -> str:
     return f"{measured} ({record.get('interval', 'interval')} {ends})"
 
 
-def interval(found: Iterable[float], form: str = "{:.2f}") -> str:
-    """Write a number and its interval for a sentence: "0.26 (0.24 to 0.27)".
+def interval(found: Iterable[float], form: str = "{:.2f}", unit: str = "") -> str:
+    """Write a number and its interval for a sentence: "0.26 (0.24 to 0.27)", "26 % (24 to 27)".
 
     A count of 0 has the bound above, "0 (0 to 0.006)", and a number without spread is "1.00 in all".
 
     Args:
         found: measured, low, high.
         form: of each number, as for ``str.format``.
+        unit: written behind the number.
     """
     value, low, high = found
     if low == high:
-        return _signed(form, value) + " in all"
+        return _signed(form, value) + unit + " in all"
     if value == 0 == low:
-        return f"0 (0 to {high:.1g})"
-    return "{} ({} to {})".format(*(_signed(form, each) for each in (value, low, high)))
+        return f"0{unit} (0 to {high:.1g})"
+    measured, *ends = (_signed(form, each) for each in (value, low, high))
+    return f"{measured}{unit} ({' to '.join(ends)})"
 
 
 def _signed(form: str, value: float) -> str:

@@ -22,6 +22,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from poly import checks
 from poly.press.figures import figure_data, levels, narrow
 from poly.press.figures.figure_data import statistical
 from poly.press.figures.sliders import Axis, Explore, Series
@@ -209,11 +210,12 @@ def show(
     if slider:
         about["explore"] = slider
     shown: dict[str, str | bytes] = {"text/plain": f"<figure {name}>"}
-    wanted = os.environ.get(DRAW)
-    if wanted != "none":
+    wanted = os.environ.get(DRAW) or "all"
+    checks.one_of(DRAW, wanted, ("all", "none"))
+    if wanted == "all":
         shown["image/png"] = _picture(fig)
-    if not wanted and narrow.relayout(fig):
-        about["narrow"] = base64.b64encode(_picture(fig)).decode()
+        if narrow.relayout(fig):
+            about["narrow"] = base64.b64encode(_picture(fig)).decode()
     display(  # type: ignore[no-untyped-call]
         shown, raw=True, metadata={"poly": {"figure": about}, "image/png": {"width": width}}
     )
