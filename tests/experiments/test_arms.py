@@ -5,11 +5,16 @@ import pytest
 import torch
 
 from poly import metrics, mlp, tasks, training
-from poly.experiments import arms, masks
+from poly.experiments import arms, digits, masks, parity, purity
 
 
 def network() -> mlp.Network:
     return mlp.init(5, 4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
+
+
+def test_every_arm_that_is_shown_has_words() -> None:
+    named = {*purity.ARMS, *digits.ARMS, *parity.ARMS} - {"oracle"}
+    assert named == {*arms.LABELS}
 
 
 def test_an_arm_has_all_rates_or_fewer_with_each_strength() -> None:

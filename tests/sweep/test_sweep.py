@@ -192,3 +192,14 @@ def test_what_a_cell_drew_can_be_drawn_again(here: Here) -> None:
         sweep.stream({"n": 3}, -1)
     with pytest.raises(ValueError, match="grid: n has the value nan"):
         sweep.stream({"n": float("nan")}, 1)
+
+
+def test_rows_of_a_point_have_its_values_a_sequence_as_a_whole() -> None:
+    table = pd.DataFrame({"n": [2, 2, 3, 3], "names": [("a", "b"), ("a",), ("a", "b"), ("a",)], "seed": [0, 1, 2, 3]})
+    assert sweep.at(table, n=2).seed.tolist() == [0, 1]
+    assert sweep.at(table, names=["a", "b"]).seed.tolist() == [0, 2]
+    assert sweep.at(table, n=3, names=np.array(["a"])).seed.tolist() == [3]
+    assert sweep.at(table, n=4).empty
+    assert sweep.at(table) is table
+    with pytest.raises(ValueError, match=r"^point='width': must be one of 'n', 'names', 'seed'$"):
+        sweep.at(table, width=2)

@@ -13,6 +13,22 @@ from poly.mlp import Network
 from poly.training.minibatch import Stream
 
 Array = NDArray[Any]
+# Arms in words, as figures name them.
+LABELS = {
+    "default": "usual training",
+    "rate": "larger learning rate",
+    "l1-weights": "ℓ1 on weights",
+    "l1-hidden": "ℓ1 on activations",
+    "dropout": "dropout",
+    "noise": "noise on units",
+    "bias": "biases start at −1",
+    "repaired": "repair by dead units",
+    "pruned": "pruned by size",
+    "pruned-released": "pruned, then free",
+    "wide": "four times wider, as many weights",
+    "oracle-released": "held, then free",
+    "untrained": "untrained units",
+}
 # What the strength of an arm sets in ``training.FitConfig``.
 SETTING = {"l1-weights": "l1", "l1-hidden": "l1_hidden", "bias": "bias_decay", "dropout": "dropout", "noise": "noise"}
 # What pilots try on tasks with a squared error: twelve learning rates, or three with each strength. The strengths of

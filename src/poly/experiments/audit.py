@@ -124,11 +124,8 @@ def _again(one: Kept, code: str, cells: int) -> dict[str, Any]:
     rng = np.random.default_rng(int(code[:8], 16))
     point = {name: values[int(rng.integers(len(values)))] for name, values in one.grid.items()}
     point = {name: tuple(value) if isinstance(value, list) else value for name, value in point.items()}
-    # A tuple of numbers is stored as an array.
-    same = [
-        [np.array_equal(each, value) for each in one.rows[name]] for name, value in point.items() if name in one.rows
-    ]
-    rows = one.rows[np.logical_and.reduce(same)].reset_index(drop=True)
+    rows = sweep.at(one.rows, **{name: value for name, value in point.items() if name in one.rows})
+    rows = rows.reset_index(drop=True)
     chosen = np.sort(rng.choice(len(rows), size=min(cells, len(rows)), replace=False))
     before = rows.iloc[chosen]
     grid = {name: [value] for name, value in point.items()}

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from poly import perturb, sweep
 from poly.experiments import (
@@ -171,11 +170,6 @@ def others(path: Path, chosen: Sequence[str], seed: int) -> list[dict[str, Any]]
     return rows
 
 
-def _equal(column: Any, value: Any) -> NDArray[np.bool_]:
-    """Say which entries of a column, numbers, words or lists of words, are a value."""
-    return np.array([np.array_equal(entry, value) for entry in column])
-
-
 def main() -> None:
     """Run the stored sweeps again, and write the comparison beside them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -199,10 +193,8 @@ def main() -> None:
             point = dict(
                 zip(names, [value.item() if hasattr(value, "item") else value for value in values], strict=True)
             )
-            same = np.logical_and.reduce(
-                [_equal(asked.rows[name], value) for name, value in point.items() if name in asked.rows]
-            )
-            rows.append(compare(asked.name, asked.method, point, asked.rows[same], after))
+            before = sweep.at(asked.rows, **{name: value for name, value in point.items() if name in asked.rows})
+            rows.append(compare(asked.name, asked.method, point, before, after))
         print(f"{asked.name}: {time.perf_counter() - started:.0f} s", flush=True)
     result = {
         "seed": options.seed,

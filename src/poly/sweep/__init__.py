@@ -146,6 +146,22 @@ def sweep(
     return pd.DataFrame(rows)
 
 
+def at(table: Table, **point: Any) -> Table:
+    """Select the rows of a table with these values, in their order: ``sweep.at(table, n=32, method="flow")``.
+
+    Args:
+        table: as from ``sweep``.
+        point: a value for each of some columns; a tuple, list or array is compared as a whole.
+
+    Raises:
+        ValueError: the table has no such column.
+    """
+    for name, value in point.items():
+        checks.one_of("point", name, tuple(table.columns))
+        table = table[[np.array_equal(each, value) for each in table[name]]]
+    return table
+
+
 def _can_be_called(run: Callable[..., Any], grid: Mapping[str, Any]) -> None:
     """Check that ``run`` takes the arguments of the grid and a generator; raise ValueError otherwise."""
     try:
