@@ -66,6 +66,7 @@ def _checks(root: Path, *, execute: bool = True) -> list[Check]:
     workers = str(machine.fitting(machine.cores(), machine.PROCESS))
     # Many unit tests wait for other processes: one worker more than there are cores uses that time.
     more = str(machine.fitting(machine.cores() + 1, machine.PROCESS))
+    others = [f"--ignore=tests/{folder}" for folder in ("browser", "whole")]
     browser, html = root / "tests" / "browser", root / "_build" / "stored" / "html"  # as "rendering" leaves it
     checks = [
         Check("lint", 1, lambda: _python(root, "ruff", "check", ".")),
@@ -73,7 +74,8 @@ def _checks(root: Path, *, execute: bool = True) -> list[Check]:
         Check("layers", 2, lambda: _layers(root)),
         Check("stored outputs", 5, lambda: stored_outputs(root)),
         Check("types", 45, lambda: _python(root, "mypy")),
-        Check("unit tests", 530, lambda: _tests(root, "tests", "--ignore=tests/browser", "-n", more)),
+        Check("unit tests", 350, lambda: _tests(root, "tests", *others, "-n", more)),
+        Check("whole runs", 180, lambda: _tests(root, "tests/whole", "-n", more)),
         Check("chapters", 510, lambda: _chapters(root, again=execute)),
         Check("small grids", 120, lambda: _small_grids(root)),
         Check("rendering", 40, lambda: _python(root, "poly.press", "build", "--stored")),

@@ -47,7 +47,7 @@ def interval(found: Iterable[float], form: str = "{:.2f}", unit: str = "") -> st
     if low == high:
         return _signed(form, value) + unit + " in all"
     if value == 0 == low:
-        return f"0{unit} (0 to {high:.1g})"
+        return f"0{unit} (0 to {high:.1g})" if high < 1 else f"0{unit} (0 to {_signed(form, high)})"
     measured, *ends = (_signed(form, each) for each in (value, low, high))
     return f"{measured}{unit} ({' to '.join(ends)})"
 
