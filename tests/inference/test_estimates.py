@@ -27,7 +27,7 @@ def test_students_interval_is_that_of_scipy_and_covers_as_often_as_it_says(confi
 
 
 @pytest.mark.parametrize("values", [[1.0], [[1.0, 2.0]], [1.0, np.nan], []])
-def test_student_refuses_what_has_no_spread(values: list[float]) -> None:
+def test_student_refuses_what_has_no_standard_deviation(values: list[float]) -> None:
     with pytest.raises(ValueError, match=r"^values: has shape .*, must be a finite number for each of at least two"):
         inference.student(values)
     with pytest.raises(ValueError, match=r"^confidence=1: must be"):

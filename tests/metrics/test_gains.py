@@ -91,6 +91,16 @@ def test_cross_entropy_gains_are_finite_where_a_network_is_sure() -> None:
     assert np.isfinite(found).all()
 
 
+def test_a_common_offset_of_all_outputs_costs_no_digits() -> None:
+    rng = np.random.default_rng(5)
+    hidden, readout = 4.0 * rng.integers(0, 3, (8, 3)), 1.0 * rng.integers(-3, 4, (3, 4))
+    hidden[-1] += 8 * np.ceil(hidden.sum(axis=0) / 8) - hidden.sum(axis=0)  # whole means: all sums are exact
+    outputs, labels = hidden @ readout, rng.integers(0, 4, 8)
+    gains = metrics.cross_entropy_gains(hidden, readout, outputs, labels)
+    assert np.abs(gains).max() > 1
+    assert np.array_equal(metrics.cross_entropy_gains(hidden, readout, outputs + 2.0**40, labels), gains)
+
+
 def test_a_sure_mistake_costs_the_gap_of_the_outputs() -> None:
     hidden = np.eye(2)
     # Both examples are of class 1. Without ablation the first one's outputs are 80 and 0, with it 40 and 0.

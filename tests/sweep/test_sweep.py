@@ -196,10 +196,10 @@ def test_what_a_cell_drew_can_be_drawn_again(here: Here) -> None:
 
 def test_rows_of_a_point_have_its_values_a_sequence_as_a_whole() -> None:
     table = pd.DataFrame({"n": [2, 2, 3, 3], "names": [("a", "b"), ("a",), ("a", "b"), ("a",)], "seed": [0, 1, 2, 3]})
-    assert sweep.at(table, n=2).seed.tolist() == [0, 1]
-    assert sweep.at(table, names=["a", "b"]).seed.tolist() == [0, 2]
-    assert sweep.at(table, n=3, names=np.array(["a"])).seed.tolist() == [3]
-    assert sweep.at(table, n=4).empty
-    assert sweep.at(table) is table
+    assert sweep.rows_at(table, n=2).seed.tolist() == [0, 1]
+    assert sweep.rows_at(table, names=["a", "b"]).seed.tolist() == [0, 2]
+    assert sweep.rows_at(table, n=3, names=np.array(["a"])).seed.tolist() == [3]
+    assert sweep.rows_at(table, n=4, names=["a"], seed=0).columns.tolist() == ["n", "names", "seed"]
+    assert sweep.rows_at(table) is table
     with pytest.raises(ValueError, match=r"^point='width': must be one of 'n', 'names', 'seed'$"):
-        sweep.at(table, width=2)
+        sweep.rows_at(table, width=2)

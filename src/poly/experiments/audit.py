@@ -124,7 +124,7 @@ def _again(one: Kept, code: str, cells: int) -> dict[str, Any]:
     rng = np.random.default_rng(int(code[:8], 16))
     point = {name: values[int(rng.integers(len(values)))] for name, values in one.grid.items()}
     point = {name: tuple(value) if isinstance(value, list) else value for name, value in point.items()}
-    rows = sweep.at(one.rows, **{name: value for name, value in point.items() if name in one.rows})
+    rows = sweep.rows_at(one.rows, **{name: value for name, value in point.items() if name in one.rows})
     rows = rows.reset_index(drop=True)
     chosen = np.sort(rng.choice(len(rows), size=min(cells, len(rows)), replace=False))
     before = rows.iloc[chosen]

@@ -193,7 +193,7 @@ def main() -> None:
             point = dict(
                 zip(names, [value.item() if hasattr(value, "item") else value for value in values], strict=True)
             )
-            before = sweep.at(asked.rows, **{name: value for name, value in point.items() if name in asked.rows})
+            before = sweep.rows_at(asked.rows, **{name: value for name, value in point.items() if name in asked.rows})
             rows.append(compare(asked.name, asked.method, point, before, after))
         print(f"{asked.name}: {time.perf_counter() - started:.0f} s", flush=True)
     result = {

@@ -27,6 +27,8 @@ class Test(NamedTuple):
 def student(values: ArrayLike, confidence: float = 0.95) -> Estimate:
     """Estimate the mean of independent instances, with Student's interval: ``mean ± t · s / √instances``.
 
+    Here t is a quantile of Student's distribution with instances − 1 degrees of freedom, and s the standard deviation.
+
     Args:
         values: one number per instance, at least 2.
         confidence: coverage of the interval, between 0 and 1.

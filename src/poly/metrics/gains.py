@@ -106,9 +106,9 @@ def reading_gains(
     inputs, weights, bias = checks.array("x", x), checks.array("W1", W1), checks.array("b1", b1)
     if inputs.ndim != 2 or weights.shape != (inputs.shape[1], *bias.shape) or bias.ndim != 1:
         raise ValueError(f"x, W1, b1: have shapes {inputs.shape}, {weights.shape}, {bias.shape}, must fit each other")
-    before = inputs @ weights + bias
-    h, V, e = _layer(np.maximum(before, 0), readout, errors)
-    before, h, toward = _in_rows(before, h, 2 * (e @ V.T))
+    before, V, e = _layer(inputs @ weights + bias, readout, errors)
+    before, toward = _in_rows(before, 2 * (e @ V.T))
+    h = np.maximum(before, 0)
     strength = np.square(V).sum(axis=1)[:, None]
     ends = parts(len(inputs), folds)
     found = np.empty((len(ends), len(V), inputs.shape[1]))
@@ -174,12 +174,14 @@ def _class_losses(
     """Compute −ln p_t where t is right, and −ln(1 − p_t) elsewhere, also where a network is sure."""
     # Only the likeliest class can have a p_t near 1, where 1 − p_t would lose all digits: there the others are summed.
     likeliest, columns = outputs.argmax(axis=0), np.arange(outputs.shape[1])
-    rest = outputs.copy()
+    # Outputs are measured from the largest, which costs no digits where all are large.
+    below = outputs - outputs[likeliest, columns]
+    rest = below.copy()
     rest[likeliest, columns] = -np.inf
     second = rest.max(axis=0)
-    rest = second + np.log(np.exp(rest - second).sum(axis=0))  # ln Σ exp(outputs) of all but the likeliest
-    whole = np.logaddexp(outputs[likeliest, columns], rest)
-    logs = outputs - whole
+    rest = second + np.log(np.exp(rest - second).sum(axis=0))  # ln Σ exp of all but the likeliest
+    whole = np.log1p(np.exp(rest))
+    logs = below - whole
     others = np.log1p(-np.exp(np.minimum(logs, np.log(0.5))))
     others[likeliest, columns] = rest - whole
     return -np.where(right, logs, others)  # type: ignore[no-any-return]

@@ -146,8 +146,8 @@ def sweep(
     return pd.DataFrame(rows)
 
 
-def at(table: Table, **point: Any) -> Table:
-    """Select the rows of a table with these values, in their order: ``sweep.at(table, n=32, method="flow")``.
+def rows_at(table: Table, **point: Any) -> Table:
+    """Select the rows of a table with these values, in their order: ``sweep.rows_at(table, n=32, method="flow")``.
 
     Args:
         table: as from ``sweep``.
@@ -158,7 +158,7 @@ def at(table: Table, **point: Any) -> Table:
     """
     for name, value in point.items():
         checks.one_of("point", name, tuple(table.columns))
-        table = table[[np.array_equal(each, value) for each in table[name]]]
+        table = table[np.array([np.array_equal(each, value) for each in table[name]], dtype=bool)]
     return table
 
 

@@ -32,7 +32,8 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[Any, Any]:
     (tmp_path / "_build").mkdir()
     monkeypatch.setattr(small_grids, "read_pages", lambda _: [])
     pages = [Page(f"book/{name}", tmp_path) for name in ("01-one", "02-two")]
-    monkeypatch.setattr(small_grids, "find_chapters", lambda _, wanted: pages[: 1 if wanted else 2])
+    wanted_pages = {"01": pages[:1], "02": pages[1:]}
+    monkeypatch.setattr(small_grids, "find_chapters", lambda _, wanted: wanted_pages.get("".join(wanted), pages))
     monkeypatch.setattr(small_grids, "_code", lambda *_: found.get("code", "a"))
     monkeypatch.setattr(small_grids, "run", run)
     return found
@@ -70,9 +71,16 @@ def test_perturbations_go_on_where_they_stopped(runs: dict[Any, Any], tmp_path: 
     (tmp_path / small_grids.RESULT).rename(tmp_path / small_grids.KEPT)
     assert small_grids.perturb(tmp_path, ["01"], [7, 8, 9]) == [line]
     assert len(runs["asked"]) == 7
+    # A chapter that is not asked for keeps its last result here, whatever the book keeps.
     runs["code"] = "b"
+    small_grids.perturb(tmp_path, ["02"], [7])
+    runs["code"] = "c"
+    small_grids.perturb(tmp_path, ["01"], [7])
+    assert small_grids._read(tmp_path / small_grids.RESULT)["02-two"][0] == "b"
+    asked = len(runs["asked"])
+    runs["code"] = "d"
     small_grids.perturb(tmp_path, [], [7])
-    assert len(runs["asked"]) == 9
+    assert len(runs["asked"]) == asked + 2
 
 
 def test_kept_are_the_seeds_that_all_chapters_have(runs: dict[Any, Any], tmp_path: Path) -> None:

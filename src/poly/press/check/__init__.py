@@ -66,7 +66,7 @@ def _checks(root: Path, *, execute: bool = True) -> list[Check]:
     workers = str(machine.fitting(machine.cores(), machine.PROCESS))
     # Many unit tests wait for other processes: one worker more than there are cores uses that time.
     more = str(machine.fitting(machine.cores() + 1, machine.PROCESS))
-    others = [f"--ignore=tests/{folder}" for folder in ("browser", "whole")]
+    others = [f"--ignore=tests/{folder}" for folder in ("browser", "slow")]
     browser, html = root / "tests" / "browser", root / "_build" / "stored" / "html"  # as "rendering" leaves it
     checks = [
         Check("lint", 1, lambda: _python(root, "ruff", "check", ".")),
@@ -75,7 +75,7 @@ def _checks(root: Path, *, execute: bool = True) -> list[Check]:
         Check("stored outputs", 5, lambda: stored_outputs(root)),
         Check("types", 45, lambda: _python(root, "mypy")),
         Check("unit tests", 350, lambda: _tests(root, "tests", *others, "-n", more)),
-        Check("whole runs", 180, lambda: _tests(root, "tests/whole", "-n", more)),
+        Check("slow tests", 180, lambda: _tests(root, "tests/slow", "-n", more)),
         Check("chapters", 510, lambda: _chapters(root, again=execute)),
         Check("small grids", 120, lambda: _small_grids(root)),
         Check("rendering", 40, lambda: _python(root, "poly.press", "build", "--stored")),

@@ -60,7 +60,7 @@ def run(root: Path, runs: Sequence[tuple[Variant, Sequence[Page]]]) -> list[list
             every, joined = pages[0]._replace(docname=_NAME), _joined(chapters)
             # Compiling the kernels for another processor takes longer than all small grids; whole runs do it.
             variables = {name: value for name, value in variant.variables().items() if name != "NUMBA_CPU_NAME"}
-            own[figures.DRAW] = "none"  # whole runs show that every figure can be drawn
+            own[figures.DRAW] = "none"  # the check of chapters draws every figure
             target = folder / f"{_NAME}.ipynb"
             jobs.append(execute.Job(every, joined, target, "small", variables=variables | own, label=_label(variant)))
     try:
@@ -160,7 +160,8 @@ def perturb(root: Path, wanted: Sequence[str], seeds: Sequence[int]) -> list[str
     pages = find_chapters(read_pages(root), wanted)
     with exclusive_lock(root / FOLDER):
         known: Known = {name: (code, {}) for name, code in ((page.name, _code(root, page)) for page in pages)}
-        for path in (root / KEPT, root / RESULT):
+        # Where the kept code of a chapter that is not asked for is another, the result here counts.
+        for path in (root / RESULT, root / KEPT):
             for name, (code, found) in _read(path).items():
                 if name not in known or known[name][0] == code:
                     known[name] = code, known.get(name, (code, {}))[1] | found
@@ -224,13 +225,13 @@ def kept(root: Path) -> list[Perturbation]:
 
 
 def _code(root: Path, page: Page) -> str:
-    """Hash all that a comparison depends on but the processor: chapter, grid, levels and the comparing modules."""
+    """Hash all that a comparison depends on but the processor: chapter, grid, levels, variants, comparing modules."""
     source = read_notebook(page.path)
     poly = [cell.metadata.get("poly", {}) for cell in source.cells]
     allowed = [(told.get("text"), told.get("figure")) for told in poly]
     comparing = (comparison, figure_differences, text_comparison)
     modules = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in comparing]
-    parts = [chapter_key(root, source, small(source)), allowed, modules]
+    parts = [chapter_key(root, source, small(source)), allowed, modules, PLAIN, perturbed_variant(0).threads]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -22,7 +22,6 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from poly import checks
 from poly.press.figures import figure_data, levels, narrow
 from poly.press.figures.figure_data import statistical
 from poly.press.figures.sliders import Axis, Explore, Series
@@ -43,8 +42,7 @@ __all__ = [
 
 # The environment variable that names a folder. Figures write their numbers there, to be compared with the stored ones.
 FOLDER = "POLY_FIGURES"
-# The environment variable that says which pictures are drawn where numbers alone are compared: "none", or "wide", which
-# leaves out those for narrow screens.
+# The environment variable that says which pictures are drawn: "all", or "none" where numbers alone are compared.
 DRAW = "POLY_DRAW"
 
 # Most are from the palette of Okabe and Ito, which color-blind readers can distinguish. Each color has one meaning in
@@ -211,7 +209,8 @@ def show(
         about["explore"] = slider
     shown: dict[str, str | bytes] = {"text/plain": f"<figure {name}>"}
     wanted = os.environ.get(DRAW) or "all"
-    checks.one_of(DRAW, wanted, ("all", "none"))
+    if wanted not in ("all", "none"):
+        raise ValueError(f"{DRAW}={wanted!r}: must be 'all' or 'none'")
     if wanted == "all":
         shown["image/png"] = _picture(fig)
         if narrow.relayout(fig):
