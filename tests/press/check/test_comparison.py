@@ -54,6 +54,8 @@ def test_a_figure_may_have_another_level_on_small_grids() -> None:
     one.cells[0].metadata["poly"]["figure"] = {"small": {"absolute": 0.6}}
     assert not [line for line in compare(one, other, small=True).faults if line.startswith("fig-a")]
     assert [line for line in compare(one, other).faults if line.startswith("fig-a")]
+    shares = [moves(one, other, small=small)["fig-a"]["y"][1] for small in (True, False)]
+    assert shares[0] < 1 < shares[1]
     wrong: Any
     for wrong in ({"small": {}}, {"absolute": 1}, {"small": {"absolute": -1}}, 5):
         one.cells[0].metadata["poly"]["figure"] = wrong

@@ -58,12 +58,7 @@ def figure_changes(
     one: NotebookNode, other: NotebookNode, perturbed: Moved | None = None, *, small: bool = False
 ) -> list[str]:
     """List where the figures of two runs differ, at the level of the first; arguments as in ``compare``."""
-    before, after = figures_by_name(one), figures_by_name(other)
-    for name, rule in (_on_small(one) if small else {}).items():
-        for run in (before, after):
-            if name in run:
-                run[name] = _widened(run[name], rule)
-    return differences(before, after, perturbed)
+    return differences(*_figures(one, other, small=small), perturbed)
 
 
 def figures_by_name(notebook: NotebookNode) -> dict[str, FigureData]:
@@ -116,9 +111,21 @@ def _on_small(notebook: NotebookNode) -> dict[str, levels.Rule]:
     return found
 
 
-def moves(one: NotebookNode, other: NotebookNode) -> dict[str, dict[str, list[float]]]:
-    """Measure the largest move, and the largest share of what is allowed, by figure and series."""
+def _figures(
+    one: NotebookNode, other: NotebookNode, *, small: bool
+) -> tuple[dict[str, FigureData], dict[str, FigureData]]:
+    """Return the figures of two runs by name, with the levels of small grids if asked for."""
     before, after = figures_by_name(one), figures_by_name(other)
+    for name, rule in (_on_small(one) if small else {}).items():
+        for run in (before, after):
+            if name in run:
+                run[name] = _widened(run[name], rule)
+    return before, after
+
+
+def moves(one: NotebookNode, other: NotebookNode, *, small: bool = False) -> dict[str, dict[str, list[float]]]:
+    """Measure the largest move, and its share of what is allowed, by figure and series; arguments as in ``compare``."""
+    before, after = _figures(one, other, small=small)
     return {name: figure_differences.moves(data, after[name]) for name, data in before.items() if name in after}
 
 

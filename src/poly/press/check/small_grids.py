@@ -202,7 +202,7 @@ def perturb(root: Path, wanted: Sequence[str], seeds: Sequence[int]) -> list[str
 
 
 def _did(page: Page, one: NotebookNode, other: NotebookNode) -> Perturbation:
-    shares = [share for series in comparison.moves(one, other).values() for _, share in series.values()]
+    shares = [share for series in comparison.moves(one, other, small=True).values() for _, share in series.values()]
     return {"faults": changes([page], [one], [other]), "share": max(shares, default=0.0)}
 
 
