@@ -7,8 +7,10 @@ import warnings
 from collections.abc import MutableMapping
 from pathlib import Path
 
-# Variables that the book's processes do not see: outputs would hold colors, and a package's warning would end them.
+# Variables that the book's processes do not see: outputs would hold colors, a package's warning would end them, and
+# pictures would be left out.
 FOREIGN = (
+    "POLY_DRAW",
     *("PYTHONWARNINGS", "PYTHON_COLORS", "PY_COLORS"),
     *("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"),
 )

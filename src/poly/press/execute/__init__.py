@@ -85,8 +85,7 @@ def environment(root: Path, workers: int) -> dict[str, str]:
     processes = machine.fitting(cores, machine.PROCESS, machine.memory() / workers - machine.PROCESS)
     variables = {**threads, "LOKY_MAX_CPU_COUNT": str(processes), **os.environ}
     reader_settings.forget_matplotlib(variables)  # the kernel chooses its inline backend
-    # The kernel would run the first, draw nothing because of the second, and obey the reader's own settings.
-    for name in ("PYTHONSTARTUP", "POLY_DRAW", *reader_settings.FOREIGN):
+    for name in ("PYTHONSTARTUP", *reader_settings.FOREIGN):  # the kernel would run that file
         variables.pop(name, None)
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root / "src"), os.environ.get("PYTHONPATH", "")]))
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
