@@ -15,13 +15,42 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def early(name: str) -> torch.Tensor:
-    return schedules._early(model.init(6, 8, generator=generator()), 1e-2, name, generator())
+    return schedules._flow(model.init(6, 8, generator=generator()), 1e-2, name, generator())
 
 
 def test_each_schedule_ends_with_one_neuron_for_each_feature() -> None:
     found = schedules.compare(**SMALL, generator=generator())
     assert found.features.tolist() == [6] * len(schedules.SCHEDULES)
     np.testing.assert_allclose(found.loss, found.loss[0], rtol=1e-6)
+
+
+def test_adamw_trains_in_twenty_parts_and_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: dict[str, list[tuple[float, int]]] = {}
+
+    def note(
+        W: torch.Tensor, l1: float, method: str, generator: torch.Generator, *, steps: int = 7500
+    ) -> torch.Tensor:
+        assert method == "adamw"
+        used[name].append((round(l1, 6), steps))
+        return W
+
+    monkeypatch.setattr(schedules, "train_from", note)
+    for name in schedules.SCHEDULES:
+        used[name] = []
+        schedules.compare(**SMALL, method="adamw", schedules=(name,), generator=generator())
+        assert [steps for _, steps in used[name]] == [375] * 20 + [7500]
+        assert used[name][-1] == (0.01, 7500)
+    parts = {name: [l1 for l1, _ in each[:-1]] for name, each in used.items()}
+    assert parts["constant"] == parts["noise first"] == [0.01] * 20
+    assert parts["late"] == [0.0] * 20
+    assert parts["up"][:2] == [0.00025, 0.00075]
+    assert parts["down"][:2] == [0.09775, 0.09325]
+
+
+def test_under_adamw_each_schedule_ends_with_one_neuron_for_each_feature() -> None:
+    found = schedules.compare(**SMALL, method="adamw", generator=generator())
+    assert found.features.tolist() == [6] * len(schedules.SCHEDULES)
+    np.testing.assert_allclose(found.loss, found.loss[0], rtol=0.02)
 
 
 def test_a_constant_penalty_is_the_flow() -> None:
@@ -70,6 +99,7 @@ def test_the_penalty_goes_in_equal_parts_to_its_last_value(name: str, monkeypatc
     [
         ({"l1": 0.0}, "l1=0.0: must be"),
         ({"draw": -1}, "draw=-1: must be"),
+        ({"method": "adam"}, "method='adam': must be"),
         ({"schedules": ("never",)}, "schedules='never': must be"),
     ],
 )

@@ -13,13 +13,14 @@ DATA = Path(__file__).parents[2] / "book" / "data"
 
 def test_reported_starts_are_drawn_from_the_registering_commit() -> None:
     registered = json.loads((DATA / "registered.json").read_text(encoding="utf-8"))
-    draws = {name: int(registered[name]["commit"][:6], 16) for name in ("V1", "V14", "V22", "V24", "V26")}
+    draws = {name: int(registered[name]["commit"][:6], 16) for name in ("V1", "V14", "V22", "V24", "V26", "V34")}
     assert tuple(draws.values()) == (
         surgery_archive.DRAW_V1,
         surgery_archive.DRAW_V14,
         surgery_archive.DRAW_V22,
         surgery_archive.DRAW_V24,
         surgery_archive.DRAW_V26,
+        surgery_archive.DRAW_V34,
     )
     last = {"back-32", "back-64", "way-64", "way-256", "schedules-64", "schedules-256", "optimizers-64-rates"}
     for name, asked in surgery_archive.sweeps().items():
@@ -27,6 +28,7 @@ def test_reported_starts_are_drawn_from_the_registering_commit() -> None:
         claim = "V22" if name in ("changes-256-more", "repair-256") else claim
         claim = "V24" if name.startswith("positive") else claim
         claim = "V26" if name in last else claim
+        claim = "V34" if name.endswith("adamw") else claim
         assert asked["grid"]["draw"] == [draws[claim]], name
 
 

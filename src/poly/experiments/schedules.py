@@ -1,4 +1,4 @@
-"""Integrate the gradient flow with a penalty λ that varies over time, or with noise first, and count shared neurons."""
+"""Train networks with a penalty λ that varies over time, or with noise first, and count shared neurons."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from poly import checks, flow, model, training
 from poly.experiments import surgery
+from poly.experiments.final_weights import METHODS, RELEASED, train_from
 
 Array = NDArray[Any]
 SCHEDULES = ("constant", "up", "down", "late", "noise first")
@@ -27,13 +28,23 @@ class Scheduled(NamedTuple):
 
 
 def compare(
-    *, n: int, m: int, l1: float, draw: int, schedules: Sequence[str] = SCHEDULES, generator: torch.Generator
+    *,
+    n: int,
+    m: int,
+    l1: float,
+    draw: int,
+    schedules: Sequence[str] = SCHEDULES,
+    method: str = "flow",
+    generator: torch.Generator,
 ) -> Scheduled:
-    """Integrate the flow of one start to its end by several schedules; all end with the same λ.
+    """Train one start by several schedules; all end with the same λ.
 
     "constant": λ from the start. "up", "down": until t = 1/λ the penalty goes from 0, or from 10 λ, to λ, in twenty
     equal steps. "late": no penalty until the network rests. "noise first": 20,000 steps of SGD with learning rate 0.005
     and bipolar noise of σ = 0.1 on the hidden units, without a penalty.
+
+    AdamW as released trains each network in twenty equal parts, and then once more as a whole. λ is constant in a part:
+    it goes up or down from part to part, or is 0 in all of them ("late"). The moments begin at 0 in each part.
 
     Args:
         n: features, ≥ 1.
@@ -41,6 +52,7 @@ def compare(
         l1: the last λ > 0, in the units of ``model.loss``.
         draw: a whole number ≥ 0. The function does not use it; a sweep gives each value a stream of its own.
         schedules: names of ``SCHEDULES``.
+        method: "flow", to the end; or "adamw".
         generator: source of the start, and of the noise.
 
     Returns:
@@ -53,20 +65,37 @@ def compare(
     checks.count("draw", draw, at_least=0)
     for name in checks.sequence("schedules", schedules):
         checks.one_of("schedules", name, SCHEDULES)
+    checks.one_of("method", method, METHODS)
     W = model.init(n, m, generator=generator)
-    ends = torch.cat([W[:0], *(flow.flow(_early(W, l1, name, generator), l1, progress=False).W for name in schedules)])
-    return Scheduled(**surgery.measure(ends, l1))
+    early = _flow if method == "flow" else _adamw
+    ends = [train_from(early(W, l1, name, generator), l1, method, generator) for name in schedules]
+    return Scheduled(**surgery.measure(torch.cat([W[:0], *ends]), l1))
 
 
-def _early(W: Float[Tensor, "1 n m"], l1: float, schedule: str, generator: torch.Generator) -> Float[Tensor, "1 n m"]:
-    """Bring a start to the time from which on λ is constant."""
+def _flow(W: Float[Tensor, "1 n m"], l1: float, schedule: str, generator: torch.Generator) -> Float[Tensor, "1 n m"]:
+    """Integrate to the time from which on λ is constant."""
     if schedule == "late":
         return flow.flow(W, 0.0, progress=False).W
     if schedule == "noise first":
         return training.train(W, _NOISE, generator=generator, progress=False).W
     if schedule in ("up", "down"):
-        first = 0.0 if schedule == "up" else _HIGHEST * l1
-        for part in range(_PARTS):
-            now = first + (l1 - first) * (part + 0.5) / _PARTS
+        for now in _penalties(schedule, l1):
             W = flow.flow(W, now, t_end=1 / l1 / _PARTS, progress=False).W
     return W
+
+
+def _adamw(W: Float[Tensor, "1 n m"], l1: float, schedule: str, generator: torch.Generator) -> Float[Tensor, "1 n m"]:
+    """Train by AdamW in parts."""
+    if schedule == "noise first":
+        W = training.train(W, _NOISE, generator=generator, progress=False).W
+    for now in _penalties(schedule, l1):
+        W = train_from(W, now, "adamw", generator, steps=RELEASED.steps // _PARTS)
+    return W
+
+
+def _penalties(schedule: str, l1: float) -> list[float]:
+    """List the penalty of each part."""
+    if schedule == "late":
+        return [0.0] * _PARTS
+    first = {"up": 0.0, "down": _HIGHEST * l1}.get(schedule, l1)
+    return [first + (l1 - first) * (part + 0.5) / _PARTS for part in range(_PARTS)]

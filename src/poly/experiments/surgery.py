@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from poly import checks, flow, interventions, metrics, model
-from poly.experiments.final_weights import METHODS, train_from
+from poly.experiments.final_weights import METHODS, RELEASED, train_from
 
 Array = NDArray[Any]
 Change = Callable[[Tensor, torch.Generator], Tensor]
@@ -113,7 +113,8 @@ def compare(
         l1: λ > 0, in the units of ``model.loss``.
         method: "flow", or "adamw": as in ``final_weights.train``.
         draw: a whole number ≥ 0. The function does not use it; a sweep gives each value a stream of its own.
-        when: λt of the change ≥ 0, in the time of the flow; AdamW's networks are changed at the start, 0.
+        when: of the change, ≥ 0; 0: at the start. For the flow it is λt. For AdamW it is the part of its steps that
+            come before; all its steps follow, and its moments begin at 0 again.
         changes: names of ``CHANGES``, or the name of one of ``SETS``.
         generator: source of the start, and of all draws of changes and controls.
 
@@ -125,12 +126,12 @@ def compare(
     """
     n, m, l1 = _checked(n, m, l1, method, draw)
     when = checks.nonnegative("when", when)
-    if when and method != "flow":
-        raise ValueError(f"when={when!r}: must be 0 with method={method!r}, whose time is not the flow's")
     names = names_of(changes)
     W = model.init(n, m, generator=generator)
-    if when:
+    if when and method == "flow":
         W = flow.flow(W, l1, t_end=when / l1, progress=False).W
+    elif when:
+        W = train_from(W, l1, method, generator, steps=round(when * RELEASED.steps))
     changed = torch.cat([W[:0], *(CHANGES[name](W, generator) for name in names)])
     controls = torch.cat([W[:0], *(interventions.control(W, each[None], generator=generator) for each in changed)])
     ends = train_from(torch.cat([W, changed, controls]), l1, method, generator)

@@ -11,8 +11,9 @@ from poly.experiments import final_weights, optimizers, schedules, surgery
 from poly.sweep import archive
 
 # The reported starts are drawn with the number that the commit which registered their claims begins with: V1 to V13,
-# V14 to V21, V22 and V23, V24 and V25, and V26 to V33.
-DRAW_V1, DRAW_V14, DRAW_V22, DRAW_V24, DRAW_V26 = 0x56EB6A, 0x84C4F5, 0x7953FE, 0x74D854, 0x27E8C4
+# V14 to V21, V22 and V23, V24 and V25, V26 to V33, and V34 to V38.
+DRAW_V1, DRAW_V14, DRAW_V22 = 0x56EB6A, 0x84C4F5, 0x7953FE
+DRAW_V24, DRAW_V26, DRAW_V34 = 0x74D854, 0x27E8C4, 0xD65089
 L1 = 1e-3
 # Features, neurons, networks. All is measured on the first size, and some changes on the widest networks.
 SIZE_32, SIZE_64, SIZE_32_WIDE = (32, 32, 768), (64, 128, 128), (32, 128, 384)
@@ -32,6 +33,13 @@ LATE_CHANGE_TIMES, LATE_NETWORKS = (0.1, 0.3, 1.0), 384
 LATE_SETTINGS: tuple[dict[str, Any], ...] = ({}, {"names": LATE_CHANGES[:1], "times": LATE_CHANGE_TIMES[::2]})
 # With 256 features noise and rest without a penalty take too long.
 SCHEDULES_256 = ("constant", "up", "down")
+# What is tried on the way of AdamW, after these parts of its steps, and with other courses of its penalty, by size.
+ADAMW_CHANGES = (
+    ((32, 32, 512), {"times": (0.1, 0.3, 0.9)}),
+    ((64, 128, 128), {"times": (0.1, 0.3, 0.9)}),
+    (SIZE_256, {"names": LATE_CHANGES[:1], "times": (0.1, 0.9)}),
+)
+ADAMW_SCHEDULES = (((32, 32, 512), ()), ((64, 128, 192), ()), (SIZE_256, SCHEDULES_256))
 # Other rates of AdamW with 64 features, and with how many starts.
 OPTIMIZERS_RATES, RATES_NETWORKS = ("flow", "rate / 4", "4 rate"), 64
 SweepArguments = dict[str, Any]
@@ -61,6 +69,14 @@ def sweeps() -> dict[str, SweepArguments]:
         "way-256": late_changes(*SIZE_256, **LATE_SETTINGS[1]),
         "schedules-64": penalty_schedules(*SIZE_64[:2], LATE_NETWORKS, draw=DRAW_V26),
         "schedules-256": penalty_schedules(*SIZE_256, draw=DRAW_V26, names=SCHEDULES_256),
+        **{
+            f"way-{size[0]}-adamw": late_changes(*size, method="adamw", draw=DRAW_V34, **tried)
+            for size, tried in ADAMW_CHANGES
+        },
+        **{
+            f"schedules-{size[0]}-adamw": penalty_schedules(*size, method="adamw", draw=DRAW_V34, names=names)
+            for size, names in ADAMW_SCHEDULES
+        },
         "optimizers-64-rates": optimizer_runs(*SIZE_64[:2], RATES_NETWORKS, names=OPTIMIZERS_RATES, draw=DRAW_V26),
     }
 
@@ -122,9 +138,11 @@ def late_changes(
     l1: float = L1,
     times: Sequence[float] = LATE_CHANGE_TIMES,
     names: tuple[str, ...] = LATE_CHANGES,
+    method: str = "flow",
+    draw: int = DRAW_V26,
 ) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for changes on the way of the gradient flow at other sizes."""
-    return changes(n, m, networks, l1=l1, methods=("flow",), when=times, names=names, draw=DRAW_V26)
+    """Return the arguments of ``archive.load_or_run`` for changes on the way of one method."""
+    return changes(n, m, networks, l1=l1, methods=(method,), when=times, names=names, draw=draw)
 
 
 def returning_pairs(n: int, m: int, networks: int, *, l1: float = L1) -> SweepArguments:
@@ -138,17 +156,20 @@ def repairs(n: int, m: int, networks: int, *, l1: float = L1, draw: int | None =
 
 
 def penalty_schedules(
-    n: int, m: int, networks: int, *, l1: float = L1, draw: int = DRAW_V1, names: Sequence[str] = ()
+    n: int,
+    m: int,
+    networks: int,
+    *,
+    l1: float = L1,
+    draw: int = DRAW_V1,
+    names: Sequence[str] = (),
+    method: str = "flow",
 ) -> SweepArguments:
     """Return the arguments of ``archive.load_or_run`` for ``schedules.compare`` at one size; no names: all."""
     grid: dict[str, list[Any]] = {"n": [n], "m": [m], "l1": [l1], "draw": [draw]}
-    grid |= {"schedules": [tuple(names)]} if names else {}
-    return {
-        "run": schedules.compare,
-        "grid": grid,
-        "seeds": networks,
-        "paired": ("l1", *(["schedules"] if names else [])),
-    }
+    asked = {"schedules": [tuple(names)]} if names else {}
+    asked |= {} if method == "flow" else {"method": [method]}
+    return {"run": schedules.compare, "grid": grid | asked, "seeds": networks, "paired": ("l1", *asked)}
 
 
 def optimizer_runs(
