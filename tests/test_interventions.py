@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from generators import generator
 from poly import interventions, metrics, model
 
 SIZES = st.tuples(st.integers(2, 6), st.integers(0, 4)).map(lambda each: (each[0], sum(each)))
@@ -21,10 +22,6 @@ CHANGES: dict[str, Any] = {
     "plant": lambda W: interventions.plant_pairs(W, 1, 1e-3, generator=generator()).W,
     "repair": interventions.repair,
 }
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def starts(size: tuple[int, int], seed: int, instances: int = 3) -> Tensor:

@@ -3,12 +3,9 @@ from typing import Any
 import pytest
 import torch
 
+from generators import generator
 from poly import mlp
 from poly.mlp import Network
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def test_init_is_uniform_within_one_over_the_root_of_the_fan_in() -> None:

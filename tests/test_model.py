@@ -10,16 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from generators import generator
 from poly import model
 
 f64 = torch.float64
 SIZES = st.integers(1, 5)
 INSTANCES = st.sampled_from([(), (1,), (3,), (2, 2)])
 SEEDS = st.integers(0, 2**32)
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

@@ -12,6 +12,7 @@ import scipy.special
 import scipy.stats
 import torch
 
+from generators import generator
 from poly import noise
 
 f64 = torch.float64
@@ -41,10 +42,6 @@ CONTINUOUS: dict[noise.Family, Any] = {
     "logistic": scipy.stats.logistic(0, math.sqrt(3) / math.pi),
     "laplace": scipy.stats.laplace(0, math.sqrt(0.5)),
 }
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def moment(family: noise.Family, k: int) -> float:

@@ -6,12 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generators import generator
 from poly import superposition
 from poly.superposition import Network, SuperpositionConfig
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def random_network(n: int, m: int, instances: tuple[int, ...], seed: int = 0) -> Network:

@@ -1,10 +1,6 @@
 """Networks whose impurity is known: pure, paired, rotated, untrained; a convolution and a transformer."""
 
-import re
-import subprocess
-import sys
 from collections import OrderedDict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -237,14 +233,3 @@ def test_bad_choices_are_refused() -> None:
         audit.layer(model, "hidden", x, x[:, :4], squared, half_width=0)
     with pytest.raises(ValueError, match="loss=3: must be a function"):
         audit.layer(model, "hidden", x, x[:, :4], 3)  # type: ignore[arg-type]
-
-
-def test_the_example_of_the_page_runs_and_prints_what_the_page_says(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "book" / "audit.md").read_text(encoding="utf-8")
-    example, printed = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in ("python", "text"))
-    assert max(map(len, example.splitlines())) <= 84
-    (tmp_path / "try.py").write_text(example, encoding="utf-8")
-    done = subprocess.run([sys.executable, tmp_path / "try.py"], capture_output=True, encoding="utf-8", check=False)
-    assert done.stderr == ""
-    for line, said in zip(done.stdout.splitlines(), printed.splitlines(), strict=True):
-        assert re.fullmatch(".+".join(map(re.escape, said.split("…"))) + ".*", line), line

@@ -7,14 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from generators import generator
 from poly import cooccurrence, model
 from poly.cooccurrence import Config, Inputs
 
 f64 = torch.float64
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def by_torch(W: torch.Tensor, config: Config, seeds: list[int]) -> torch.Tensor:

@@ -4,6 +4,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from generators import generator
 from poly import model, noise
 
 f64 = torch.float64
@@ -15,10 +16,6 @@ VALUES: dict[noise.Family, dict[float, float]] = {
     "bipolar": {-1.0: 0.5, 1.0: 0.5},
     "dropout": {-math.sqrt(2): 0.25, 0.0: 0.5, math.sqrt(2): 0.25},
 }
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

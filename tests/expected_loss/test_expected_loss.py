@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from expected_loss.starts import EXACT, f64, generator, normal, start
+from expected_loss.starts import EXACT, f64, normal, start
+from generators import generator
 from poly import expected_loss, noise
 from poly.training import TrainConfig, train
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from expected_loss.starts import EXACT, SEEDS, VALUES, f64, generator, normal, start
+from expected_loss.starts import EXACT, SEEDS, VALUES, f64, normal, start
+from generators import generator
 from poly import expected_loss, model, noise
 
 

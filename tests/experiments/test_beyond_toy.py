@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from generators import generator
 from poly import cooccurrence, flow, interventions, metrics, model, untied
 from poly.experiments import beyond_toy, surgery
 
 SMALL: dict[str, Any] = {"n": 6, "m": 8, "l1": 1e-2, "draw": 0}
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.mark.parametrize("method", ["flow", "adamw"])

@@ -2,11 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from generators import generator
 from poly.experiments import characters
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from generators import generator
 from poly import expected_loss, metrics, model, sweep, training
 from poly.expected_loss import kurtosis
 from poly.experiments import noise_runs
 
 POINT: dict[str, Any] = {"n": 4, "m": 6, "noise": "bipolar", "sigma": 0.2, "at": (0, 100, 2000)}
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def test_it_is_the_released_training() -> None:

@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from generators import generator
 from poly import flow, metrics, model, training
 from poly.experiments import optimizers
 from poly.experiments.final_weights import RELEASED
 
 SMALL: dict[str, Any] = {"n": 6, "m": 8, "l1": 1e-2, "draw": 0}
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def start() -> torch.Tensor:

@@ -4,16 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from generators import generator
 from poly import mlp, sweep, tasks
 from poly.experiments import purity
 from poly.experiments.arms import Arm
 from poly.experiments.purity import Measured
 
 STEPS = 400
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture(scope="module")

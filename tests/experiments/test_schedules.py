@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from generators import generator
 from poly import flow, metrics, model
 from poly.experiments import schedules
 
 SMALL: dict[str, Any] = {"n": 6, "m": 8, "l1": 1e-2, "draw": 0}
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def early(name: str) -> torch.Tensor:
@@ -27,9 +24,7 @@ def test_each_schedule_ends_with_one_neuron_for_each_feature() -> None:
 def test_adamw_trains_in_twenty_parts_and_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
     used: dict[str, list[tuple[float, int]]] = {}
 
-    def note(
-        W: torch.Tensor, l1: float, method: str, generator: torch.Generator, *, steps: int = 7500
-    ) -> torch.Tensor:
+    def note(W: torch.Tensor, l1: float, method: str, generator: torch.Generator, *, steps: int = 7500) -> torch.Tensor:
         assert method == "adamw"
         used[name].append((round(l1, 6), steps))
         return W

@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from generators import generator
 from poly import interventions, metrics, model
 from poly.experiments import final_weights, surgery
 
 SMALL: dict[str, Any] = {"n": 6, "m": 6, "l1": 1e-2, "draw": 3}
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture(scope="module", params=final_weights.METHODS)

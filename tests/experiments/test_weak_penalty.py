@@ -2,16 +2,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
+from generators import generator
 from poly import flow, metrics, model
 from poly.experiments import weak_penalty
 
 SMALL: dict[str, Any] = {"n": 6, "m": 8, "l1s": (1e-1, 1e-2), "draw": 0}
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def test_each_penalty_acts_from_the_start_and_from_rest_on() -> None:

@@ -2,13 +2,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
+from generators import generator
 from poly import tasks
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.mark.parametrize("seed", range(8))

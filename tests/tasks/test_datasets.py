@@ -3,13 +3,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
+from generators import generator
 from poly import tasks
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def write(path: Path, **arrays: Any) -> Path:

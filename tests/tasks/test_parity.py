@@ -2,14 +2,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
+from generators import generator
 from poly import tasks
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
 
 BITS = np.array([[0, 1, 2], [3, 4, 0], [5, 1, 4]])
 

@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from generators import generator
 from poly import mlp, tasks, training
 from poly.mlp import Network
 from poly.training import FitConfig
 
 BITS = tasks.clauses(generator=torch.Generator().manual_seed(0)).bits
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def stream(seed: int = 2, p: float = 0.1, batch: int = 64) -> tasks.AndStream:

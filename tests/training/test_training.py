@@ -10,16 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from generators import generator
 from poly import metrics, model, noise, training
 from poly.noise import EXCESS_KURTOSIS
 from poly.training import TrainConfig, kernels
 
 f64 = torch.float64
 SHARED = ("inputs", "inputs+instances", "none")
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def start(n: int = 5, m: int = 7, instances: int = 3, seed: int = 0) -> Tensor:

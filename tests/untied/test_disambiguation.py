@@ -7,13 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generators import generator
 from poly import untied
 from poly.experiments import untied_disambiguation
 from poly.untied import Network, disambiguation
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def random_network(n: int = 6, m: int = 4, seed: int = 0) -> Network:

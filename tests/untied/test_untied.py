@@ -5,12 +5,9 @@ from typing import Any
 import pytest
 import torch
 
+from generators import generator
 from poly import untied
 from poly.untied import Network, UntiedConfig
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def random_network(n: int = 6, m: int = 4, instances: tuple[int, ...] = (), seed: int = 0) -> Network:
