@@ -73,7 +73,7 @@ class Effect(NamedTuple):
         change: the name of the intervention, a key of ``CHANGES``, ``SCHEDULES`` or ``OPTIMIZERS``.
         method: how the networks are trained: "flow" or "adamw", or the name of an optimizer.
         n, m: features and neurons.
-        when: λt of the change; 0: at the start, or no such time.
+        when: of the change, as in ``surgery.compare``; 0: at the start, or no such time.
         shared: shared neurons with the intervention, and of what it is compared with, (networks, 2): the control of a
             change, otherwise the same network without the intervention.
         loss: the loss at the end with the intervention and without it, (networks, 2).
@@ -149,8 +149,9 @@ def of_schedules(table: sweep.Table) -> list[Effect]:
     each = [np.stack(table[field].tolist()).astype(float) for field in _FIELDS]
     names = tuple(table.schedules.iloc[0]) if "schedules" in table else schedules.SCHEDULES
     constant = names.index("constant")
+    method = str(table.method.iloc[0]) if "method" in table else "flow"
     return [
-        Effect(name, "flow", *_size(table), 0.0, *(values[:, [k, constant]] for values in each))
+        Effect(name, method, *_size(table), 0.0, *(values[:, [k, constant]] for values in each))
         for k, name in enumerate(names)
         if k != constant
     ]
