@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from generators import generator
 from poly import untied
 from poly.experiments import untied_disambiguation
 from poly.untied import Network, disambiguation
-from untied.test_disambiguation import SMALL, all_inputs, generator, random_network
+from untied.test_disambiguation import SMALL, all_inputs, random_network
 
 
 @pytest.mark.parametrize("rectified", [False, True])

@@ -4,9 +4,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generators import generator
 from poly import untied
 from poly.untied import Network, UntiedConfig
-from untied.test_untied import generator, random_network
+from untied.test_untied import random_network
 
 
 def trained_by_torch(start: Network, config: UntiedConfig, seed: int) -> Network:

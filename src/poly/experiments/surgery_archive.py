@@ -167,7 +167,7 @@ def penalty_schedules(
 ) -> SweepArguments:
     """Return the arguments of ``archive.load_or_run`` for ``schedules.compare`` at one size; no names: all."""
     grid: dict[str, list[Any]] = {"n": [n], "m": [m], "l1": [l1], "draw": [draw]}
-    asked = {"schedules": [tuple(names)]} if names else {}
+    asked: dict[str, list[Any]] = {"schedules": [tuple(names)]} if names else {}
     asked |= {} if method == "flow" else {"method": [method]}
     return {"run": schedules.compare, "grid": grid | asked, "seeds": networks, "paired": ("l1", *asked)}
 
