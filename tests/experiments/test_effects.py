@@ -107,7 +107,8 @@ def test_repairs_are_early_and_late_and_stand_beside_longer_training() -> None:
 def test_schedules_stand_beside_a_constant_penalty() -> None:
     table = stored("schedules-32")
     found = effects.of_schedules(table)
-    assert [one.change for one in found] == list(schedules.SCHEDULES[1:])
+    assert [(one.change, one.method) for one in found] == [(name, "flow") for name in schedules.SCHEDULES[1:]]
+    assert {one.method for one in effects.of_schedules(table.assign(method="adamw"))} == {"adamw"}
     assert found[1].shared.tolist() == [[row[2], row[0]] for row in table.shared]
     some = effects.of_schedules(
         table.assign(schedules=[("late", "constant", "up", "down", "noise first")] * len(table))
@@ -135,6 +136,15 @@ def test_an_effect_is_a_ratio_with_an_interval_and_a_cost() -> None:
     one = effect([[1.0, 2.0], [3.0, 2.0], [2.0, 2.0]], [[2.0, 1.0]] * 3)
     assert one.ratio(seed=1).measured == 1.0
     assert one.cost() == 2.0
+
+
+@pytest.mark.parametrize(("without", "networks", "has"), [(0, 4, True), (1, 4, False), (1, 40, True), (36, 40, False)])
+def test_a_ratio_needs_networks_that_share_without_the_intervention(without: int, networks: int, has: bool) -> None:
+    shared = [[1.0, 0.0]] * without + [[1.0, 1.0]] * (networks - without)
+    one = effect(shared, [[1.0, 1.0]] * networks)
+    assert one.has_ratio() is has
+    if has:
+        assert np.isfinite(one.ratio(seed=0)).all()
 
 
 @pytest.mark.parametrize(("networks", "word", "costly"), [(15, "", False), (16, "halves", True)])

@@ -64,6 +64,8 @@ OPTIMIZERS = {
 _FIELDS = ("shared", "loss")
 # Networks without which there is no word on an intervention, and the ratio of losses from which on it is costly.
 _LEAST, _COSTLY = 16, 1.1
+# The largest chance of a resample in which no network shares a neuron without the intervention.
+_RARE = 1e-8
 
 
 class Effect(NamedTuple):
@@ -87,8 +89,16 @@ class Effect(NamedTuple):
     shared: Float[Array, "networks 2"]
     loss: Float[Array, "networks 2"]
 
+    def has_ratio(self) -> bool:
+        """Tell whether enough networks share neurons without the intervention, so that no resample has only others."""
+        return bool(np.mean(self.shared[:, 1] == 0) ** len(self.shared) < _RARE)
+
     def ratio(self, *, seed: int) -> inference.Estimate:
-        """Estimate shared neurons with the intervention, over those without it: ``inference.ratio_of_counts``."""
+        """Estimate shared neurons with the intervention, over those without it: ``inference.ratio_of_counts``.
+
+        Raises:
+            ValueError: ``has_ratio`` does not hold, and a resample has nothing to compare with.
+        """
         return inference.ratio_of_counts(self.shared, seed=seed)
 
     def word(self, found: inference.Estimate) -> str:
