@@ -230,7 +230,7 @@ def test_texts_of_claims_stay_texts(where: str) -> None:
 
 
 def test_the_foot_of_a_page_and_plain_texts_show_what_was_written() -> None:
-    foot = provenance.foot({}, {"commit": TEXT, "package": "p", "requirements": "r"})
+    foot = provenance.footer({}, {"commit": TEXT, "package": "p", "requirements": "r"})
     assert "\n" not in foot
     assert markup.html_fault(foot) == ""
     assert written(markup.plain(TEXT)).count("<") == 2  # one paragraph

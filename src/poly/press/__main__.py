@@ -118,7 +118,7 @@ def _perturb(options: argparse.Namespace, root: Path) -> int:
     from poly.press.chapters import PressError  # noqa: PLC0415
     from poly.press.check import reproduce, small_grids  # noqa: PLC0415
 
-    first = reproduce.chosen(root) if options.seed is None else options.seed
+    first = reproduce.commit_seed(root) if options.seed is None else options.seed
     if options.kept:
         if options.chapters or options.times != 1:
             raise PressError("perturb --kept: takes neither chapters nor --times")

@@ -18,14 +18,14 @@ from press.test_metadata import RUN
 
 
 def test_the_commit_chooses_the_seed(tmp_path: Path) -> None:
-    assert reproduce.chosen(tmp_path) == 0
+    assert reproduce.commit_seed(tmp_path) == 0
     (tmp_path / "src" / "poly").mkdir(parents=True)
     for name in ("_toc.yml", "src/poly/a.py", "requirements.txt"):
         (tmp_path / name).write_text("", encoding="utf-8")
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
         subprocess.run(["git", "-c", "user.name=A", "-c", "user.email=a@b", *command], cwd=tmp_path, check=True)
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert reproduce.chosen(tmp_path) == int(head.stdout[:8], 16)
+    assert reproduce.commit_seed(tmp_path) == int(head.stdout[:8], 16)
     assert [each.perturbed for each in reproduce.perturbations(tmp_path, 2)] == [
         int(head.stdout[:8], 16) + k for k in (0, 1)
     ]

@@ -21,7 +21,7 @@ def running() -> Any:
 
 @pytest.mark.parametrize("named", [True, False])
 def test_every_kernel_has_files_of_its_own(named: bool, tmp_path: Path) -> None:
-    made = [kernels.make(str(tmp_path), named=named) for _ in range(2)]
+    made = [kernels.kernel_manager(str(tmp_path), named=named) for _ in range(2)]
     assert len({kernel.connection_file for kernel in made}) == 2
     for kernel in made:
         assert Path(kernel.connection_file).parent == tmp_path
@@ -31,7 +31,7 @@ def test_every_kernel_has_files_of_its_own(named: bool, tmp_path: Path) -> None:
 
 
 def test_only_the_kernel_of_this_interpreter_is_found(tmp_path: Path) -> None:
-    found = kernels.make(str(tmp_path), named=False).kernel_spec_manager
+    found = kernels.kernel_manager(str(tmp_path), named=False).kernel_spec_manager
     assert [*found.find_kernel_specs()] == ["python3"]
     assert found.get_kernel_spec("python3").argv[0] == sys.executable
 
@@ -48,7 +48,7 @@ def test_a_kernel_holds_memory_until_it_is_ended(tmp_path: Path) -> None:
 
 
 def test_without_a_process_there_is_nothing_to_measure_or_end(tmp_path: Path) -> None:
-    waiting = kernels.make(str(tmp_path), named=False)
+    waiting = kernels.kernel_manager(str(tmp_path), named=False)
     assert kernels.memory(None) == kernels.memory(waiting) == 0
     kernels.kill([waiting, SimpleNamespace(provisioner=None)])  # type: ignore[list-item]
 

@@ -106,13 +106,13 @@ def test_a_socket_that_cannot_be_opened_is_one_line(
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
     monkeypatch.setattr(sockets, "holds_sockets", lambda _: True)
     made = []
-    make = kernels.make
+    make = kernels.kernel_manager
 
     def noted(folder: str, *, named: bool) -> Any:
         made.append(make(folder, named=named))
         return made[0]
 
-    monkeypatch.setattr(kernels, "make", noted)
+    monkeypatch.setattr(kernels, "kernel_manager", noted)
     with pytest.raises(PressError, match=r"^one: its kernel did not start: .*File name too long") as caught:
         heard(book)
     assert "\n" not in str(caught.value)

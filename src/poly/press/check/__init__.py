@@ -115,7 +115,7 @@ def _chapters(root: Path, *, again: bool) -> bool:
 
 
 def _small_grids(root: Path) -> bool:
-    seed = reproduce.chosen(root)
+    seed = reproduce.commit_seed(root)
     print(
         f'perturbed with seed {seed}, of this commit; again by `make perturb ARGS="--small --seed {seed}"`', flush=True
     )

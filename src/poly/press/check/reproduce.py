@@ -37,7 +37,7 @@ _COUNTED = ("cells", "claims", "figures")
 Row = dict[str, Any]
 
 
-def chosen(root: Path) -> int:
+def commit_seed(root: Path) -> int:
     """Return the seed of this commit: the same for everybody, and another for the next commit; 0 without a history."""
     commit = str(provenance.book(root)["commit"]).split(" ")[0]
     return 0 if commit == "unknown" else int(commit[:8], 16)
@@ -50,7 +50,7 @@ def every_variant(root: Path) -> list[Variant]:
 
 def perturbations(root: Path, times: int, first: int | None = None) -> list[Variant]:
     """List `times` perturbed variants with seeds from `first` on; None: from the seed of this commit on."""
-    seed = chosen(root) if first is None else first
+    seed = commit_seed(root) if first is None else first
     return [Variant(2, "native", seed + k) for k in range(times)]
 
 
@@ -76,7 +76,7 @@ def matrix(root: Path, wanted: Sequence[str], asked: Sequence[Variant]) -> None:
     with exclusive_lock(root / FOLDER):
         known = _current(root, [*rows(root / KEPT), *rows(root / RESULT)])
         todo = {variant: [page for page in pages if not _done(root, variant, page, keys[page])] for variant in asked}
-        _foretell(todo, sources)
+        _print_expected_time(todo, sources)
         done: list[Row] = []
         for variant in asked:
             print(f"── {variant}", flush=True)
@@ -134,7 +134,7 @@ def _done(root: Path, variant: Variant, page: Page, key: str) -> bool:
     return provenance.stamp(read_notebook(path)).get("processor") == provenance.processor()
 
 
-def _foretell(todo: Mapping[Variant, Sequence[Page]], sources: Mapping[Page, NotebookNode]) -> None:
+def _print_expected_time(todo: Mapping[Variant, Sequence[Page]], sources: Mapping[Page, NotebookNode]) -> None:
     """Print how many runs are to do, and estimate their duration from the times of the stored runs."""
     seconds = 0.0
     for variant, pages in todo.items():

@@ -52,7 +52,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
                 raise StoppedError
             watch.on_cell_start(cell, cell_index)
 
-        watch.kernel = kernels.make(run.sockets, named=run.named)
+        watch.kernel = kernels.kernel_manager(run.sockets, named=run.named)
         run.kernels.append(watch.kernel)
         client = PapermillNotebookClient(
             nb_man, km=watch.kernel, timeout=None, kernel_name=kernel_name, on_cell_start=on_cell_start

@@ -12,7 +12,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
 
-def make(sockets: str, *, named: bool) -> AsyncKernelManager:
+def kernel_manager(sockets: str, *, named: bool) -> AsyncKernelManager:
     """Make the manager of one kernel, which is not started yet.
 
     Without folders to search, the one kernel that Jupyter finds is that of this interpreter.

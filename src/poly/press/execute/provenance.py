@@ -81,8 +81,8 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def foot(stamp: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Write the foot of a page as HTML: the stamp of its run, if it has one, and what the book was rendered from."""
+def footer(stamp: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Write the footer of a page as HTML: the stamp of its run, if it has one, and what the book was rendered from."""
     rows = {}
     if stamp:
         rows = {

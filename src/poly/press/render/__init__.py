@@ -187,12 +187,12 @@ def _lay_out(
     for page in pages:
         if page not in notebooks:
             with (stage / f"{page.docname}{page.path.suffix}").open("a", encoding="utf-8", newline="\n") as file:
-                file.write(f"\n\n{provenance.foot({}, now)}\n")
+                file.write(f"\n\n{provenance.footer({}, now)}\n")
     for page, notebook in notebooks.items():
         path = stage / f"{page.docname}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
         staged = chapter_page.add_claims(for_the_page(notebook, page.name), page.name, registered, meanings)
-        source = provenance.foot(provenance.stamp(notebook), now)
+        source = provenance.footer(provenance.stamp(notebook), now)
         staged.cells.append(from_dict({"cell_type": "markdown", "id": "foot", "metadata": {}, "source": source}))  # type: ignore[no-untyped-call]
         give_ids(staged)
         path.write_text(notebook_text(staged), encoding="utf-8", newline="\n")
