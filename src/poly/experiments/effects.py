@@ -35,7 +35,7 @@ CHANGES = {
 SCHEDULES = {
     "up": "rising penalty",
     "down": "penalty falling from 10 λ",
-    "late": "penalty after rest",
+    "late": "late penalty",
     "noise first": "noise before the penalty",
 }
 OPTIMIZERS = {
