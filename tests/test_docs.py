@@ -13,7 +13,7 @@ TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="
 SHORT = [ROOT, *(ROOT / folder for folder in ("src/poly", "src/poly/press", "web/src", "benchmarks", "tests/browser"))]
 SUFFIXES = r"(?:py|md|yml|toml|txt|ipynb|js|ts|css|bib)"
 # What the text names and no checkout holds.
-MADE = {"Temml-STIX2.css", "tests/.../test_name.py", "book/NN-name.ipynb", "book/data/perturb-small.json"}
+MADE = {"Temml-STIX2.css", "tests/.../test_name.py", "book/NN-name.ipynb"}
 
 
 def quoted(page: Path) -> list[str]:
