@@ -33,13 +33,10 @@ LATE_CHANGE_TIMES, LATE_NETWORKS = (0.1, 0.3, 1.0), 384
 LATE_SETTINGS: tuple[dict[str, Any], ...] = ({}, {"names": LATE_CHANGES[:1], "times": LATE_CHANGE_TIMES[::2]})
 # With 256 features noise and rest without a penalty take too long.
 SCHEDULES_256 = ("constant", "up", "down")
-# What is tried on the way of AdamW, after these parts of its steps, and with other courses of its penalty, by size.
-ADAMW_CHANGES = (
-    ((32, 32, 512), {"times": (0.1, 0.3, 0.9)}),
-    ((64, 128, 128), {"times": (0.1, 0.3, 0.9)}),
-    (SIZE_256, {"names": LATE_CHANGES[:1], "times": (0.1, 0.9)}),
-)
-ADAMW_SCHEDULES = (((32, 32, 512), ()), ((64, 128, 192), ()), (SIZE_256, SCHEDULES_256))
+# AdamW is changed after these parts of its steps; sizes of these networks, and of those with other courses.
+ADAMW_TIMES = (0.1, 0.3, 0.9)
+ADAMW_SIZES = ((32, 32, 512), (64, 128, 128), SIZE_256)
+ADAMW_COURSE_SIZES = ((32, 32, 512), (64, 128, 192), SIZE_256)
 # Other rates of AdamW with 64 features, and with how many starts.
 OPTIMIZERS_RATES, RATES_NETWORKS = ("flow", "rate / 4", "4 rate"), 64
 SweepArguments = dict[str, Any]
@@ -69,14 +66,8 @@ def sweeps() -> dict[str, SweepArguments]:
         "way-256": late_changes(*SIZE_256, **LATE_SETTINGS[1]),
         "schedules-64": penalty_schedules(*SIZE_64[:2], LATE_NETWORKS, draw=DRAW_V26),
         "schedules-256": penalty_schedules(*SIZE_256, draw=DRAW_V26, names=SCHEDULES_256),
-        **{
-            f"way-{size[0]}-adamw": late_changes(*size, method="adamw", draw=DRAW_V34, **tried)
-            for size, tried in ADAMW_CHANGES
-        },
-        **{
-            f"schedules-{size[0]}-adamw": penalty_schedules(*size, method="adamw", draw=DRAW_V34, names=names)
-            for size, names in ADAMW_SCHEDULES
-        },
+        **{f"way-{asked['grid']['n'][0]}-adamw": asked for asked in adamw_changes(ADAMW_SIZES)},
+        **{f"schedules-{asked['grid']['n'][0]}-adamw": asked for asked in adamw_schedules(ADAMW_COURSE_SIZES)},
         "optimizers-64-rates": optimizer_runs(*SIZE_64[:2], RATES_NETWORKS, names=OPTIMIZERS_RATES, draw=DRAW_V26),
     }
 
@@ -170,6 +161,31 @@ def penalty_schedules(
     asked: dict[str, list[Any]] = {"schedules": [tuple(names)]} if names else {}
     asked |= {} if method == "flow" else {"method": [method]}
     return {"run": schedules.compare, "grid": grid | asked, "seeds": networks, "paired": ("l1", *asked)}
+
+
+def adamw_changes(sizes: Sequence[Sequence[int]], *, l1: float = L1) -> list[SweepArguments]:
+    """Return the arguments of ``archive.load_or_run`` for changes on the way of AdamW, at three sizes.
+
+    At the last size only favorites are changed, and not in the middle: large networks take long.
+    """
+    few = {"names": LATE_CHANGES[:1], "times": ADAMW_TIMES[::2]}
+    tried: tuple[dict[str, Any], ...] = ({"times": ADAMW_TIMES}, {"times": ADAMW_TIMES}, few)
+    return [
+        late_changes(*size, l1=l1, method="adamw", draw=DRAW_V34, **some)
+        for size, some in zip(sizes, tried, strict=True)
+    ]
+
+
+def adamw_schedules(sizes: Sequence[Sequence[int]], *, l1: float = L1) -> list[SweepArguments]:
+    """Return the arguments of ``archive.load_or_run`` for other courses of AdamW's penalty, at three sizes.
+
+    At the last size there are those of ``SCHEDULES_256`` only.
+    """
+    names: tuple[tuple[str, ...], ...] = ((), (), SCHEDULES_256)
+    return [
+        penalty_schedules(*size, l1=l1, method="adamw", draw=DRAW_V34, names=some)
+        for size, some in zip(sizes, names, strict=True)
+    ]
 
 
 def optimizer_runs(
