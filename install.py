@@ -50,13 +50,13 @@ def main() -> int:
 
 
 def wanted() -> str:
-    """Return the folder and the packages that an environment is for, as a line. Times of files do not count."""
+    """Return a line that names this folder and a hash of its lists of packages; dates of files do not count."""
     files = [(HOME / name).read_bytes().replace(b"\r", b"") for name in ("requirements.txt", "pyproject.toml")]
     return f"{HOME} {hashlib.sha256(b''.join(files)).hexdigest()}"
 
 
 def installed() -> str:
-    """Return what .venv was set up for; nothing if no setup came to its end."""
+    """Return the line that .venv was set up for, or an empty text if no setup came to its end."""
     return INSTALLED.read_text(encoding="utf-8").rstrip("\n") if INSTALLED.exists() else ""
 
 
@@ -66,7 +66,7 @@ def up_to_date() -> bool:
 
 
 def works() -> bool:
-    """Return whether the Python in .venv runs, is fit, and has pip."""
+    """Return whether the Python in .venv runs, has a version that the book supports, and has pip."""
     try:
         return subprocess.call([str(PYTHON), "-c", f"import pip; {FIT}"], stderr=subprocess.DEVNULL) == 0
     except OSError:
@@ -96,7 +96,7 @@ def refuse_what_cannot_work() -> None:
 
 
 def set_up() -> None:
-    """Make the environment if it is not usable as it is, and install the packages."""
+    """Make the environment if it cannot be used as it is, and install the packages."""
     import venv  # noqa: PLC0415  # Debian packages it apart
 
     VENV.mkdir(exist_ok=True)
@@ -137,7 +137,7 @@ def take(lock: IO[str]) -> None:
 
 
 def clear() -> None:
-    """Empty .venv; the file that is locked stays."""
+    """Remove everything in .venv but the locked file."""
     for path in VENV.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(str(path))

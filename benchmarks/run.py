@@ -4,8 +4,9 @@
     python benchmarks/run.py --quick      few instances and widths, about three
     python benchmarks/run.py adamw row    only these
 
-Writes ``_build/bench.json``, where results that are not measured anew stay. These machines are shared: a ratio is the
-median of repetitions in which both sides take turns, and the seconds beside it say little about another machine.
+Writes ``_build/bench.json`` and keeps there the results of benchmarks that were not run. These machines are shared: a
+ratio is the median of repetitions in which both sides take turns, and the seconds beside it say little about another
+machine.
 """
 
 import argparse
@@ -38,19 +39,19 @@ Record = dict[str, Any]
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """How long one call takes."""
+    """Return how long one call takes, in seconds."""
     started = time.perf_counter()
     function()
     return time.perf_counter() - started
 
 
 def start(m: int, instances: int, dtype: torch.dtype = torch.float64, n: int = 256) -> torch.Tensor:
-    """Initial weights, the same in every run."""
+    """Return initial weights, the same in every run."""
     return model.init(n, m, instances=instances, generator=torch.Generator().manual_seed(m), dtype=dtype)
 
 
 def peak(dtype: torch.dtype, n: int = 256, m: int = 1024) -> float:
-    """The best rate of matrix products, in GFLOP/s, of one product on all threads or of one on each."""
+    """Return the best rate of matrix products in GFLOP/s: one product on all threads, or one product on each."""
     W, R = start(m, torch.get_num_threads(), dtype), torch.ones(torch.get_num_threads(), n, n, dtype=dtype)
     operations = 2 * n * n * m * len(W)
     together = min(seconds(lambda: torch.matmul(R, W)) for _ in range(20))
@@ -63,7 +64,7 @@ def peak(dtype: torch.dtype, n: int = 256, m: int = 1024) -> float:
 
 
 def adamw(*, quick: bool) -> Record:
-    """AdamW like for like, float32, n = 256, m = 1024, 16 instances: time of a step."""
+    """Time a step of AdamW, ours and the textbook's, in float32, with n = 256, m = 1024 and 16 instances."""
     W, steps = start(1024, 16, torch.float32), 10
     config = training.TrainConfig(lr=1e-3, steps=steps, l1=L1, weight_decay=0.01)
     ours, theirs = [], []
@@ -82,7 +83,7 @@ def adamw(*, quick: bool) -> Record:
 
 
 def dense_flow(*, quick: bool) -> Record:
-    """The flow while most weights live: its share of the machine's matrix-product peak, float64."""
+    """Measure the flow's share of the machine's matrix-product peak, in float64, while most weights live."""
     W, rates, peaks = start(1024, 2 * torch.get_num_threads()), [], []
     for _ in range(5 if quick else 10):
         stages: list[int] = []
@@ -100,7 +101,7 @@ def dense_flow(*, quick: bool) -> Record:
 
 
 def f5(*, quick: bool) -> Record:
-    """F5: 6 settings x 5 instances x 1e5 SGD steps with fresh noise, against the textbook, setting after setting."""
+    """Time F5 (6 settings x 5 instances x 1e5 SGD steps, fresh noise) against a textbook run for each setting."""
     settings = [(family, sigma) for family in ("bipolar", "gaussian") for sigma in (0.07, 0.1, 0.15)]
     W, steps, timed = start(16, 5, n=8), 100_000, 300 if quick else 2000
     draws: dict[str, Callable[..., torch.Tensor]] = {
@@ -127,7 +128,7 @@ def f5(*, quick: bool) -> Record:
 
 
 def exponents(*, quick: bool) -> Record:
-    """How the time of an AdamW step grows with n and m, beside 2 and 1, the powers of its products' operations."""
+    """Fit the exponents of n and m in the time of an AdamW step; in the number of operations they are 2 and 1."""
 
     def step(n: int, m: int) -> float:
         W, steps = start(m, 2 * torch.get_num_threads(), torch.float32, n), 10
@@ -144,7 +145,7 @@ def exponents(*, quick: bool) -> Record:
 
 
 def cuda(*, quick: bool) -> Record:
-    """F2 with AdamW on a CUDA device, float32: 16 widths x 16 instances x 7500 steps, and the share of its peak."""
+    """Time F2 by AdamW on a CUDA device, float32: 16 widths x 16 instances x 7500 steps, and the share of its peak."""
     if not torch.cuda.is_available():
         return {"skipped": "no CUDA device on this machine"}
     widths, steps = ([256, 4096], 200) if quick else (list(range(256, 4097, 256)), STEPS)
@@ -178,7 +179,7 @@ def cuda(*, quick: bool) -> Record:
 
 
 def settle(*, m: int, generator: torch.Generator) -> dict[str, Any]:
-    """One network of figure F2 by our flow to its end: the count, and the seconds it took."""
+    """Run one network of figure F2 by our flow to its end; return the count and the seconds that it took."""
     ends: list[torch.Tensor] = []
     W = model.init(256, m, generator=generator)
     spent = seconds(lambda: ends.append(flow.flow(W, L1).W))
@@ -186,7 +187,7 @@ def settle(*, m: int, generator: torch.Generator) -> dict[str, Any]:
 
 
 def f2(*, quick: bool) -> Record:
-    """F2: our flow to the end against the textbook's 7500 AdamW steps, extrapolated from timed steps at every width."""
+    """Time F2 by our flow to its end against 7500 textbook AdamW steps, extrapolated from some steps at every width."""
     widths = [256, 1024, 4096] if quick else list(range(256, 4097, 256))
     instances, timed = (2, 2) if quick else (16, 10)
     theirs = dict.fromkeys(widths, 0.0)
@@ -214,7 +215,7 @@ def f2(*, quick: bool) -> Record:
 
 
 def row(*, quick: bool) -> Record:
-    """One row, m = 1e5, λ = 1e-5, until one weight is left, against a numpy loop that drops dead weights."""
+    """Time one row, m = 1e5, λ = 1e-5, until one weight is left, against a numpy loop that drops dead weights."""
     w0 = np.sort(np.abs(np.random.default_rng(0).normal(size=100_000)) * 0.9 / 100_000**0.5)[::-1].copy()
 
     def loop() -> None:
@@ -236,7 +237,7 @@ def row(*, quick: bool) -> Record:
 
 
 def memory(*, quick: bool) -> Record:
-    """Peak memory of a flow of 16 instances at m = 2048, in units of its weights, in a process of its own."""
+    """Measure the peak memory of a flow of 16 instances at m = 2048, in a new process, in units of its weights."""
     size = 16 * 256 * 2048 * 8
     # The high-water mark of this very process: ru_maxrss would start with the parent's.
     code = (
@@ -251,7 +252,7 @@ def memory(*, quick: bool) -> Record:
 
 
 def fit(*, quick: bool) -> Record:
-    """Small networks on minibatches, against one after another by torch.nn; and the share of batched products."""
+    """Time steps on minibatches for many small networks, against torch.nn one by one and against the products alone."""
     result: Record = {}
     bits = tasks.clauses(generator=torch.Generator().manual_seed(0)).bits
     steps = 100 if quick else 400
@@ -279,7 +280,7 @@ def fit(*, quick: bool) -> Record:
 
 
 def audit_layer(*, quick: bool) -> Record:
-    """Audit a layer of 512 units by 10 groups and 10,000 examples, in a process of its own: seconds, and memory."""
+    """Audit a layer of 512 units by 10 groups and 10,000 examples, in a separate process: seconds and memory."""
     examples = 1000 if quick else 10_000
     code = (
         "import re, time, torch; from poly import audit; "
@@ -297,7 +298,7 @@ def audit_layer(*, quick: bool) -> Record:
 
 
 def meetings(*, quick: bool) -> Record:
-    """A network of 32 features and neurons on inputs in which features meet: time of a step, float32."""
+    """Time a step, in float32, of networks with 32 features and 32 neurons on inputs in which features meet."""
     steps, W = 200 if quick else 1000, start(32, 16, torch.float32, n=32)
     config = cooccurrence.Config(p=1 / 32, steps=steps, l1=L1)
     pairs = []
@@ -309,7 +310,7 @@ def meetings(*, quick: bool) -> Record:
 
 
 def products(m: int, networks: int) -> float:
-    """Return how long the five matrix products of a step take for all networks, batched by torch, float32."""
+    """Return the time of a step's five matrix products for all networks, batched by torch, in float32."""
     x, hidden, error = (torch.rand(networks, 256, width) for width in (32, m, 16))
     W1, W2 = torch.rand(networks, 32, m), torch.rand(networks, m, 16)
 
@@ -327,7 +328,7 @@ BENCHMARKS: dict[str, Callable[..., Record]] = {
 
 
 def main() -> None:
-    """Run the benchmarks that the command line names, print and store them."""
+    """Run the benchmarks that the command line names; print and store their results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help=f"of {', '.join(BENCHMARKS)}; default all")
     parser.add_argument("--quick", action="store_true", help="fewer widths, instances and repetitions")

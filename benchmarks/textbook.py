@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def loss(W: Tensor, l1: float, xi: Tensor | float = 0.0) -> Tensor:
-    """Sum of squares + λ‖W‖₁ of all instances, W of shape (instances, n, m), with the hidden noise xi."""
+    """Return the sum over all instances of squared errors + λ‖W‖₁, for W (instances, n, m) and hidden noise xi."""
     n = W.shape[-2]
     x = torch.eye(n, dtype=W.dtype, device=W.device).expand(len(W), n, n)
     hidden = torch.einsum("...ibf,ifh->...ibh", x, W) + xi
@@ -17,7 +17,7 @@ def loss(W: Tensor, l1: float, xi: Tensor | float = 0.0) -> Tensor:
 
 
 def adamw(W: Tensor, l1: float, steps: int, lr: float = 1e-3, weight_decay: float = 0.01) -> Tensor:
-    """Train a copy of W for so many steps."""
+    """Train a copy of W by ``torch.optim.AdamW`` for this number of steps, and return it."""
     leaf = W.clone().requires_grad_()
     optimizer = torch.optim.AdamW([leaf], lr=lr, weight_decay=weight_decay)
     for _ in range(steps):
@@ -28,7 +28,7 @@ def adamw(W: Tensor, l1: float, steps: int, lr: float = 1e-3, weight_decay: floa
 
 
 def sgd(W: Tensor, draw: Callable[[tuple[int, ...]], Tensor], sigma: float, steps: int, lr: float = 0.02) -> Tensor:
-    """Train a copy of W for so many steps, with fresh noise for every instance at every step."""
+    """Train a copy of W by ``torch.optim.SGD``, with fresh noise for every instance at every step, and return it."""
     leaf = W.clone().requires_grad_()
     optimizer = torch.optim.SGD([leaf], lr=lr)
     for _ in range(steps):
@@ -40,7 +40,7 @@ def sgd(W: Tensor, draw: Callable[[tuple[int, ...]], Tensor], sigma: float, step
 
 
 def minibatch(m: int, x: Tensor, y: Tensor, lr: float = 3e-3) -> float:
-    """Train one network with m hidden units by ``torch.nn`` on batches x (steps, batch, d), and return the seconds."""
+    """Train one network of m hidden units by ``torch.nn`` on batches x (steps, batch, d); return the seconds."""
     model = torch.nn.Sequential(torch.nn.Linear(x.shape[-1], m), torch.nn.ReLU(), torch.nn.Linear(m, y.shape[-1]))
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     started = time.perf_counter()

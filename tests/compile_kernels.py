@@ -1,4 +1,4 @@
-"""Compile what the tests call, once: every process that tests would otherwise compile it for itself.
+"""Compile once what the tests call; otherwise every process that runs tests would compile it for itself.
 
 python tests/compile_kernels.py
 
@@ -13,7 +13,7 @@ from poly.training import minibatch
 
 
 def main() -> None:
-    """Call each compiled function with the types that it is called with."""
+    """Call each compiled function with the types that tests call it with."""
     seeded = torch.Generator().manual_seed(0)
     W = model.init(4, 6, generator=seeded)
     for size in ((4, 6), (128, 256)):

@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Settings and fixtures that all tests share."""
 
 import signal
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ settings.load_profile("poly")
 
 @pytest.fixture
 def unchecked() -> Iterator[None]:
-    """Types are not checked here: bad input must meet the function's own ValueError."""
+    """Turn off the check of array types, so that bad input meets the function's own ValueError."""
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say each reason for skipped tests once, such as a browser that is not there."""
+    """Print each reason for skipped tests once, such as a missing browser."""
     for why in sorted({str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])}):
         terminalreporter.write_line(why)

@@ -1,7 +1,7 @@
 """Three engines behind the same few calls: Chromium, Firefox, WebKit.
 
 Playwright drives Chromium, as in the other tests of pages. Firefox speaks WebDriver BiDi by itself: Debian has no
-geckodriver. Debian's WebKit comes with a small browser, which Selenium drives on a display that nobody sees.
+geckodriver. Debian's WebKit comes with a small browser, which Selenium drives on a virtual display.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ HEARD = """() => {
   const wrong = ({name, responseStatus}) => !name.startsWith(host) || responseStatus >= 400;
   return heard.concat(performance.getEntriesByType('resource').filter(wrong).map(({name}) => name));
 }"""
-# A window of that small browser is at least 447 px wide, a frame is not: the page goes into one, loaded again.
+# A window of that small browser is at least 447 px wide; a frame may be narrower, so the page is loaded in one.
 FRAMED = """() => new Promise(done => {
   const frame = document.createElement('iframe');
   frame.style.cssText = 'border: 0; height: 800px; max-width: none';
@@ -60,7 +60,7 @@ FRAMED = """() => new Promise(done => {
 
 
 class Engine(Protocol):
-    """What the tests ask of an engine. A function is JavaScript; what it returns, or promises, comes back."""
+    """The calls that tests make; ``run`` takes a JavaScript function, and returns its value or what it promises."""
 
     def goto(self, address: str) -> None: ...
     def heard(self) -> list[str]: ...  # errors, warnings, failed and foreign requests of the page
@@ -70,7 +70,7 @@ class Engine(Protocol):
 
 
 def until(answer: Callable[[], Any], otherwise: str) -> Any:
-    """Ask again and again, until there is an answer."""
+    """Call ``answer`` until it returns something true, and return that; fail after PATIENCE seconds."""
     end = time.monotonic() + PATIENCE
     while not (found := answer()):
         assert time.monotonic() < end, f"{otherwise}, after {PATIENCE} seconds"
@@ -79,19 +79,19 @@ def until(answer: Callable[[], Any], otherwise: str) -> Any:
 
 
 def wait(engine: Engine, function: str) -> None:
-    """Wait until the function returns something true."""
+    """Wait until the JavaScript function returns something true."""
     until(lambda: engine.run(function), f"never true: {function}")
 
 
 def load(engine: Engine, address: str) -> None:
-    """Open a page and wait until all of it is there."""
+    """Open a page and wait until it is complete."""
     engine.goto(address)
     engine.run(LOADED)
     wait(engine, WHOLE)
 
 
 class Chromium:
-    """Chromium, through playwright."""
+    """The engine Chromium, driven by playwright."""
 
     def __init__(self, tab: Page) -> None:
         self.tab, self.base, self.complaints = tab, "", list[str]()
@@ -126,7 +126,7 @@ class Chromium:
 
 
 class Firefox:
-    """Firefox, through WebDriver BiDi: commands, and events in between."""
+    """The engine Firefox, driven by WebDriver BiDi: events arrive between the answers to commands."""
 
     def __init__(self, address: str) -> None:
         self.socket = websocket.create_connection(address, timeout=PATIENCE, suppress_origin=True)
@@ -181,7 +181,7 @@ class Firefox:
 
 
 class WebKit:
-    """WebKit, through Selenium."""
+    """The engine WebKit, driven by Selenium."""
 
     def __init__(self, driver: WebKitGTK) -> None:
         self.driver, self.framed = driver, False
@@ -217,20 +217,20 @@ def _host(address: str) -> str:
 
 
 def _text(function: str) -> str:
-    """What calls the function and promises its answer as text."""
+    """Return JavaScript that calls the function and promises its value as JSON."""
     return f"(async () => JSON.stringify(await ({function})() ?? null))()"
 
 
 @contextmanager
 def chromium(book: Book) -> Iterator[Engine]:
-    """Chromium, with the book."""
+    """Yield Chromium, with a new page in the browser of the book."""
     with book.browser.new_context(viewport={"width": 1280, "height": 800}) as context:
         yield Chromium(context.new_page())
 
 
 @contextmanager
 def firefox() -> Iterator[Engine]:
-    """Firefox, without a window and with a profile of its own."""
+    """Yield Firefox, started without a window and with a temporary profile."""
     program = shutil.which("firefox-esr") or shutil.which("firefox")
     if not program:
         not_here("Firefox is not on this machine: on Debian, apt-get install firefox-esr")
@@ -252,7 +252,7 @@ def firefox() -> Iterator[Engine]:
 
 @contextmanager
 def webkit() -> Iterator[Engine]:
-    """WebKit, on a display of its own."""
+    """Yield WebKit, started on a virtual display."""
     driver, display = shutil.which("WebKitWebDriver"), shutil.which("Xvfb")
     if not driver or not display:
         not_here("WebKit is not on this machine: on Debian, apt-get install webkit2gtk-driver xvfb")
@@ -272,7 +272,7 @@ def webkit() -> Iterator[Engine]:
 
 @contextmanager
 def _running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that does not outlive the test."""
+    """Yield a process, and end it with the block."""
     process = subprocess.Popen(command, **options)
     try:
         yield process
@@ -282,7 +282,7 @@ def _running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[by
 
 
 def listening(html: Path, folder: Path) -> Path:
-    """A copy of the book whose pages listen to what goes wrong in them."""
+    """Return a copy of the book whose pages record what goes wrong in them."""
     copied = shutil.copytree(html, folder / "html")
     for page in page_files(copied):
         text = page.read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from typing import Any
 
 
 class Here(Executor):
-    """The smallest executor: each cell at once, in this thread."""
+    """An executor that runs each cell at once, in this thread."""
 
     def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()

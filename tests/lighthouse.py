@@ -1,11 +1,11 @@
-"""What Lighthouse says of the finished book.
+"""Print the scores that Lighthouse gives to the finished book.
 
-    python tests/lighthouse.py                        every page, as a phone and as a desk
+    python tests/lighthouse.py                        every page, on a phone and on a desktop
     python tests/lighthouse.py playground 06-noise    pages whose address has such a part
     python tests/lighthouse.py --runs 3 06-noise      the median of several runs
 
-It wants a machine that does nothing else meanwhile: performance is measured, not counted. The exit status says
-whether every score is 95 or more.
+Performance is a measured time, so let the machine do nothing else meanwhile. The exit status says whether every score
+is 95 or more.
 """
 
 import argparse
@@ -33,7 +33,7 @@ LEAST = 95
 
 
 def scores(address: str, preset: str, browser: str) -> dict[str, int]:
-    """The scores of one page by kind."""
+    """Return the scores of one page by kind."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         flags = f"--chrome-flags=--headless=new {' '.join(export.QUIET)}"

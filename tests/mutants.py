@@ -26,7 +26,7 @@ from types import CodeType, ModuleType
 ROOT = Path(__file__).parent.parent
 MODULES = ("model", "metrics", "theory", "sparsify")
 PROCESSES = 2
-SECONDS = 40  # of computing; a mutant that takes more, four times what its tests take, is caught: it does not end
+SECONDS = 40  # of computing, four times what the tests take; a mutant that takes more does not end, and is caught
 
 OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub,
@@ -59,7 +59,7 @@ NAMES |= {"expm1": "exp", "log1p": "log", "zeros": "ones", "zeros_like": "ones_l
 
 
 def changes(node: ast.AST) -> Iterator[ast.AST]:  # noqa: PLR0912
-    """Every mutant of this one node."""
+    """Yield every mutant of this one node."""
     match node:
         case ast.BinOp() | ast.AugAssign() if type(node.op) in OPERATORS:
             yield _with(node, op=OPERATORS[type(node.op)]())
@@ -97,7 +97,7 @@ def _with(node: ast.AST, **fields: object) -> ast.AST:
 
 
 def places(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
-    """(parent, field, index, child) of everything that runs: no annotation, no decorator, no docstring."""
+    """Yield (parent, field, index, child) for every node below this one, except in annotations and decorators."""
     for field, value in ast.iter_fields(node):
         if field in {"annotation", "returns", "decorator_list"}:
             continue
@@ -109,7 +109,7 @@ def places(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
 
 
 def mutants(source: str) -> Iterator[tuple[int, str, str, ast.Module]]:
-    """(line, before, after, tree) of every mutant, in the order of the source; the tree is valid until the next one."""
+    """Yield (line, before, after, tree) of each mutant in the order of the source; the next one changes the tree."""
     tree = ast.parse(source)
     for parent, field, i, child in list(places(tree)):
         for changed in changes(child):
@@ -128,13 +128,13 @@ def mutants(source: str) -> Iterator[tuple[int, str, str, ast.Module]]:
 
 
 def source_of(module: str) -> Path:
-    """Return the file of a module, or of a package's public call."""
+    """Return the file of a module, or ``__init__.py`` of a package."""
     folder = ROOT / "src" / "poly"
     return folder / f"{module}.py" if (folder / f"{module}.py").exists() else folder / module / "__init__.py"
 
 
 class Mutant(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
-    """Gives the changed code to whoever imports the module."""
+    """A finder and loader that gives the changed code to every import of the module."""
 
     def __init__(self, module: str, code: CodeType) -> None:
         self.name, self.code, self.path = f"poly.{module}", code, source_of(module)
@@ -157,7 +157,7 @@ class Mutant(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 
 def run(module: str, code: CodeType, *, loud: bool = False) -> None:
-    """In a process of its own: the module's tests on this code; exits with pytest's status."""
+    """Run the module's tests on this code, and end this process with pytest's status."""
     import pytest
 
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
@@ -173,7 +173,7 @@ def run(module: str, code: CodeType, *, loud: bool = False) -> None:
 
 
 def survivors(module: str, only: Sequence[int] = ()) -> tuple[int, list[str]]:
-    """The number of mutants, and those that no test noticed."""
+    """Return the number of mutants, and those that no test noticed."""
     path = source_of(module).name
     source = source_of(module).read_text(encoding="utf-8")
     found = [
@@ -207,7 +207,7 @@ def survivors(module: str, only: Sequence[int] = ()) -> tuple[int, list[str]]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print survivors and the score of every module."""
+    """Print the survivors and the score of every module."""
     # Compiled code would not see the mutant, and array types would be checked instead of behavior.
     os.environ |= {"NUMBA_DISABLE_JIT": "1", "POLY_MUTATED": "1", "OMP_NUM_THREADS": "1"}
     # What every fork would import again.

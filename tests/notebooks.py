@@ -8,7 +8,7 @@ from poly.press.figures import figure_data
 
 
 def notebook(text: str = "12", value: float = 1.0, verdict: str = "confirmed") -> Any:
-    """A chapter of one cell that prints, draws and checks a claim."""
+    """Make a chapter of one cell that prints, draws and checks a claim."""
     figure = {
         "name": "fig-a",
         "alt": "seen",

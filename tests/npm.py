@@ -1,4 +1,4 @@
-"""npm's packages for the tests: the tools of web/, and axe-core. Got once, by the Node of the test packages."""
+"""npm packages for the tests: the tools of web/, and axe-core; installed once, by the Node of the test packages."""
 
 import os
 import shutil
@@ -16,9 +16,9 @@ WEB = ROOT / "web"
 
 
 def modules() -> Path:
-    """The folder node_modules with what web/package-lock.json names, under _build.
+    """Install what web/package-lock.json names, once, and return the folder node_modules under _build.
 
-    A test that asks for it is skipped where npm cannot get them, and fails where CI is set.
+    A test that calls this is skipped if npm cannot get the packages, and fails if CI is set.
     """
     kept = ROOT / "_build" / "test" / "web"
     kept.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def modules() -> Path:
 
 
 def npm(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run npm there."""
+    """Run npm in this folder with these arguments."""
     # What npm runs asks the path for its node.
     variables = {**os.environ, "PATH": f"{Path(executable.ROOT_DIR) / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     options: Any = {"cwd": folder, "env": variables, "capture_output": True, "text": True}

@@ -30,13 +30,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass
 class Site:
-    """The rendered book on a server of its own."""
+    """The rendered book, and the address of its server."""
 
     html: Path
     address: str
 
     def pages(self) -> list[str]:
-        """Paths of all pages, without the theme's own fragments and those that lead to other pages."""
+        """Return the paths of all pages, without the theme's own fragments and those that lead to other pages."""
         elsewhere = {"index.html", *(f"book/{old}.html" for old in moved.read(ROOT))}
         found = (path.relative_to(self.html).as_posix() for path in page_files(self.html))
         return [page for page in found if page not in elsewhere]
@@ -44,19 +44,19 @@ class Site:
 
 @dataclass
 class Book(Site):
-    """The rendered book, and Chromium."""
+    """The rendered book, its server, and Chromium."""
 
     browser: Browser
 
 
 def not_here(what: str) -> NoReturn:
-    """Something that the test needs is not on this machine: it is skipped, and fails where CI is set."""
+    """Skip the test, as this machine lacks something that it needs; fail if CI is set."""
     (pytest.fail if os.environ.get("CI") else pytest.skip)(what)
 
 
 @functools.cache
 def rendered() -> Path:
-    """The folder of the book."""
+    """Return the folder of the rendered book; build it if POLY_HTML does not name one."""
     given = os.environ.get("POLY_HTML")
     html = Path(given) if given else ROOT / "_build" / "stored" / "html"
     if not given:
@@ -69,7 +69,7 @@ def rendered() -> Path:
 
 @contextmanager
 def served(html: Path) -> Iterator[Site]:
-    """The book there, on a server."""
+    """Serve the book in this folder, and yield it."""
     server = free_server(html, 8700)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield Site(html, f"http://127.0.0.1:{server.server_port}/")
@@ -79,7 +79,7 @@ def served(html: Path) -> Iterator[Site]:
 
 @contextmanager
 def opened() -> Iterator[Book]:
-    """The book, served and ready to be opened."""
+    """Serve the book, start Chromium, and yield both."""
     with sync_playwright() as play:
         try:
             path = export.browser(play)

@@ -1,6 +1,7 @@
 """The playground's steps in plain loops, one float64 operation after another in the order of web/src/physics.ts.
 
-Slow, and meant to be read beside it. The tests hold both it and ``poly.training`` against the page.
+These loops are slow, and meant to be read beside that file. Tests compare the page with them and with
+``poly.training``.
 """
 
 from typing import NamedTuple
@@ -10,7 +11,7 @@ BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 
 
 class Training(NamedTuple):
-    """As in the page: optimizer "sgd" or "adamw"; without noise xi is empty."""
+    """The settings of training; the optimizer is "sgd" or "adamw"."""
 
     optimizer: str
     lr: float
@@ -19,7 +20,7 @@ class Training(NamedTuple):
 
 
 class State(NamedTuple):
-    """Weights, AdamW's moments and the powers of its betas."""
+    """The weights, AdamW's moments, and the powers of its betas."""
 
     W: Matrix
     mean: Matrix
@@ -29,12 +30,12 @@ class State(NamedTuple):
 
 
 def start(W: Matrix) -> State:
-    """Before the first step."""
+    """Return the state before the first step."""
     return State(W, [[0.0] * len(row) for row in W], [[0.0] * len(row) for row in W])
 
 
 def dot(a: list[float], b: list[float]) -> float:
-    """In four sums, as the page has it."""
+    """Return the product of two vectors, added up in four sums as the page does."""
     sums = [0.0, 0.0, 0.0, 0.0]
     whole = len(a) - len(a) % 4
     for k in range(whole):
@@ -45,7 +46,7 @@ def dot(a: list[float], b: list[float]) -> float:
 
 
 def step(state: State, training: Training, xi: list[float]) -> State:
-    """One step; ξ is σ times the noise that all inputs share."""
+    """Return the state after one step; xi is σ times the noise that all inputs share, or empty without noise."""
     W, n, m = state.W, len(state.W), len(state.W[0])
     errors, outgoing = [[0.0] * n for _ in range(n)], [0.0] * n
     shift = [dot(W[j], xi) if xi else 0.0 for j in range(n)]

@@ -91,7 +91,7 @@ FILES = {
 
 
 def chapter(title: str, *sources: str) -> NotebookNode:
-    """A chapter with a title, a parameters cell and these code cells."""
+    """Make a chapter with a title, a parameters cell and these code cells."""
     cells: list[dict[str, Any]] = [{"cell_type": "markdown", "source": f"# {title}", "metadata": {}}]
     for number, source in enumerate([PARAMETERS, *sources]):
         metadata = {} if number else {"tags": ["parameters"]}
@@ -119,7 +119,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def make_book(root: Path) -> Path:
-    """A book of a front page and two chapters, with a `poly` of its own."""
+    """Make a book of a front page and two chapters, with a `poly` of its own."""
     for name, text in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")
@@ -129,19 +129,19 @@ def make_book(root: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below the folder except `_build`."""
+    """Return the contents of every file below the folder, except in `_build` and `__pycache__`."""
     paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
     ignored = {"_build", "__pycache__"}
     return {path.as_posix(): (folder / path).read_bytes() for path in paths if not ignored & set(path.parts)}
 
 
 def times(root: Path) -> dict[str, int]:
-    """When each chapter was executed."""
+    """Return when each chapter was executed."""
     return {path.stem: path.stat().st_mtime_ns for path in (root / "_build/executed").glob("*.ipynb")}
 
 
 def press(root: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-    """The command line on this book, in a process group of its own."""
+    """Start the command line on this book, in a process group of its own."""
     # Tests that were started in the background of a script ignore Ctrl-C, and so would their children.
     inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -159,7 +159,7 @@ def press(root: Path, *arguments: str, **variables: str) -> subprocess.Popen[str
 
 
 def eventually(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait until the condition holds."""
+    """Wait until the condition holds; fail after ``seconds``."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never happened"
@@ -167,7 +167,7 @@ def eventually(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs; a zombie that nobody has waited for does not."""
+    """Return whether the process runs; a zombie counts as ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -175,7 +175,7 @@ def is_alive(pid: int) -> bool:
 
 
 def outputs_of(*metadata: dict[str, Any], kind: str = "text/plain") -> NotebookNode:
-    """A chapter whose second code cell has one display for each metadata."""
+    """Make a chapter whose second code cell has one display for each metadata."""
     notebook = chapter("One", "draw()")
     outputs = [{"output_type": "display_data", "data": {kind: "x"}, "metadata": one} for one in metadata]
     notebook.cells[2].outputs = [nbformat.from_dict(output) for output in outputs]  # type: ignore[no-untyped-call]

@@ -25,7 +25,7 @@ print(len(poly.sparsify.sparsify([0.3, 0.2, 0.1], 0.01).t) > 1)
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """A copy of the package beside which nothing can be kept, as where the installation is read-only."""
+    """Copy the package to where nothing can be kept beside it, as in a read-only installation."""
     ignored = shutil.ignore_patterns("__pycache__", "press")
     package = shutil.copytree(Path(model.__file__).parent, tmp_path / "lib/poly", ignore=ignored)
     (package / "__pycache__").write_text("not a folder")
@@ -34,7 +34,7 @@ def installed(tmp_path: Path) -> Path:
 
 
 def run(root: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Import and call what is compiled, without a home."""
+    """Run Python code that imports and calls compiled functions, without a home folder."""
     environment = os.environ | {"PYTHONPATH": str(root / "lib"), "TMPDIR": str(root / "tmp")} | variables
     for name in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"):
         environment[name] = NOWHERE
@@ -126,7 +126,7 @@ TINY = {
 def test_it_is_compiled_again_if_a_source_changes_that_it_contains(
     edited: str, old: str, new: str, result: float, tmp_path: Path
 ) -> None:
-    """Numba checks the file of the function only, and would keep the old code."""
+    """Edit each source: numba itself checks only the file of the function, and would keep the old code."""
     package = tmp_path / "poly"
     package.mkdir()
     for name, text in TINY.items():

@@ -12,12 +12,12 @@ TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="
 # Folders in which a short name such as `press/build.py` or `dense.py` is looked for.
 SHORT = [ROOT, *(ROOT / folder for folder in ("src/poly", "src/poly/press", "web/src", "benchmarks", "tests/browser"))]
 SUFFIXES = r"(?:py|md|yml|toml|txt|ipynb|js|ts|css|bib)"
-# What the text names and no checkout holds.
+# Files that the text names and that no checkout holds.
 MADE = {"Temml-STIX2.css", "tests/.../test_name.py", "book/NN-name.ipynb"}
 
 
 def quoted(page: Path) -> list[str]:
-    """Return what stands between backticks, in one line."""
+    """Return the texts between backticks in a page, without its blocks of code."""
     return re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL))
 
 

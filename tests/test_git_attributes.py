@@ -1,4 +1,4 @@
-"""What git makes of the files on another system."""
+"""Files as git stores and checks them out with the settings of another system."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def git(*words: str) -> None:
-    """Run git with no settings but those given."""
+    """Run git with a name and an address for its commits."""
     who = ["-c", "user.name=n", "-c", "user.email=e"]
     subprocess.run(["git", *who, *words], check=True, capture_output=True)
 

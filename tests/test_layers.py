@@ -1,4 +1,4 @@
-"""What may import what, and that every module has its tests."""
+"""Imports between layers, and test files for every module."""
 
 import shutil
 import subprocess

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder whose environment is up to date, and whose Python only writes down what it is called with."""
+    """Make a folder whose environment is up to date, and whose Python only writes down its arguments."""
     shutil.copy(HOME / "Makefile", tmp_path)
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def made(folder: Path, *words: str) -> list[str]:
-    """What the press is called with, behind its name; nothing else has run."""
+    """Return the arguments with which make calls the press; fail if make leaves any other file."""
     before = {path.name for path in folder.iterdir()}
     subprocess.run(["make", *words], cwd=folder, capture_output=True, check=False)
     assert {path.name for path in folder.iterdir()} - before <= {"called"}

@@ -46,7 +46,7 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Iterator[Path]:
-    """A folder with what make reads, and the interpreter."""
+    """Make a folder with the files that make reads, and a stand-in for Python."""
     for name in FILES:
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "fake.py").write_text(FAKE)
@@ -65,7 +65,7 @@ def make(folder: Path, target: str, **variables: str) -> subprocess.CompletedPro
 
 
 def installs(folder: Path, **variables: str) -> int:
-    """How often pip is called."""
+    """Return how often `make install` calls pip."""
     (folder / "pip.calls").unlink(missing_ok=True)
     done = make(folder, "install", **variables)
     assert done.returncode == 0, done.stderr

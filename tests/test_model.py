@@ -24,7 +24,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 
 def with_special_rows(W: Tensor) -> Tensor:
-    """A copy whose first row is zero, whose last two are equal, and that has a zero weight, where there is room."""
+    """Return a copy with a first row of zeros, two equal last rows if there is room, and one zero weight."""
     W = W.clone()
     n = W.shape[-2]
     if n >= 2:
@@ -36,14 +36,14 @@ def with_special_rows(W: Tensor) -> Tensor:
 
 
 def reconstruct_by_loops(W: Tensor, x: list[float], xi: list[float]) -> list[float]:
-    """One network, one input."""
+    """Return the outputs of one network for one input, by loops."""
     n, m = W.shape
     hidden = [xi[k] + sum(x[i] * float(W[i, k]) for i in range(n)) for k in range(m)]
     return [max(0.0, sum(hidden[k] * float(W[i, k]) for k in range(m))) for i in range(n)]
 
 
 def loss_by_loops(W: Tensor, l1: float, xi: Tensor) -> float:
-    """One network; xi of shape (n, m): one row for each input."""
+    """Return the loss of one network by loops; xi has shape (n, m), one row for each input."""
     n, m = W.shape
     total = 0.0
     for i in range(n):
@@ -94,7 +94,7 @@ def test_each_force_is_its_formula(n: int, m: int, seed: int, l1: float) -> None
 
 
 def test_forces_by_hand() -> None:
-    # Opposite signs do not meet; equal signs push each other away; λ pulls to zero.
+    # Opposite signs do not meet; equal signs push each other away; λ moves weights toward zero.
     apart = model.forces(torch.tensor([[0.5], [-0.5]], dtype=f64), 0.1)
     assert torch.equal(apart.benefit, torch.tensor([[1.5], [-1.5]], dtype=f64))
     assert not apart.interference.any()
@@ -139,7 +139,7 @@ def test_loss_has_no_noise_and_no_penalty_by_default() -> None:
 
 @given(SIZES, SIZES, SEEDS, st.randoms(use_true_random=False))
 def test_loss_and_forces_do_not_see_names_or_signs(n: int, m: int, seed: int, random: Any) -> None:
-    """Renaming features or neurons, or turning a neuron over, changes nothing but the names."""
+    """Check that reordering features or neurons, or flipping a neuron, keeps the loss and moves the forces alike."""
     W = normal(n, m, seed=seed)
     rows, columns = random.sample(range(n), n), random.sample(range(m), m)
     signs = torch.tensor([random.choice([-1.0, 1.0]) for _ in range(m)], dtype=f64)

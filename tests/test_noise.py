@@ -26,7 +26,7 @@ FAMILIES: list[noise.Family] = [
     "logistic",
     "laplace",
 ]
-# Where they cannot be beyond: the largest absolute value.
+# The largest absolute value of the bounded families.
 BOUNDS: dict[noise.Family, float] = {
     "bipolar": 1.0,
     "arcsine": math.sqrt(2),
@@ -45,7 +45,7 @@ CONTINUOUS: dict[noise.Family, Any] = {
 
 
 def moment(family: noise.Family, k: int) -> float:
-    """E ξ^2k, in closed form."""
+    """Return E ξ^2k in closed form."""
     moments: dict[noise.Family, float] = {
         "bipolar": 1.0,
         "arcsine": math.comb(2 * k, k) / 2**k,

@@ -23,7 +23,7 @@ def row(m: int, seed: int = 0, scale: float = 1.0) -> Array:
 
 
 def steps(w0: Any, shrink: float, step: float = 0.5) -> Iterator[Array]:
-    """The plain simulation, a state for every step: growth and pull on sizes, absorbed at 0."""
+    """Yield the sizes of the weights before every step of the plain simulation; a size that reaches 0 stays there."""
     w = np.abs(np.asarray(w0, dtype=np.float64))
     while True:
         yield w
@@ -32,7 +32,7 @@ def steps(w0: Any, shrink: float, step: float = 0.5) -> Iterator[Array]:
 
 
 def simulate(w0: Any, shrink: float, step: float = 0.5, t_end: float | None = None) -> tuple[sparsify.Path, Array]:
-    """The path and the last state."""
+    """Return the path and the last state of the plain simulation."""
     path: list[tuple[float, int, float, float]] = []
     for i, w in enumerate(steps(w0, shrink, step)):
         path.append((i * step, int((w > 0).sum()), float(w.sum()), float(np.sqrt((w * w).sum()))))
@@ -78,7 +78,7 @@ def test_small_races_against_the_simulation(w0: list[float], shrink: float, step
 @pytest.mark.parametrize(("w0", "shrink", "step"), [race[1:] for race in RACES], ids=[race[0] for race in RACES])
 @pytest.mark.parametrize("t", [0.0, 0.5, 3.0, 30.0, 300.0])
 def test_small_rows_against_the_simulation(w0: list[float], shrink: float, step: float, t: float) -> None:
-    """Also long after the race is over."""
+    """Compare norms and weights at given times, also long after the race is over."""
     path, w = simulate(w0, shrink, step, t_end=t)
     assert_same(sparsify.sparsify(w0, shrink, step=step, t_end=t), path)
     found = sparsify.weights_at(w0, shrink, t, step=step)
@@ -87,7 +87,7 @@ def test_small_rows_against_the_simulation(w0: list[float], shrink: float, step:
 
 
 def test_the_first_steps_by_hand() -> None:
-    # ‖w‖² = 0.25: growth 1 + 0.5 · 0.75 = 1.375, pull 0.5 · 0.5 = 0.25.
+    # ‖w‖² = 0.25: growth 1 + 0.5 · 0.75 = 1.375, shrinkage 0.5 · 0.5 = 0.25.
     path = sparsify.sparsify([0.4, -0.3], 0.5, t_end=1)
     first = [0.4 * 1.375 - 0.25, 0.3 * 1.375 - 0.25]
     second = [w * (1.5 - 0.5 * (0.3**2 + 0.1625**2)) - 0.25 for w in first]
@@ -236,7 +236,7 @@ def test_exactly_tied_leaders_end_the_race_together() -> None:
 
 
 def test_a_very_long_run_does_not_overflow() -> None:
-    """100,000 units of time after the race, where the product of growth factors alone would be e^5000."""
+    """Run for 100,000 units of time, over which the growth factors alone would multiply to e^5000."""
     path = sparsify.sparsify([0.5, 0.5, 0.1], 0.05, t_end=100_000)
     assert np.isfinite(path.l2_norm).all()
     assert path.survivors[-1] == 2
@@ -287,7 +287,7 @@ def test_a_path_holds_a_million_records() -> None:
 
 
 def race_of_the_living(w0: Array, shrink: float, step: float) -> tuple[int, int]:
-    """The numpy loop that drops dead weights as it goes: steps and survivors at the end."""
+    """Return steps and survivors at the end of a numpy loop that drops dead weights as it goes."""
     w, i = np.abs(w0), 0
     while w.size > 1:
         w = w + step * ((1 - w @ w) * w - shrink)

@@ -1,4 +1,4 @@
-"""What ``sparsify`` refuses, and what it says."""
+"""Input that ``sparsify`` refuses, and the messages."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Before ``poly`` is imported: its array types are checked in every call that a test makes, here and in workers."""
+"""Import this before ``poly``: array types are then checked in every call of a test, here and in workers."""
 
 import os
 import sys
@@ -20,11 +20,11 @@ COMPILED |= {"poly.expected_loss.kernels", "poly.training.kernels", "poly.traini
 
 
 class Compiled:
-    """Load modules that numba compiles as they are."""
+    """A finder that leaves modules that numba compiles as they are."""
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Find a compiled module as Python does; None for any other, which the next finder is asked for."""
+        """Find a compiled module as Python does; return None for others, so that the next finder is asked."""
         return PathFinder.find_spec(name, path, target) if name in COMPILED else None
 
 

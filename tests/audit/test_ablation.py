@@ -1,4 +1,4 @@
-"""What a layer refuses, in one clear line."""
+"""Layers and inputs that the audit of a layer refuses, each with one clear line."""
 
 from collections import OrderedDict
 from typing import Any
@@ -16,7 +16,7 @@ def squared(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 class Odd(nn.Module):
-    """Layers that are unused, used twice, or give no tensor."""
+    """A network with layers that are unused, used twice, or give no tensor."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Networks whose impurity is known: pure, paired, rotated, untrained; a convolution and a transformer."""
+"""Audits of networks whose impurity is known: pure, paired, rotated, untrained; a convolution and a transformer."""
 
 from collections import OrderedDict
 from typing import Any
@@ -20,7 +20,7 @@ def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def sparse(W: Tensor, V: Tensor) -> Any:
-    """Make a network whose unit j is ReLU of column j of W, and writes row j of V."""
+    """Make a network whose unit j is the ReLU of column j of W, and writes row j of V."""
     layers = OrderedDict(first=nn.Linear(*W.shape), hidden=nn.ReLU(), out=nn.Linear(*V.shape))
     model: Any = nn.Sequential(layers).double()
     with torch.no_grad():
@@ -36,7 +36,7 @@ def inputs(examples: int = 2000, d: int = 8, seed: int = 0) -> Tensor:
 
 
 def readout(kind: str) -> Tensor:
-    """Eight units and four outputs: each unit writes one output, or two of them."""
+    """Return output weights of eight units and four outputs; a unit writes one output, or two if ``paired``."""
     V = torch.eye(4).repeat(2, 1)
     if kind == "paired":
         V = V + torch.eye(4).roll(1, 1).repeat(2, 1)
@@ -135,7 +135,7 @@ def test_a_channel_of_a_convolution_is_a_unit() -> None:
 
 
 class Residual(nn.Module):
-    """A transformer's block without attention: what comes behind the layer uses the inputs again."""
+    """A transformer's block without attention: the output of its layers is added to their input."""
 
     def __init__(self) -> None:
         super().__init__()

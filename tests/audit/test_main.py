@@ -1,4 +1,4 @@
-"""``python -m poly.audit FILE``."""
+"""The command ``python -m poly.audit FILE``."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from poly.audit.__main__ import main
 
 
 class Done(NamedTuple):
-    """What a command returned and printed."""
+    """The exit code of a command, and what it printed."""
 
     returncode: int | str | None
     stdout: str
@@ -25,7 +25,7 @@ Run = Callable[..., Done]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command, in this process: starting another one takes seconds."""
+    """Return a function that runs the command in this process, since starting another one takes seconds."""
 
     def here(*arguments: Any) -> Done:
         monkeypatch.setattr(sys, "argv", ["poly.audit", *map(str, arguments)])
@@ -46,7 +46,7 @@ def stored(seed: int = 0) -> dict[str, Any]:
 
 
 def test_a_file_is_audited(tmp_path: Path) -> None:
-    """In a process of its own."""
+    """Run the command in a separate process, as a user does."""
     np.savez(tmp_path / "a.npz", **stored())
     arguments = ["a.npz", "--table", "t.csv", "--plot", "p.png", "--seed", "2"]
     found = subprocess.run(

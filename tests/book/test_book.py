@@ -1,4 +1,4 @@
-"""The book's own rules, held against the stored chapters: form, figures, claims."""
+"""The book's own rules, checked on the stored chapters: form, figures, claims."""
 
 import ast
 import re
@@ -28,7 +28,7 @@ def code_cells(chapter: Path) -> list[Any]:
 
 
 def displayed(chapter: Path, kind: str) -> list[Any]:
-    """What the chapter's outputs carry for the press under ``kind``, in order."""
+    """Return what the outputs of the chapter store for the press under ``kind``, in order."""
     outputs = [output for cell in code_cells(chapter) for output in cell.outputs]
     found = [output.get("metadata", {}).get("poly", {}).get(kind) for output in outputs]
     return [item for item in found if item]
@@ -68,7 +68,7 @@ def test_figure_names_are_unique() -> None:
 
 
 def commands() -> list[tuple[str, str]]:
-    """Every ``make chapter`` that the README, the pages and the Makefile's help tell a reader to type."""
+    """Return chapter and parameters of every ``make chapter`` in README, CONTRIBUTING, Makefile, pages and chapters."""
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "Makefile", *(ROOT / "book").glob("*.md"), *CHAPTERS]
     texts = [page.read_text(encoding="utf-8").replace('\\"', '"') for page in pages]
     return sorted({found for text in texts for found in re.findall(r'CHAPTER=(\d\w*) PARAMS="([^"]+)"', text)})
@@ -104,7 +104,7 @@ def test_one_percent_in_any_number_of_any_figure_is_found(chapter: Path) -> None
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.stem)
 def test_three_standard_errors_in_any_statistical_series_are_found(chapter: Path) -> None:
-    """In every number of the series; where only two networks are behind it, rounding could not do that to both."""
+    """Move all networks of a series by three standard errors; the comparison must report it."""
     for figure in displayed(chapter, "figure"):
         stored = figure_data.unpack(figure["data"])
         for name, rule in stored.own.items():

@@ -16,7 +16,7 @@ NUMBER = re.compile(r"\{\{ \w+_measured \}\}|\{glue:text\}`[^`]+`")
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a page's paragraphs, lists and tables, without markup; a number from a run is one word."""
+    """Return the sentences of a page's paragraphs, lists and tables, without markup; a glued number is one word."""
     text = re.sub(r"<figure.*?>|</?\w+.*?>|^% .*$|^#+ .*$|^\|[-|]+\|$", "\n\n", text, flags=re.MULTILINE)
     text = re.sub(r"\{\{ \w+ \}\}|\{glue:text\}`[^`]*`", "0.5", text)
     text = re.sub(r"\{\w+\}`([^`<]*)(?:<[^`]*>)?`", r"\1", text)

@@ -24,7 +24,7 @@ NUMBER = re.compile(r"(?<![\w.])[-−+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:e[-+]?\d+
 IN_FORMULA = re.compile(r"(?<![\w.^{])(?:\d[\d,{}]*\.\d+|\d{1,3}(?:\{,\}\d{3})+|\d{2,}(?![\d\^{]))")
 # Places in this book and in others.
 PLACE = re.compile(r"\b(?:sections?|chapters?|figures?|equations?|pages?|tables?|Python) [\d.]+\d", re.IGNORECASE)
-# Code and displayed equations; the fences of what else is fenced.
+# Code and displayed equations; of other fenced blocks the fences alone.
 FENCED = re.compile(r"^```(?:\{(?:math|code-cell|figure)\}|(?!\{)).*?^```$|^`{3,}.*?$", re.DOTALL | re.MULTILINE)
 # Drawings, code, displayed equations, roles, targets of links, labels.
 NO_PROSE = re.compile(
@@ -40,7 +40,7 @@ def value(text: str) -> float:
 
 
 def typed(text: str, settings: set[float]) -> list[str]:
-    """The numbers of a markdown text that the rule does not allow."""
+    """Return the numbers in a markdown text that the rule does not allow, given the numbers in the code."""
     text = PLACE.sub(" ", NO_PROSE.sub(" ", FENCED.sub(" ", text)))
     found = [number for formula in FORMULA.findall(text) for number in IN_FORMULA.findall(formula)]
     bare = re.compile(r"[-−+]?[\d., ]*(\\?%)?")  # a formula that is no more than a number is prose
@@ -55,7 +55,7 @@ def allowed(number: str, settings: set[float]) -> bool:
 
 
 def described(tree: ast.AST) -> list[ast.Constant]:
-    """The constant texts in the alt text and the caption of figures: prose, too."""
+    """Return the constant texts in the alt texts and captions of figures, which are prose, too."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     said = [word.value for call in calls for word in call.keywords if word.arg in {"alt", "caption"}]
     nodes = [node for text in said for node in ast.walk(text)]
@@ -65,7 +65,7 @@ def described(tree: ast.AST) -> list[ast.Constant]:
 
 
 def settings_of(sources: list[str]) -> set[float]:
-    """The numbers that code holds, those in its texts, too, but for what it says of figures."""
+    """Return the numbers in code and in its texts, but not those in alt texts and captions of figures."""
     found: set[float] = set()
     for tree in map(ast.parse, sources):
         prose = {id(part) for part in described(tree)}

@@ -1,4 +1,4 @@
-"""The book in a browser."""
+"""The book, opened in a browser once for all tests."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""One page of each kind in three engines. Each is visited once; the tests ask what was seen."""
+"""One page of each kind in three browser engines. Each page is visited once; the tests check what was recorded."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ PICTURES = """async () => {
   const drawn = [...document.querySelectorAll('#play canvas')].map(canvas => canvas.toDataURL()).join();
   return [...drawn].reduce((hash, sign) => (31 * hash + sign.charCodeAt(0)) | 0, drawn.length);
 }"""
-# As where the reader's system asks for it.
+# Reports that the reader's system asks for little motion.
 LITTLE_MOTION = """() => {
   const {get} = Object.getOwnPropertyDescriptor(MediaQueryList.prototype, 'matches');
   Object.defineProperty(MediaQueryList.prototype, 'matches', {
@@ -70,7 +70,7 @@ SLIDER = """() => ['output', ':scope > svg', '.explore-words']
 
 @dataclass
 class Reader:
-    """An engine, and the book that it reads."""
+    """A browser engine, and the book that it reads."""
 
     engine: Engine
     site: Site
@@ -81,7 +81,7 @@ class Reader:
 
 @dataclass
 class Visit:
-    """What was seen of one page."""
+    """What was recorded in a visit to one page."""
 
     title: str
     equations: int  # in lines
@@ -125,7 +125,7 @@ def visit(reader: Reader, page: str) -> Visit:
 
 
 def says(engine: Engine, step: int) -> bool:
-    """Whether this step is said."""
+    """Return whether the playground says that it is at this step."""
     return bool(engine.run(SAID) == step)
 
 

@@ -1,4 +1,4 @@
-"""The book to take away: the PDF's pages, bookmarks and links; the zip, opened from the file system."""
+"""The exported book: the PDF's pages, bookmarks and links; the zip archive, opened from the file system."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def out(book: Book) -> Path:
 
 
 def titles(outline: Any, depth: int = 2) -> list[str]:
-    """The bookmarks of the first levels."""
+    """Return the titles of a PDF's bookmarks, down to this depth."""
     found = []
     for entry in outline:
         if not isinstance(entry, list):

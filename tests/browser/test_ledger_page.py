@@ -1,4 +1,4 @@
-"""The ledger's page: a line opens, by a click or by its address; lines are filtered and sorted; all fits the window."""
+"""The ledger's page: lines open by a click or by their address, are filtered and sorted, and fit the window."""
 
 from __future__ import annotations
 

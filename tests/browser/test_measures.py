@@ -1,4 +1,4 @@
-"""What pages measure of themselves (measures.js), and what they do where storage is blocked."""
+"""Measurements of a page by its own script (measures.js), and pages in a browser that blocks storage."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_buttons_are_named_by_words(tab: Page, book: Book) -> None:
         assert tab.evaluate("misnamed()") == [], page
 
 
-# What a browser does that lets pages keep nothing.
+# Blocks storage, as some browsers do.
 BLOCKED = """for (const kind of ['localStorage', 'sessionStorage'])
   Object.defineProperty(window, kind,
     {configurable: true, get() { throw new DOMException('The operation is insecure.', 'SecurityError'); }});"""

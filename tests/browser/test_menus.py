@@ -1,4 +1,4 @@
-"""What opens and closes on a page."""
+"""Menus, panels and hidden code: each opens and closes by mouse, by keyboard and on a phone."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def axe() -> str:
 
 @dataclass
 class Visit:
-    """One page, opened once: what it asked for, what it complained about, what it looked like."""
+    """One page, visited once: its requests, its errors, and how it looked."""
 
     foreign: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -110,7 +110,7 @@ def visit_all(book: Book, base: str, scheme: Literal["light", "dark"]) -> dict[s
 
 
 def keep_picture(tab: Page, page: str, name: str) -> None:
-    """For the eye: whole pages, wide in light and narrow in dark; all four ways where POLY_PICTURES names a folder."""
+    """Save a screenshot of the page, wide in light and narrow in dark; all four if POLY_PICTURES names a folder."""
     folder = os.environ.get("POLY_PICTURES")
     if folder or name in ("light-wide", "dark-narrow"):
         kept = Path(folder) if folder else ROOT / "_build" / "test" / "pictures"
@@ -120,7 +120,7 @@ def keep_picture(tab: Page, page: str, name: str) -> None:
 
 
 def given_up(request: Request) -> bool:
-    """Whether a picture for narrow screens is not wanted any more, because the window has become wide."""
+    """Return whether a picture for narrow screens was aborted, as it is when the window becomes wide."""
     return "-narrow.webp" in request.url and "ERR_ABORTED" in str(request.failure)
 
 
@@ -167,7 +167,7 @@ def dark(book: Book) -> dict[str, Visit]:
 
 
 def named(visits: dict[str, Visit], attribute: str, fact: str = "") -> list[str]:
-    """All faults of one kind, each with its page."""
+    """Return all faults of one kind, each with its page."""
     faults = {page: getattr(seen, attribute) for page, seen in visits.items()}
     return [f"{page}: {fault}" for page, found in faults.items() for fault in (found[fact] if fact else found)]
 

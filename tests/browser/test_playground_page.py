@@ -1,4 +1,4 @@
-"""The playground as a reader meets it: buttons, keys, links good and bad, and what is left without scripts."""
+"""The playground as a reader uses it: buttons, keys, valid and invalid links, and the page without scripts."""
 
 from __future__ import annotations
 

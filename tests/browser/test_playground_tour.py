@@ -1,4 +1,4 @@
-"""The guided tour of the playground as a reader meets it: buttons, keys, addresses, phones, screen readers."""
+"""The guided tour of the playground as a reader uses it: buttons, keys, addresses, phones, screen readers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ENDS = """at => {
 
 @contextmanager
 def page(book: Book, **options: Any) -> Iterator[Page]:
-    """A page whose scripts do not fail; with little motion unless asked otherwise, so that stops come at once."""
+    """Yield a page, and fail if a script fails; by default motion is reduced, so that stops come at once."""
     with book.browser.new_context(**({"reduced_motion": "reduce"} | options)) as context:
         tab = context.new_page()
         wrong: list[str] = []

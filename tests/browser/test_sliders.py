@@ -1,4 +1,4 @@
-"""Figures that answer back."""
+"""Figures with sliders."""
 
 from __future__ import annotations
 

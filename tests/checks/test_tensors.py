@@ -15,7 +15,7 @@ def test_what_a_device_lacks_is_said_in_the_words_of_the_call(monkeypatch: pytes
     empty = torch.empty
 
     def mps(*size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-        """As Apple's devices do."""
+        """Refuse float64 on Apple's devices, as torch does; make an empty tensor otherwise."""
         if device.type == "mps" and dtype == torch.float64:
             raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
         return empty(*size, dtype=dtype)

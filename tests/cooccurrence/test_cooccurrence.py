@@ -15,7 +15,7 @@ f64 = torch.float64
 
 
 def by_torch(W: torch.Tensor, config: Config, seeds: list[int]) -> torch.Tensor:
-    """The same runs by autograd and torch's own AdamW, from the loss over all inputs of a batch."""
+    """Train each network by autograd and torch's own AdamW, from the loss over all inputs of a batch."""
     ends = []
     for start, seed in zip(W, seeds, strict=True):
         leaf, inputs, n = start.clone().requires_grad_(), generator(seed), W.shape[-2]
@@ -56,7 +56,7 @@ def chance(pattern: tuple[int, ...], p: tuple[float, ...]) -> float:
 
 
 def in_groups(pattern: tuple[int, ...], on: float, within: float) -> float:
-    """The probability of a pattern of two groups of two, from the words of ``Inputs``."""
+    """Return the probability of a pattern of two groups of two features, by the definition of ``Inputs``."""
     found = 1.0
     for part in (pattern[:2], pattern[2:]):
         some = 1 - (1 - within) ** 2
@@ -96,7 +96,7 @@ def test_one_group_with_its_own_probability_is_no_group() -> None:
 
 
 def test_without_meetings_the_loss_is_the_toy_s() -> None:
-    """At tiny p every input has one feature; with many inputs a step is that of full-batch training."""
+    """Compare the signs of a first step with the toy's gradient: at tiny p every input has one feature."""
     W = model.init(4, 6, generator=generator())
     config = Config(p=1e-9, steps=1, batch=200_000, l1=0.1, weight_decay=0.0)
     found = cooccurrence.train(W, config, generator=generator())

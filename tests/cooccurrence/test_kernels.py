@@ -30,7 +30,7 @@ def test_tiny_probabilities_spread_the_first_feature_evenly() -> None:
 
 
 def test_a_group_is_drawn_first_and_then_its_features() -> None:
-    """Two groups of three: the second alone, then both. Each group has uniform numbers of its own."""
+    """Draw the second of two groups of three features, then both; each group has its own uniform numbers."""
     law = Inputs(p=0.2, group=3, within=0.5).law(6)
     scratch, found = np.empty(5, np.int64), np.empty(6, np.int64)
     first, second = [0.0, 0.9, 0.1, 0.9], [0.99, 0.9, 0.9, 0.9]

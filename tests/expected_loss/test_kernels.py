@@ -16,7 +16,7 @@ from poly import expected_loss, model, noise
 
 
 def every_pattern(W: Tensor, family: noise.Family, sigma: float, l1: float) -> Tensor:
-    """The mean of ``model.loss`` over all patterns, one by one."""
+    """Return the mean of ``model.loss`` over all patterns of the noise, computed one by one."""
     chances = VALUES[family]
     total = torch.zeros(W.shape[:-2], dtype=f64)
     for pattern in itertools.product(chances, repeat=W.shape[-1]):

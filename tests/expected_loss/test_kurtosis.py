@@ -42,7 +42,7 @@ def test_acute_rows_want_the_opposite() -> None:
 def test_turning_is_the_nearest_turn() -> None:
     W = model.init(5, 9, instances=3, generator=torch.Generator().manual_seed(1))
     V = W.clone().requires_grad_(True)
-    # The weights c_j hang on lengths and overlaps only, which no turn changes: the whole gradient will do.
+    # The weights c_j depend only on lengths and overlaps, which no rotation changes: the whole gradient will do.
     (slope,) = torch.autograd.grad(kurtosis.cost(V, 0.2).sum(), V)
     (up,) = torch.autograd.grad(metrics.fourth_norms(V, relative=True).mean(-1).sum(), V)
     turns = []

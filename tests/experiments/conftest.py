@@ -3,5 +3,5 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def sweeps_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sweeps compute their cells here: starting processes takes longer, and the tests of sweeps start them."""
+    """Run sweeps in this process, as starting others takes longer; the tests of sweeps start them."""
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")

@@ -1,4 +1,4 @@
-"""The stored AdamW runs: whole, and the same when single networks, chosen by chance, are trained anew."""
+"""The stored AdamW runs: they are complete, and networks chosen at random come out nearly the same again."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Kept files against today's code: a stale one is named, computed again in part, and vouched for or refused."""
+"""Stored sweeps after a change of code: each is named, recomputed in part, and then accepted or refused."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ SCALE = 1.0
 
 
 def load(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> Any:
-    """The module as it is now."""
+    """Write this source as a module, import it, and return it."""
     (folder / f"{MODULE}.py").write_text(source)
     monkeypatch.syspath_prepend(str(folder))
     for name in [name for name in sys.modules if name.startswith(MODULE)]:
@@ -37,7 +37,7 @@ def load(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> Any:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with one kept sweep of a module that can be edited; it runs in this process, which loads it again."""
+    """Make a folder with one stored sweep of a module that tests can edit; sweeps run in this process."""
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     module = load(tmp_path, monkeypatch, SOURCE)
     archive.compute_missing(tmp_path, "a", module.draw, {"n": [3, 4]}, seeds=3, paired=(), store=None)
@@ -124,7 +124,7 @@ def test_on_other_instructions_the_mean_impurity_may_move_a_little(
 
 
 def test_a_renamed_function_is_an_error_until_its_files_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Computing it again without a word could take hours."""
+    """Refuse to recompute the sweep silently, which could take hours."""
     before = archive.read(folder / "kept-a.npz")
     module = load(folder, monkeypatch, SOURCE.replace("def draw", "def drawn"))
     with pytest.raises(ValueError, match=rf"kept-a\.npz: was made by {MODULE}\.draw, which does not exist"):

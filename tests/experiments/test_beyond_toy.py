@@ -75,7 +75,7 @@ def test_changes_are_those_of_chapter_8_that_fit() -> None:
 
 
 def test_more_active_features_pay_for_their_weights_as_one_does() -> None:
-    """With every feature on, the penalty of an input counts n times; what is trained agrees with ``untied``."""
+    """Compare training with all n features on with ``untied`` under n times the penalty."""
     found = beyond_toy.rectified(**SMALL, active=6, steps=50, generator=generator())
     source = generator()
     W = model.init(6, 8, generator=source)[0].float()

@@ -1,4 +1,4 @@
-"""The stored runs by gradient flow: whole, and exactly the same when networks chosen by chance are run anew."""
+"""The stored runs by gradient flow: they are complete, and networks chosen at random come out the same again."""
 
 import itertools
 import json
@@ -44,7 +44,7 @@ def test_so_does_one_of_another_size(name: str) -> None:
 
 
 def comes_again(table: sweep.Table) -> None:
-    """A row by chance."""
+    """Train the network of a row chosen at random again, and compare the two."""
     row = table.sample(1, random_state=np.random.default_rng()).iloc[0]
     point: dict[str, Any] = {"n": int(row.n), "m": int(row.m)}
     stream = sweep.stream(point, int(row.seed))

@@ -13,7 +13,7 @@ from poly.sweep import archive
 
 
 def row(neurons: list[int], weights: list[float]) -> dict[str, Any]:
-    """A network whose feature i has one weight."""
+    """Return the stored form of a network whose feature i has one weight, ``weights[i]`` on ``neurons[i]``."""
     size = len(neurons)
     listed = {"feature": np.arange(size), "neuron": np.array(neurons), "weight": np.array(weights)}
     return listed | {"start": np.ones(size), "rank": np.ones(size, int)}

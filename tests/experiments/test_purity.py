@@ -15,7 +15,7 @@ STEPS = 400
 
 @pytest.fixture(scope="module")
 def every() -> Measured:
-    """All arms at m = 24, trained for a short time."""
+    """Return the measures of all arms at m = 24, trained for a short time."""
     strengths = {"l1-hidden": 1e-3, "l1-weights": 1e-5, "bias": 0.1, "dropout": 0.1, "noise": 0.05}
     arms = tuple((name, 1e-2, strengths.get(name, 0.0)) for name in purity.ARMS)
     return purity.compare(p=0.5, m=24, draw=0, arms=arms, steps=STEPS, generator=generator())

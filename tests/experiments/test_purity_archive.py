@@ -1,4 +1,4 @@
-"""Pilots and stored networks of what purity costs: settings are those of the rule, and networks come again."""
+"""The price of purity: pilots and settings follow the rule, and stored networks come out the same again."""
 
 import json
 from pathlib import Path

@@ -115,7 +115,7 @@ def test_a_strong_planted_pair_ends_together_and_a_weak_one_does_not(method: str
 
 
 def test_pairs_are_looked_up_by_their_features_and_neuron() -> None:
-    """A weak penalty for a short time leaves a planted code as it is."""
+    """Check that a weight in the paper's window gives its sign, and any other weight 0."""
     end = torch.zeros(1, 4, 4).double()
     end[0, 0, 2], end[0, 1, 2], end[0, 2, 0], end[0, 3, 1] = 1.0, -1.1, 1.0, 0.5
     held = surgery._signs(end)
@@ -132,7 +132,7 @@ def test_a_repair_lasts_and_is_compared_with_longer_training(method: str) -> Non
 
 
 def test_separated_pairs_are_followed(method: str) -> None:
-    """Where all shared neurons are repaired and none comes back, no separated pair does."""
+    """Check a network in which all shared neurons are repaired and no separated pair comes back."""
     found = surgery.come_back(n=8, m=8, l1=1e-2, method=method, draw=0, generator=generator(5))
     assert found == (surgery.repair_end(n=8, m=8, l1=1e-2, method=method, draw=0, generator=generator(5)).moved, 0)
 

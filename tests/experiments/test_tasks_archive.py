@@ -1,4 +1,4 @@
-"""The pilots of what purity costs on digits and on parity, and the stored networks."""
+"""The price of purity on digits and on parity: the pilots and the stored networks."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Starts and exact solutions that gradient flow is held against."""
+"""Starts and exact solutions that gradient flow is compared with."""
 
 from typing import Any
 
@@ -21,8 +21,7 @@ def start(n: int, m: int, instances: int = 1, seed: int = 0) -> Tensor:
 
 
 def euler(W: Tensor, l1: float, t_end: float, dt: float) -> Tensor:
-    """Tiny Euler steps of one network, written from the formula; a weight that would cross 0 is absorbed, and
-    leaves 0 only where the other forces exceed λ."""
+    """Take tiny Euler steps; a weight that would cross 0 stops there, and leaves only if other forces exceed λ."""
     w = W.numpy().copy()
     for _ in range(round(t_end / dt)):
         pull = 4 * (w - np.maximum(w @ w.T, 0) @ w)
@@ -33,7 +32,7 @@ def euler(W: Tensor, l1: float, t_end: float, dt: float) -> Tensor:
 
 
 def largest_root(l1: float) -> float:
-    """The stable end of a lone weight: 4 (1 − a²) a = λ."""
+    """Return the largest root a of 4 (1 − a²) a = λ, at which a single weight is stable."""
     return float(optimize.brentq(lambda a: 4 * (1 - a * a) * a - l1, 3**-0.5, 1.0, xtol=1e-15))
 
 
@@ -41,14 +40,14 @@ def largest_root(l1: float) -> float:
 
 
 def smooth_start(n: int, m: int, seed: int) -> Tensor:
-    """Weights of either sign that are far enough from 0 to stay there for a while."""
+    """Return weights of either sign that are far enough from 0 not to reach it for a while."""
     source = torch.Generator().manual_seed(seed)
     size = 0.2 + 0.3 * torch.rand(n, m, generator=source, dtype=f64)
     return size * (torch.randint(2, (n, m), generator=source) * 2 - 1)
 
 
 def exact_smooth_flow(W: Tensor, l1: float, at: list[float]) -> Tensor:
-    """By scipy, to ten digits; the field is smooth only while no weight changes sign."""
+    """Return the flow by scipy, to ten digits; fail if a weight changes sign, where the field is not smooth."""
 
     def field(_: float, w: Any) -> Any:
         return torch.stack(model.forces(torch.from_numpy(w).reshape(W.shape), l1)).sum(0).flatten().numpy()
@@ -60,8 +59,10 @@ def exact_smooth_flow(W: Tensor, l1: float, at: list[float]) -> Tensor:
 
 
 def exact_flow(W: Tensor, l1: float, t_end: float) -> tuple[Any, Any]:
-    """One network by DOP853 from event to event: a weight dies, goes through 0, or leaves it. The end, and when each
-    weight died for the last time (∞: it lives)."""
+    """Follow one network by DOP853 from event to event: a weight dies, goes through 0, or leaves it.
+
+    Return the end, and when each weight died for the last time (∞: it lives).
+    """
     w, died = W.numpy().copy(), np.full(W.shape, np.inf)
 
     def pull(w: Any) -> Any:

@@ -7,7 +7,7 @@ from poly.flow import dense, sparse
 
 
 def test_the_dense_phase_is_the_same_flow() -> None:
-    """As a matrix a network of 2¹⁵ weights is one for matrix products, and with few of them living one for lists."""
+    """Compare the flow of 2¹⁵ weights by matrix products with the same flow by lists."""
     W = start(64, 512)
     found = flow.flow(W, 0.02, t_end=1.5, tol=1e-5).W
     lists, t, h = W.numpy().copy(), np.zeros(1), np.full(1, 1e-2)

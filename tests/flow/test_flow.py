@@ -32,7 +32,7 @@ def test_the_whole_run_against_tiny_euler_steps(n: int, m: int, l1: float, seed:
 
 
 def test_the_method_is_of_second_order() -> None:
-    """With all steps cut to one size by recording times, halving the size divides the error by four."""
+    """Cut all steps to one size by recording times; half of the size must divide the error by four."""
     W = tensor([[0.3, 0.6], [-0.2, 0.4]])
     ends = []
     for steps in (1024, 32, 64, 128):
@@ -220,7 +220,7 @@ def test_weights_beyond_all_reason_are_refused(unchecked: None) -> None:
 @pytest.mark.parametrize("size", [1e-3, 1e-12, 1e-25, 1e-30])
 @pytest.mark.parametrize("l1", [0.0, 1e-40])
 def test_rows_grow_out_of_the_smallest_weights(size: float, l1: float) -> None:
-    """Where the step is long enough to overflow, a stage that is no number must not pass for a weight that dies."""
+    """Check that a stage that overflows in a long step is not taken for a weight that dies."""
     W = size * start(8, 12, instances=20)
     end = flow.flow(W, l1, t_end=100.0).W
     torch.testing.assert_close(end.norm(dim=-1), torch.ones(20, 8, dtype=f64), rtol=0, atol=1e-6)
@@ -228,7 +228,7 @@ def test_rows_grow_out_of_the_smallest_weights(size: float, l1: float) -> None:
 
 @pytest.mark.parametrize(("w", "t_end"), [(1e-3, 1.0), (1e-6, 3.0), (1e-12, 4.0)])
 def test_growth_out_of_zero_is_resolved_relative_to_the_row(w: float, t_end: float) -> None:
-    """One lone weight is logistic in w²: w² / (1 − w²) grows like e^{8t}."""
+    """Compare a single weight with its exact growth: w² / (1 − w²) grows like e^{8t}."""
     odds = w**2 / (1 - w**2) * math.exp(8 * t_end)
     exact = math.sqrt(odds / (1 + odds))
     for tol, allowed in ((5e-3, 0.2), (1e-6, 1e-3)):

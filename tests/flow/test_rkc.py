@@ -9,7 +9,7 @@ STAGES = [2, 3, 4, 5, 8, 13, 30, 100]
 
 
 def polynomial(s: int, z: Any) -> Any:
-    """The factor by which one step of s stages multiplies y, for ẏ = λ y and z = h λ."""
+    """Return the factor by which one step of s stages multiplies y, for ẏ = λ y and z = h λ."""
     mu, nu, mu_tilde, gamma_tilde = rkc.coefficients(s)
     start = np.ones_like(z)
     before, now = start, start + mu_tilde[1] * z

@@ -13,7 +13,7 @@ from poly.flow import signs
         (-0.3, 1, 0.0, 1),  # crossed, and may not: it stops at 0
         (0.3, -1, 0.0, -1),
         (0.0, 1, 0.0, 1),
-        (-0.3, 2, -0.3, -1),  # crossed, and may: λ pulls it back from the other side
+        (-0.3, 2, -0.3, -1),  # crossed, and may: λ moves it back from the other side
         (0.3, -2, 0.3, 1),
         (0.0, 2, 0.0, -1),
         (0.3, 2, 0.3, 1),

@@ -161,7 +161,7 @@ def test_negative_binomial_is_poisson_where_counts_are_underdispersed() -> None:
 
 
 def occupied(features: int, neurons: int, generator: np.random.Generator, size: tuple[int, int]) -> Any:
-    """Neurons with two features or more, each feature in a random one."""
+    """Return draws of the number of neurons with at least two features, each feature on a random neuron."""
     homes = generator.integers(neurons, size=(*size, features))
     return ((homes[..., None] == np.arange(neurons)).sum(-2) >= 2).sum(-1)
 

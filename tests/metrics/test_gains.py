@@ -1,4 +1,4 @@
-"""Gains of units: by their formulas, as by ablation."""
+"""Gains of units: the formulas agree with ablation."""
 
 from typing import Any
 

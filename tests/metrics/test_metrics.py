@@ -70,7 +70,7 @@ def test_counts_against_loops(rows: list[list[float]]) -> None:
 
 @given(ROWS, st.randoms(use_true_random=False))
 def test_names_and_signs_do_not_count(rows: list[list[float]], random: Any) -> None:
-    """Renaming features or neurons and turning a neuron over leave every count, and dimensionality, as they are."""
+    """Check that reordering features or neurons, or flipping a neuron, changes no count and no dimensionality."""
     W = tensor(rows)
     n, m = W.shape
     order, columns = random.sample(range(n), n), random.sample(range(m), m)

@@ -10,7 +10,7 @@ Array = NDArray[Any]
 
 
 def planted(shares: list[list[float]], folds: int = 6) -> Array:
-    """Gains without noise."""
+    """Return gains that are the same in every fold, without noise."""
     return np.repeat(np.array(shares)[None], folds, axis=0)
 
 

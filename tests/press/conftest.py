@@ -1,4 +1,4 @@
-"""The tiny book, built and not yet built."""
+"""The tiny book, before and after a build."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ from small_book import make_book
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A book that was built once; tests read it or copy it, and leave it as it is."""
+    """Build the book once; tests read it or copy it, and leave it as it is."""
     root = make_book(tmp_path_factory.mktemp("finished"))
     build.build(root)
     return root
@@ -19,11 +19,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def built(finished: Path, tmp_path: Path) -> Path:
-    """A copy of the built book, for changing."""
+    """Return a copy of the built book, which a test may change."""
     return Path(shutil.copytree(finished, tmp_path / "book", copy_function=shutil.copy2))
 
 
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
-    """The book before any build."""
+    """Make the book, without building it."""
     return make_book(tmp_path)

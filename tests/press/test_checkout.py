@@ -16,7 +16,7 @@ EDITED = ["press/build.py", "press/typeset/typeset.js", "model.py", "new.py"]
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A second checkout; the environment still runs the first one's code."""
+    """Make a second checkout, while the environment still runs the first one's code."""
     root = tmp_path / "second clone"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(Path(checkout.__file__).parents[1], root / "src/poly", ignore=ignored)

@@ -27,7 +27,7 @@ Change = Callable[[dict[str, Any]], object]
 
 
 def whole() -> dict[str, Any]:
-    """A notebook with all that the press keeps in metadata, as JSON."""
+    """Return, as JSON data, a notebook with everything that the press keeps in metadata."""
     figure = FIGURE | {"data": figure_data.pack({"x": [1]}, "exact")}
     notebook = outputs_of({"poly": {"figure": figure}}, {"poly": {"claim": RECORD}}, {"poly": {"caption": True}}, {})
     made: dict[str, Any] = json.loads(chapters.notebook_text(notebook))
@@ -38,7 +38,7 @@ def whole() -> dict[str, Any]:
 
 
 def output(notebook: dict[str, Any], number: int) -> dict[str, Any]:
-    """The metadata for the press of an output."""
+    """Return the press's metadata of an output."""
     told: dict[str, Any] = notebook["cells"][2]["outputs"][number]["metadata"]["poly"]
     return told
 

@@ -18,7 +18,7 @@ from poly.press.chapters import PressError
 
 @pytest.fixture
 def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A running server of a folder with one page, one picture and one large file."""
+    """Serve a folder with one page and one large file, and yield the port."""
     html = tmp_path / "html"
     html.mkdir()
     (tmp_path / "secret.html").write_text("secret")

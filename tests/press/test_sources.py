@@ -17,7 +17,7 @@ from small_book import chapter, contents, edit, make_book, outputs_of, write
 
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
-    """The tiny book, before any build, with something beside it that is not the book's."""
+    """Make the tiny book, before any build, with files beside it that are not the book's."""
     (tmp_path / "outside.md").write_text("# Mine\n", encoding="utf-8")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "secret.md").write_text("# Secret\n", encoding="utf-8")
@@ -89,7 +89,7 @@ def test_a_table_of_contents_of_another_form_is_refused(book: Path, toc: str) ->
 
 
 def odd_file(book: Path, kind: str) -> None:
-    """Put something odd at book/odd."""
+    """Put a named pipe, a circle of links, or another link at book/odd."""
     odd = book / "book" / "odd"
     match kind:
         case "fifo":

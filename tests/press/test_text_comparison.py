@@ -74,7 +74,7 @@ def test_a_cell_says_what_it_allows() -> None:
     [("22", {}, False), ("22", {"absolute": 4.0}, True), ("12", {"absolute": 4.0}, False)],
 )
 def test_nbval_compares_by_the_level_of_the_cell(tmp_path: Path, stored: str, allowed: Any, passes: bool) -> None:
-    """The cell prints 23 and shows it."""
+    """Execute a cell that prints 23 and shows it, and compare it with stored outputs."""
     outputs = [
         new_output("stream", text=f"within {stored} %\n"),  # type: ignore[no-untyped-call]
         new_output("execute_result", data={"text/plain": f"{stored}"}, execution_count=1),  # type: ignore[no-untyped-call]

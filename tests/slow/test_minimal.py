@@ -142,13 +142,13 @@ LABORATORY: dict[str, Callable[[], Number]] = {
 
 
 def seconds_of_children() -> float:
-    """Return the processor's time: a script uses one core, and other tests may keep it waiting."""
+    """Return the processor time of all child processes, which does not count waiting for other tests."""
     used = os.times()
     return used.children_user + used.children_system
 
 
 def run(script: Path) -> str:
-    """Run a script as a reader does, away from the repository; return what it prints."""
+    """Run a script as a reader does, without the repository on the path; return what it prints."""
     before = seconds_of_children()
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PYTHONUTF8": "1"}
     done = subprocess.run(
@@ -171,7 +171,7 @@ def printed(output: str) -> Number:
 
 
 def agree(number: Number, other: Number, digits: int) -> bool:
-    """Say whether two numbers differ by at most three standard errors, and by what was lost in printing."""
+    """Return whether two numbers differ by at most three standard errors and the rounding of the printed digits."""
     error = float(np.hypot(number.error, other.error))
     assert 3 * error <= 0.45 * other.value
     return abs(number.value - other.value) <= 3 * error + 0.5 * 0.1**digits

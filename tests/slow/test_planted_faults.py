@@ -1,7 +1,7 @@
 """Checks that can fail: faults planted in a scratch copy of the book, each of which its own checks must find.
 
-The copy holds two chapters on their small grids, recorded afresh. Freshness is made good again after each planting, as
-by somebody who covers it up: what finds the fault is then the numbers.
+The copy holds two chapters, recorded on their small grids. After each planting the keys are stored again, so that the
+outputs look fresh, and only their numbers can show the fault.
 """
 
 import re
@@ -37,7 +37,7 @@ def page_of(root: Path, name: str) -> Page:
 
 
 def restamp(root: Path) -> None:
-    """Make the stored outputs look fresh."""
+    """Store new keys, so that the stored outputs look fresh."""
     for page in find_chapters(read_pages(root), []):
         notebook = read_notebook(page.path)
         notebook.metadata.poly["key"] = cache_key.chapter_key(root, notebook)
@@ -46,7 +46,7 @@ def restamp(root: Path) -> None:
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two chapters on small grids, with their outputs."""
+    """Record two chapters on small grids, and return the folder of their book."""
     root = tmp_path_factory.mktemp("book")
     shutil.copytree(ROOT / "src", root / "src")  # with what is compiled
     shutil.copytree(ROOT / "book", root / "book")

@@ -1,4 +1,4 @@
-"""Runs for sweeps under test."""
+"""Functions for sweeps under test to run."""
 
 import random
 from pathlib import Path
@@ -37,7 +37,7 @@ def by_hidden_state(*, n: int, generator: torch.Generator) -> float:
 
 
 class Runs:
-    """What can be called, and is no function at the top of a module."""
+    """Objects that can be called, and are no functions at the top of a module."""
 
     def __call__(self, *, n: int, generator: torch.Generator) -> int:
         return n

@@ -1,4 +1,4 @@
-"""Sweeps that are kept in a file: the same table as when they are run, and only for the question that was asked."""
+"""Sweeps stored in a file: the same table as when they are run, and only for the same question."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What of a function's code and surroundings makes another cell."""
+"""Changes of a function's code and of what it uses, and which of them make another cell."""
 
 import functools
 import importlib.util

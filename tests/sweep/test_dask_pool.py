@@ -41,7 +41,7 @@ LONG = 120.0  # seconds, for a busy machine
 def started(
     *command: str, python: Sequence[str] = DASK, env: Mapping[str, str] = NONE
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """One of Dask's commands, and all that it starts, until the end of the block."""
+    """Start one of Dask's commands, yield its process, and kill it and all that it started."""
     found = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent / "src")]), **env}
     with subprocess.Popen(
         [*python, *command, *LOCAL],
@@ -75,7 +75,7 @@ def worker(scheduler: str, folder: Path, *options: str, **how: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a cluster: a worker of two threads and one of a single thread; one killed worker is forgiven."""
+    """Yield the address of a cluster with workers of two threads and of one; a cell survives one killed worker."""
     folder = tmp_path_factory.mktemp("dask")
     file = folder / "scheduler.json"
     forgiving = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
@@ -95,12 +95,12 @@ def client(there: str) -> Iterator[Client]:
 
 
 def waiting(client: Client) -> int:
-    """How many cells the scheduler knows: those that wait, run, or are kept."""
+    """Return how many cells the scheduler knows: those that wait, run, or are kept."""
     return int(client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))
 
 
 def everything(*, n: int, m: int, generator: torch.Generator) -> dict[str, Any]:
-    """The laboratory's ways to spend time, kinds of results, and sums whose last digits depend on threads."""
+    """Return results of all kinds, from the flow, training, and sums whose last digits depend on threads."""
     W = model.init(n, m, instances=3, generator=generator)
     rested = flow.flow(W, 0.05).W[-1]
     config = training.TrainConfig(optimizer="adamw", lr=0.01, steps=30, l1=0.05)
@@ -126,7 +126,7 @@ def bits(table: pd.DataFrame) -> list[Any]:
 
 
 def test_all_modules_of_the_package_must_be_the_same() -> None:
-    """In packages within it, too."""
+    """Check that the hash covers every module, also in packages within the package."""
     modules = sorted(Path(poly.__file__).parent.rglob("*.py"))
     whole = hashlib.sha256("".join(path.read_text(encoding="utf-8") for path in modules).encode()).hexdigest()
     assert dask_pool.HERE["poly with the source hash"] == whole[:12]
@@ -275,7 +275,7 @@ def test_a_client_that_is_killed_or_interrupted_goes_on_from_the_store(
 
 @pytest.fixture
 def empty() -> Iterator[Client]:
-    """A cluster without workers."""
+    """Yield a client of a cluster without workers."""
     with (
         LocalCluster(n_workers=0, host="127.0.0.1", processes=True, dashboard_address=None) as found,
         Client(found) as client,
@@ -291,7 +291,7 @@ def refused(client: Client, message: str, error: Any = ValueError, run: Any = fa
 
 
 def elsewhere(kind: str, folder: Path) -> tuple[list[str], dict[str, str], str]:
-    """How to start a worker with other code, and what is said of it."""
+    """Return a command and variables that start a worker with other code, and the error that names it."""
     packages, source = Path(np.__file__).parent.parent, Path(poly.__file__).parent
     if kind == "no package":  # Python leaves out what is installed for editing
         return (
@@ -373,7 +373,7 @@ def test_a_scheduler_that_is_lost_is_told(tmp_path: Path) -> None:
 
 
 class Blind(Here):
-    """A worker on a machine that does not see the folder."""
+    """An executor whose worker is on a machine that does not see the folder."""
 
     def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         run, cell, key, folder, *rest = args

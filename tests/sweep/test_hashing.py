@@ -35,7 +35,7 @@ def by_package(*, n: int, generator: torch.Generator) -> torch.Tensor:
 
 
 def changed(*_: Any, **__: Any) -> None:
-    """In the place of another function."""
+    """Stand in for another function."""
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_of_the_laboratory_counts_what_a_run_can_reach(
 
 @pytest.fixture
 def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Write a module of the user's and import it, or load it again."""
+    """Yield a function that writes a module of the user's, and imports it or loads it again."""
     monkeypatch.syspath_prepend(tmp_path)
     made: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What a sweep stores, and finds again."""
+"""Results that a sweep stores, and finds again."""
 
 import functools
 import json

@@ -65,7 +65,7 @@ def test_the_locked_race_begins_with_nearly_all_weights_and_ends_where_the_crowd
 
 
 def test_two_rows_alone_share_as_often_as_the_pair_law_says() -> None:
-    """Rows of chance, the positive part of their overlap removed, and where their favorites are; nothing is trained."""
+    """Draw random rows, remove the positive part of their overlap, and compare favorites; nothing is trained."""
     for m in (8, 32):
         W = model.init(2, m, instances=400_000, generator=torch.Generator().manual_seed(m))
         one, other = (W / W.norm(dim=-1, keepdim=True)).unbind(1)

@@ -14,8 +14,8 @@ from poly import sparsify, theory
 
 NAN, INF = math.nan, math.inf
 
-# A formula at its limits gives the limit, and does not pass by 0/0 on the way.
-# Sockets and event loops that tests before have left are not theirs.
+# At its limits a formula gives the limit, without a warning of 0/0 on the way.
+# Warnings of sockets and event loops that earlier tests left open are ignored.
 pytestmark = pytest.mark.filterwarnings(
     "error", "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
@@ -30,7 +30,7 @@ def test_polysemantic_neurons(n: int, m: int, expected: float) -> None:
 
 
 def both_signs(slots: Sequence[int]) -> int:
-    """Neurons of which slot 2k and slot 2k + 1 are both taken."""
+    """Count the neurons of which slot 2k and slot 2k + 1 are both taken."""
     taken = set(slots)
     return sum(2 * k in taken and 2 * k + 1 in taken for k in {slot // 2 for slot in slots})
 
@@ -170,7 +170,7 @@ def test_gaussian_row_without_pull_is_logistic(scale: float) -> None:
 
 @pytest.mark.parametrize("scale", [1.0, 0.7])
 def test_gaussian_row_obeys_the_equations_of_its_norms(scale: float) -> None:
-    """Summed over survivors, ẇ = (1 − ‖w‖²) w − λ is d‖w‖₁/dt = (1 − ‖w‖²) ‖w‖₁ − λ m′, and so for ‖w‖²."""
+    """Sum ẇ = (1 − ‖w‖²) w − λ over survivors: d‖w‖₁/dt = (1 − ‖w‖²) ‖w‖₁ − λ m′, and so for ‖w‖²."""
     m, shrink = 10_000, 1e-3
     middle = np.array([0.5, 2.0, 10.0, 100.0, 1000.0])
     h = 1e-3 * middle
@@ -199,7 +199,7 @@ def test_gaussian_row_against_a_row() -> None:
 
 
 def test_gaussian_row_nears_its_asymptote() -> None:
-    """The more weights, the deeper in the tail the survivors are: ‖w‖₁ → 1/(λt) and m′ → 2/(λt)²."""
+    """Check ‖w‖₁ → 1/(λt) and m′ → 2/(λt)²: with more weights, survivors are deeper in the Gaussian tail."""
     laws = [theory.gaussian_row([0.02 * 10**k], 10 ** (2 * k - 6), 10.0**-k) for k in (9, 12, 18)]
     l1 = [float(law.l1_norm[0]) * 0.02 for law in laws]
     count = [float(law.survivors[0]) * 0.02**2 for law in laws]
@@ -234,7 +234,7 @@ def test_gaussian_row_does_not_depend_on_when_it_is_looked_at() -> None:
 
 
 def test_extinct_means_less_than_a_billionth_of_a_weight() -> None:
-    """Just above the limit the law still has its value, and past it there is nothing."""
+    """Check that the count falls to just above 1e-9, and that then the count and both norms are 0."""
     m, shrink = 100, 10.0
     t = np.linspace(0, 0.2, 2001)
     law = theory.gaussian_row(t, m, shrink)

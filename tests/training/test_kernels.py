@@ -30,7 +30,7 @@ def test_a_step_in_mid_run_is_torch_s_and_keeps_the_dtype(
     options: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whole runs are held to torch's optimizers in test_training."""
+    """Compare one step with torch's optimizers; test_training compares whole runs."""
     monkeypatch.setattr(kernels, "_LARGE", large)
     rng = np.random.default_rng(0)
     W, xi = rng.normal(size=(4, 6)).astype(dtype), rng.normal(size=(1 if noisy else 0, 6)).astype(dtype)

@@ -21,7 +21,7 @@ def start(m: int = 12, instances: tuple[int, ...] = (), dtype: torch.dtype = tor
 
 
 def by_torch(network: Network, config: FitConfig, source: tasks.AndStream, free: Network | None = None) -> Network:
-    """Train with torch's modules and optimizer, as anybody would."""
+    """Train by autograd and torch's own Adam."""
     parts = [part.clone().requires_grad_() for part in network]
     optimizer = torch.optim.Adam(parts, lr=config.lr)
     kind = np.float64 if network.W1.dtype == torch.float64 else np.float32
@@ -164,7 +164,7 @@ def test_bad_input_is_refused(call: Any, said: str) -> None:
 
 
 class Odd(tasks.AndStream):
-    """A stream whose batches are not what it says."""
+    """A stream whose batches differ from what it declares."""
 
     change: Any = staticmethod(lambda x, y: (x, y))
 

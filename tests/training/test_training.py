@@ -25,7 +25,7 @@ def start(n: int = 5, m: int = 7, instances: int = 3, seed: int = 0) -> Tensor:
 
 
 def noises(W: Tensor, config: TrainConfig, source: torch.Generator) -> list[Any]:
-    """Each step's noise, in a shape that broadcasts against W: an instance's stream is its own generator's."""
+    """Return each step's noise, in a shape that broadcasts against W, from generators seeded as in ``training``."""
     *instances, n, m = W.shape
     if config.noise is None:
         return [0.0] * config.steps
@@ -44,7 +44,7 @@ def noises(W: Tensor, config: TrainConfig, source: torch.Generator) -> list[Any]
 
 
 def steps_of_torch(W: Tensor, config: TrainConfig, seed: int) -> Iterator[Tensor]:
-    """W after each step of the same run by autograd and torch's own optimizers, noise drawn from an equal generator."""
+    """Yield W after each step by autograd and torch's own optimizers, with noise from an equal generator."""
     leaf = W.clone().requires_grad_()
     options: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
     if config.optimizer == "sgd":
@@ -61,7 +61,7 @@ def steps_of_torch(W: Tensor, config: TrainConfig, seed: int) -> Iterator[Tensor
 
 
 def train_by_torch(W: Tensor, config: TrainConfig, seed: int) -> Tensor:
-    """The last of these steps."""
+    """Return W after the last step of ``steps_of_torch``."""
     return list(steps_of_torch(W, config, seed))[-1]
 
 
@@ -107,7 +107,7 @@ def test_noisy_steps_are_torch_s(
 @pytest.mark.parametrize("shared", SHARED)
 @pytest.mark.parametrize("family", [None, "gaussian"])
 def test_a_list_of_settings_is_a_run_of_each(shared: Any, family: Any) -> None:
-    """One after the other from one generator, whatever optimizer each has."""
+    """Compare with runs one after another from one generator, whatever optimizer each has."""
     W = start(instances=6).reshape(3, 2, 5, 7)
     sigma = 0.0 if family is None else 0.2
     settings: list[Any] = [("sgd", 1e-2, 0.0), ("adamw", 3e-3, 1e-2), ("sgd", 2e-2, 1e-1)]
@@ -288,7 +288,7 @@ def test_a_setting_that_an_optimizer_does_not_have(optimizer: Any, field: str, v
 
 
 def test_signs_are_the_same_on_both_ways_to_compute_them() -> None:
-    """Noise that nothing shares goes through torch; with σ = 0 it must equal the compiled steps."""
+    """Compare the steps by torch, as ``none`` takes them, with the compiled steps of ``inputs``, at σ = 0."""
     settings: dict[str, Any] = {"optimizer": "sign", "lr": 1e-2, "steps": 50, "l1": 1e-2, "weight_decay": 0.1}
     W = start()
     found = [training.train(W, TrainConfig(**settings, noise_shared=shared), generator=generator()).W

@@ -27,7 +27,7 @@ def all_inputs(n: int, active: int, groups: int) -> torch.Tensor:
 
 
 def by_crowd(size: int, active: int) -> Network:
-    """Features 0 and ``size`` share neuron 0 with equal signs; all others vote on which half is on."""
+    """Make a network in which features 0 and ``size`` share neuron 0, and all others vote on the active half."""
     n, c = 2 * size, 1 / (2 * (active - 1))
     encoder, decoder, bias = torch.eye(n).double(), torch.eye(n).double(), torch.zeros(n).double()
     encoder[size] = encoder[0]
@@ -39,7 +39,7 @@ def by_crowd(size: int, active: int) -> Network:
 
 
 def by_counter(size: int, active: int) -> Network:
-    """The same pair, told apart by one neuron that counts the second half."""
+    """Make a network in which the same pair is disambiguated by one neuron, which counts the second half."""
     n = 2 * size
     encoder, decoder, bias = torch.eye(n).double(), torch.eye(n).double(), torch.zeros(n).double()
     encoder[size], encoder[:, size] = encoder[0].clone(), 0

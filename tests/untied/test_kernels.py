@@ -11,7 +11,7 @@ from untied.test_untied import random_network
 
 
 def trained_by_torch(start: Network, config: UntiedConfig, seed: int) -> Network:
-    """One instance, by autograd and ``torch.optim.AdamW``, on the inputs that ``untied.train`` draws."""
+    """Train one instance by autograd and ``torch.optim.AdamW`` on the inputs that ``untied.train`` draws."""
     chosen = torch.randint(2**63 - 1, (1,), generator=generator(seed))
     source = generator(int(chosen))
     inputs: Any = {"groups": config.groups, "batch": config.batch, "generator": source}

@@ -22,7 +22,7 @@ BUNDLE = ROOT / "book" / "assets" / "playground" / "playground.js"
 
 
 def ask(script: str, **values: Any) -> Any:
-    """What a script that sees the bundle as ``playground`` and these values returns."""
+    """Run a script that sees the bundle as ``playground`` and these values; return what it returns."""
     known = "".join(f"const {name} = {json.dumps(value)};" for name, value in values.items())
     text = f"{BUNDLE.read_text(encoding='utf-8')}\n{known}console.log(JSON.stringify((() => {{ {script} }})()));"
     return node(text)
@@ -37,7 +37,7 @@ STEPS = """
 
 
 def trained(start: torch.Tensor, settings: reference.Training, steps: int, xi: torch.Tensor | None) -> np.ndarray:
-    """By the page."""
+    """Return the weights that the page's bundle trains."""
     words = settings._asdict()
     words["weightDecay"] = words.pop("weight_decay")
     drawn = [] if xi is None else xi.tolist()

@@ -11,7 +11,7 @@ STOPS = 5
 
 
 def stop(at: int, script: str, **values: Any) -> Any:
-    """What a script returns that sees one stop of the tour, its state, and a new run of it."""
+    """Run a script that sees one stop of the tour, its state, and a new run of it; return what it returns."""
     known = "const stop = playground.TOUR[at - 1], state = playground.stateAt(stop), run = new playground.Run(state);"
     return ask(f"{known}{script}", at=at, **values)
 

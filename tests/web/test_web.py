@@ -12,7 +12,7 @@ from npm import WEB, modules, npm
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of web/ with its tools."""
+    """Copy web/ and link its tools; return the copy."""
     tools, folder = modules(), tmp_path_factory.mktemp("web")
     shutil.copytree(WEB, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
     (folder / "node_modules").symlink_to(tools, target_is_directory=True)

@@ -33,7 +33,7 @@ def test_the_commit_chooses_the_seed(tmp_path: Path) -> None:
 
 @pytest.fixture
 def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A book of one chapter, and what executing it gives."""
+    """Make a book of one chapter; return what executing it gives, and a record of what was executed."""
     page = Page("book/01-one", tmp_path / "book" / "01-one.ipynb")
     page.path.parent.mkdir()
     page.path.write_text(notebook_text(notebook()), encoding="utf-8")

@@ -27,7 +27,7 @@ def test_figures_are_held_against_the_stored_ones(tmp_path: Path) -> None:
 
 @pytest.fixture
 def executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Page, dict[str, Any], list[Page]]:
-    """A chapter, the metadata of the copy that a build has executed, and the chapters that nbval executes."""
+    """Return a chapter, the metadata of its copy executed by a build, and the chapters that nbval executes."""
     page = Page("book/01-one", tmp_path / "book" / "01-one.ipynb")
     page.path.parent.mkdir()
     page.path.write_text(notebook_text(notebook()), encoding="utf-8")

@@ -22,7 +22,7 @@ def git(root: Path, *words: str) -> None:
 
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
-    """A committed book with a value, a claim and a figure in its second chapter."""
+    """Make a committed book with a value, a claim and a figure in its second chapter."""
     root = make_book(tmp_path / "book of one")
     write(root / "book/02-two.ipynb", stored())
     git(root, "init", "-q")

@@ -1,4 +1,4 @@
-"""Cards and tables of predictions: written as the chapters store them, sign for sign."""
+"""Cards and tables of predictions: written as the chapters store them, character for character."""
 
 import re
 from pathlib import Path

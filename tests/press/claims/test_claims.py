@@ -26,7 +26,7 @@ ALTERNATIVE = {"value": 3.0, "tolerance": 0.25, "says": "about 3"}
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
-    """The data and metadata of everything that is displayed."""
+    """Collect the data and metadata of everything that is displayed."""
     seen: Shown = []
 
     def display(data: dict[str, Any], *, raw: bool, metadata: dict[str, Any] | None = None) -> None:
@@ -39,7 +39,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
 
 @pytest.fixture
 def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder like book/ with a ledger of two entries: C1, and C2 with an alternative."""
+    """Make and enter a folder like book/ with a ledger of two entries: C1, and C2 with an alternative."""
     monkeypatch.chdir(tmp_path)
     write(tmp_path, {"C1": ENTRY, "C2": ENTRY | {"alternative": ALTERNATIVE, "blind": False}})
     return tmp_path

@@ -22,7 +22,7 @@ ENTRY = """C1:
 
 
 def loaded(folder: Path, old: str, new: str) -> claims.Claim:
-    """The claim after a change of its entry."""
+    """Replace a text in the entry of the claim, and return the claim."""
     assert old in ENTRY
     (folder / "claims.yml").write_text(ENTRY.replace(old, new), encoding="utf-8")
     return claims.load(folder / "claims.yml")["C1"]

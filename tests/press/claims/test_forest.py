@@ -1,4 +1,4 @@
-"""A claim's picture: the margin is equally wide in all of them, and nothing lies beyond the axis but an arrow."""
+"""Pictures of claims: the margin has the same width in all, and only an arrow shows what lies beyond the axis."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ from small_book import chapter, edit, write
 
 
 def key_of(root: Path, name: str = "02-two") -> str:
-    """The key of a chapter as it is on disk."""
+    """Return the key of a chapter as it is on disk."""
     return cache_key.chapter_key(root, chapters.read_notebook(root / f"book/{name}.ipynb"))
 
 

@@ -29,7 +29,7 @@ print(sorted(changed), matplotlib.get_backend(), os.environ.get("POLY_DRAW"))
 
 
 def size() -> tuple[int, int]:
-    """Measure a picture as ``figures.show`` makes it."""
+    """Return the width and height of a picture drawn by ``figures``, in pixels."""
     fig, axis = figures.subplots()
     axis.plot([1, 2])
     axis.set_title("far\nabove\nall")

@@ -13,7 +13,7 @@ from small_book import eventually
 
 
 def running() -> Any:
-    """A kernel whose process sleeps, in a group of its own."""
+    """Return an object like a kernel, whose process sleeps, in a group of its own."""
     command = [sys.executable, "-c", "import time; time.sleep(60)"]
     process = subprocess.Popen(command, start_new_session=True)
     return SimpleNamespace(provisioner=SimpleNamespace(process=process))

@@ -15,7 +15,7 @@ GIB = 2**30
 
 @pytest.fixture(autouse=True)
 def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine of 64 cores with 100 GiB left, and no groups."""
+    """Simulate a machine of 64 cores with 100 GiB of free memory, and no control groups."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=100 * GIB))
     monkeypatch.setattr(machine, "_CGROUPS", tmp_path / "groups")
@@ -24,7 +24,7 @@ def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def files(tmp_path: Path, own: str, **texts: str) -> None:
-    """Write the process' control groups, and the texts of their files by path."""
+    """Write the list of the process's control groups, and their files by path."""
     (tmp_path / "own").write_text(f"1:name=systemd:/elsewhere\n{own}\n")
     for name, text in texts.items():
         path = tmp_path / "groups" / name

@@ -127,7 +127,7 @@ def test_kernels_listen_where_no_other_process_can_take_their_place(
     alone, asked = sockets.holds_sockets, threading.Lock()
 
     def holds_sockets(folder: str) -> bool:
-        """Return False if another thread asks at the same time, as such threads or processes may interfere."""
+        """Check the folder; return False if another thread checks it at the same time."""
         if not asked.acquire(blocking=False):
             return False
         try:

@@ -49,7 +49,7 @@ def test_differences(level: Any, before: Any, after: Any, message: str) -> None:
 
 
 def over(networks: Any, **series: Any) -> FigureData:
-    """A figure with one statistical series."""
+    """Make a figure with one statistical series, over these networks."""
     return figure_data.unpack(figure_data.pack({"x": figure_data.statistical(networks), **series}, "rounding"))
 
 

@@ -20,7 +20,7 @@ Shown = list[tuple[dict[str, Any], dict[str, Any]]]
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
-    """The data and metadata of everything that is displayed."""
+    """Collect the data and metadata of everything that is displayed."""
     seen: Shown = []
 
     def display(data: dict[str, Any], *, raw: bool, metadata: dict[str, Any]) -> None:

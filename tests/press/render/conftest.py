@@ -1,4 +1,4 @@
-"""Rendered pages, before the press makes them light."""
+"""Rendered pages, before the press makes them small."""
 
 from pathlib import Path
 

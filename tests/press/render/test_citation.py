@@ -1,4 +1,4 @@
-"""How to cite this copy."""
+"""The text that says how to cite this copy of the book."""
 
 from pathlib import Path
 

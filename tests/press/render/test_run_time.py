@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def executed(seconds: float) -> dict[Page, Any]:
-    """A chapter of two cells, with the stamp of its run."""
+    """Return a chapter of two cells, with the stamp of its run."""
     stamp = {"processor": "P", "cores": 2, "python": "3.11.9", "seconds": seconds, "peak_memory_gib": 1.26}
     cells = [new_code_cell("import <x>\ny = 1"), new_code_cell("z = 2")]  # type: ignore[no-untyped-call]
     notebook = new_notebook(cells=cells)  # type: ignore[no-untyped-call]

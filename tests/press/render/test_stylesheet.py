@@ -1,4 +1,4 @@
-"""One style sheet and two fonts, with what the pages use."""
+"""The one style sheet and the two fonts of the pages, which hold what the pages use."""
 
 import re
 from pathlib import Path

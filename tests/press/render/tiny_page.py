@@ -2,7 +2,7 @@ from poly.press.typeset import equations
 
 
 def mathml(tex: str, *, display: bool = False) -> str:
-    """An equation as Sphinx writes it."""
+    """Return an equation as the press writes it."""
     (made,) = equations.typeset([equations.Equation(tex, display)])
     assert isinstance(made, str)
     return made

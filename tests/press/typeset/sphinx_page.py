@@ -14,13 +14,13 @@ SETTINGS = {
 
 
 def made(folder: Path, text: str, **settings: object) -> str:
-    """Make a page of markdown, and return its article; whatever Sphinx has to say is an error."""
+    """Make a page of markdown, and return its article; fail if Sphinx warns."""
     page = (book(folder, {"index.md": text}, **settings) / "index.html").read_text(encoding="utf-8")
     return page.partition('<div class="body" role="main">')[2].partition('<div class="sphinxsidebar"')[0]
 
 
 def book(folder: Path, pages: dict[str, str], **settings: object) -> Path:
-    """Make pages of markdown, and return the folder of their HTML; whatever Sphinx has to say is an error."""
+    """Make pages of markdown, and return the folder of their HTML; fail if Sphinx warns."""
     for name, text in pages.items():
         path = folder / "source" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Scripts in Node."""
+"""Scripts that the press runs in Node."""
 
 import pytest
 

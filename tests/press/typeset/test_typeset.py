@@ -1,4 +1,4 @@
-"""The extension as a whole."""
+"""The Sphinx extension as a whole."""
 
 from pathlib import Path
 
