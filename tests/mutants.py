@@ -24,7 +24,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 ROOT = Path(__file__).parent.parent
-MODULES = ("model", "metrics", "theory", "sparsify")
+MODULES = ("model", "metrics", "metrics.gains", "metrics.selectivity", "theory", "sparsify")
 PROCESSES = 2
 SECONDS = 40  # of computing, four times what the tests take; a mutant that takes more does not end, and is caught
 
@@ -129,8 +129,8 @@ def mutants(source: str) -> Iterator[tuple[int, str, str, ast.Module]]:
 
 def source_of(module: str) -> Path:
     """Return the file of a module, or ``__init__.py`` of a package."""
-    folder = ROOT / "src" / "poly"
-    return folder / f"{module}.py" if (folder / f"{module}.py").exists() else folder / module / "__init__.py"
+    path = ROOT.joinpath("src", "poly", *module.split("."))
+    return path.with_suffix(".py") if path.with_suffix(".py").exists() else path / "__init__.py"
 
 
 class Mutant(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
@@ -168,7 +168,7 @@ def run(module: str, code: CodeType, *, loud: bool = False) -> None:
         if not loud:
             quiet.enter_context(contextlib.redirect_stdout(nowhere))
             quiet.enter_context(contextlib.redirect_stderr(nowhere))
-        status = pytest.main([*options, *map(str, (ROOT / "tests").rglob(f"test_{module}*.py"))])
+        status = pytest.main([*options, *map(str, (ROOT / "tests").rglob(f"test_{module.rpartition('.')[2]}*.py"))])
     os._exit(int(status))
 
 

@@ -224,3 +224,24 @@ def test_fourth_norms() -> None:
     assert metrics.fourth_norms(rows, relative=True).mean().item() == pytest.approx(3 / 18, rel=0.01)
     with pytest.raises(ValueError, match=r"^W: holds NaN"):
         metrics.fourth_norms(W * float("nan"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("power", [-3.0, -1.5, -0.4, 0.4, 0.6, 0.8])
+def test_the_relative_fourth_norm_does_not_depend_on_the_scale(dtype: torch.dtype, power: float) -> None:
+    """Fourth powers of these rows overflow, underflow or lose digits; a row of zeros stays 0."""
+    scale = 10 ** (power * (12 if dtype == torch.float32 else 100))
+    row = torch.tensor([3.0, -1.0, 0.0, 2.0], dtype=dtype)
+    W = torch.stack([scale * row, row, 0 * row, -row.flip(0) / scale])
+    found = metrics.fourth_norms(W, relative=True)
+    assert found.tolist() == pytest.approx([0.5, 0.5, 0.0, 0.5], rel=1e-5 if dtype == torch.float32 else 1e-12)
+
+
+@pytest.mark.parametrize(("dtype", "size"), [(torch.float32, 1e-22), (torch.float32, 1e-30), (torch.float64, 1e-170)])
+def test_feature_dimensionality_of_rows_much_shorter_than_others(dtype: torch.dtype, size: float) -> None:
+    """Two short rows at an angle, orthogonal to a long row: the squares of the short ones underflow."""
+    W = torch.tensor([[2.0, 0, 0], [0, 3 * size, 4 * size], [0, 3 * size, -4 * size], [0, 0, 0]], dtype=dtype)
+    short = 25 / (25 + 1.4**2)
+    found = metrics.feature_dimensionality(torch.stack([W, W.flip(0)]))
+    expected = [[1.0, short, short, 0.0], [0.0, short, short, 1.0]]
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=dtype), rtol=1e-5, atol=0)
