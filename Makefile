@@ -61,12 +61,12 @@ perturb: install ## check the levels: every start moved in its last digit: CHAPT
 	@$(PRESS) perturb $(call every,CHAPTERS) $(call every,ARGS)
 
 audit: install ## recompute some cells of each kept run that other code made, and note the result
-	@$(BIN)/python -m poly.experiments.audit $(call every,ARGS) book/data/flow-runs book/data/adamw-runs book/data/purity-runs book/data/tasks-runs book/data/surgery-runs book/data/beyond-runs
+	@$(BIN)/python -m poly.experiments.archive_audit $(call every,ARGS) book/data/flow-runs book/data/adamw-runs book/data/purity-runs book/data/tasks-runs book/data/surgery-runs book/data/beyond-runs
 
 unchanged: install ## compare every stored value, figure, claim and address with another commit's: BASE=main~1
 	@$(PRESS) unchanged -- $(call one,BASE)
 
-verify: install ## recompute everything; compare the claims with the published ones: ARGS="--against claims.json"
+verify: install ## execute all chapters and the kept runs of flow-runs; compare the claims with the published ones: ARGS="--against claims.json"
 	@$(PRESS) verify $(call every,ARGS)
 
 serve: install ## serve the finished book on this machine: PORT=8000

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from poly.press import export
 from poly.press.chapters import PressError
-from poly.press.render import moved
+from poly.press.render import redirects
 from poly.press.render.postprocess import page_files
 from poly.press.serve import free_server
 
@@ -37,7 +37,7 @@ class Site:
 
     def pages(self) -> list[str]:
         """Return the paths of all pages, without the theme's own fragments and those that lead to other pages."""
-        elsewhere = {"index.html", *(f"book/{old}.html" for old in moved.read(ROOT))}
+        elsewhere = {"index.html", *(f"book/{old}.html" for old in redirects.read(ROOT))}
         found = (path.relative_to(self.html).as_posix() for path in page_files(self.html))
         return [page for page in found if page not in elsewhere]
 

@@ -35,7 +35,7 @@ def test_a_short_feature_has_its_dimension(short: float, dtype: torch.dtype) -> 
 
 
 @pytest.mark.parametrize("size", [1e-200, 1e160])
-@pytest.mark.parametrize("of", [kurtosis.cost, kurtosis.turning])
+@pytest.mark.parametrize("of", [kurtosis.cost, kurtosis.predicted_rate])
 def test_kurtosis_of_extreme_rows_is_refused(of: Callable[..., Any], size: float) -> None:
     W = size * torch.eye(3, dtype=torch.float64) - size / 3
     with pytest.raises(ValueError, match=r"^W: has rows with largest weights from .* must be nearer to 1"):
@@ -75,11 +75,11 @@ def test_counts_that_are_no_numbers_are_refused(of: Callable[..., Any], value: A
 
 @pytest.mark.usefixtures("unchecked")
 def test_what_a_cache_holds_lets_nothing_through() -> None:
-    biased_slots.factor(8, 16, 0.01)
+    biased_slots.mean_ratio(8, 16, 0.01)
     biased_slots.pair_surplus(8)
     for call in (
-        lambda: biased_slots.factor(8, 16, 0.01 + 0j),  # type: ignore[arg-type]
-        lambda: biased_slots.factor(8.0, 16, 0.01),  # type: ignore[arg-type]
+        lambda: biased_slots.mean_ratio(8, 16, 0.01 + 0j),  # type: ignore[arg-type]
+        lambda: biased_slots.mean_ratio(8.0, 16, 0.01),  # type: ignore[arg-type]
         lambda: biased_slots.pair_surplus(8.0),  # type: ignore[arg-type]
     ):
         with pytest.raises(ValueError, match=r"^(l1|n|m)="):
@@ -99,7 +99,7 @@ def test_a_list_of_one_number_is_no_count(value: Any) -> None:
         lambda: theory.gaussian_row([1e-200], 10, 0.1),
         lambda: theory.gaussian_row([1.0], 10, 1e200),
         lambda: theory.gaussian_row([1.0], 10, 1e-323),
-        lambda: biased_slots.factor(8, 16, 1e308),
+        lambda: biased_slots.mean_ratio(8, 16, 1e308),
         lambda: flow.flow(torch.eye(2, dtype=torch.float64), 1e308),
         lambda: expected_loss.flow(torch.eye(2, dtype=torch.float64), "gaussian", 0.1, t_end=5e-324),
     ],
@@ -112,4 +112,4 @@ def test_absurd_values_are_refused(call: Callable[[], Any]) -> None:
 def test_the_edges_of_what_is_allowed_end() -> None:
     for t, shrink in ((1e-100, 0.1), (1.0, 1e100), (1.0, 1e-100), (1e-100, 1e100)):
         assert np.isfinite(theory.gaussian_row([t], 10, shrink).survivors).all()
-    assert np.isfinite([biased_slots.factor(8, 16, l1) for l1 in (1e-100, 1e100)]).all()
+    assert np.isfinite([biased_slots.mean_ratio(8, 16, l1) for l1 in (1e-100, 1e100)]).all()

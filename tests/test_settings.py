@@ -38,8 +38,8 @@ CALLS: dict[str, Callable[[], Any]] = {
     "sparsify": lambda: sparsify.sparsify(np.linspace(0.1, 0.4, 7), 0.01).l1_norm,
     "expected.flow": lambda: expected_loss.flow(weights(), "gaussian", 0.1, t_end=1.0).W,
     "expected.loss": lambda: expected_loss.loss(weights()[0], "bipolar", 0.1),
-    "law": lambda: biased_slots.factor(16, 32, 0.01),
-    "turning": lambda: kurtosis.turning(weights(), 0.1),
+    "law": lambda: biased_slots.mean_ratio(16, 32, 0.01),
+    "turning": lambda: kurtosis.predicted_rate(weights(), 0.1),
     "outcome": lambda: final_weights.train(**WATCH, method="flow", generator=generator()).weight,
     "follow": lambda: trajectories.trajectory(**WATCH, method="flow", records=5, generator=generator()).auc,
     "displaced": lambda: trajectories.lead_changes(**WATCH, records=9, generator=generator()).t,
@@ -91,9 +91,9 @@ def test_settings_of_others_change_nothing(call: str, setting: str) -> None:
 @pytest.mark.parametrize(
     ("ask", "says"),
     [
-        (lambda: biased_slots.factor(16, 32, 0.01, NONE), r"^constants=None: must be a sequence of numbers$"),
-        (lambda: biased_slots.factor(16, 32, 0.01, ONE), r"^constants=\(1\.0,\): must be the pair a, b$"),
-        (lambda: kurtosis.turn(weights(), NONE), r"^force: "),
+        (lambda: biased_slots.mean_ratio(16, 32, 0.01, NONE), r"^constants=None: must be a sequence of numbers$"),
+        (lambda: biased_slots.mean_ratio(16, 32, 0.01, ONE), r"^constants=\(1\.0,\): must be the pair a, b$"),
+        (lambda: kurtosis.fourth_norm_rate(weights(), NONE), r"^force: "),
         (lambda: sweep.stream(NONE, 0), r"^point=None: must map the arguments of run to values$"),
         (
             lambda: archive.load_or_run("x", final_weights.count, NONE, seeds=1),

@@ -130,7 +130,7 @@ def _products_on_one_thread() -> Iterator[None]:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def single_threaded() -> Iterator[None]:
     """Run the block with one thread of computation for this thread and for each that it starts."""
     with _products_on_one_thread():
         with _lock:

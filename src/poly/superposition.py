@@ -16,6 +16,9 @@ from torch import Tensor
 from poly import checks, perturb
 from poly.checks import tensors
 
+# Steps between two looks for weights that are not finite.
+_LOOK = 100
+
 
 class Network(NamedTuple):
     """Encodings W (*instances, n, m) and output bias b (*instances, n)."""
@@ -235,9 +238,10 @@ def train(
         x = sample(W.shape[-2], S, batch=config.batch, generator=generator).to(W)
         W.grad, b.grad = gradient(Network(W, b), x, importance)
         optimizer.step()
-    lost = (~(torch.isfinite(W).all(-1) & torch.isfinite(b)).all(-1)).nonzero()
-    if len(lost):
-        raise checks.diverged(config.lr, lost[0].tolist())
+        if (step + 1) % _LOOK == 0 or step + 1 == config.steps:
+            lost = (~(torch.isfinite(W).all(-1) & torch.isfinite(b)).all(-1)).nonzero()
+            if len(lost):
+                raise checks.diverged(config.lr, lost[0].tolist(), step=step + 1)
     return Network(W, b)
 
 

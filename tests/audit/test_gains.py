@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from poly.audit.ablation import Activations
-from poly.audit.gains import FOLDS, accumulate, deal, interval, random_directions
+from poly.audit.gains import FOLDS, accumulate, interval, random_directions, stratified_folds
 
 
 def test_every_example_is_dealt_once_and_groups_evenly() -> None:
     labels = np.repeat([0, 1, 2], [50, 100, 41])
-    cells = deal(np.zeros(191), labels, seed=1)
+    cells = stratified_folds(np.zeros(191), labels, seed=1)
     assert (cells.folds, cells.groups) == (FOLDS, 3)
     assert sorted(np.concatenate(cells.members).tolist()) == list(range(191))
     for place, members in enumerate(cells.members):
@@ -34,14 +34,14 @@ def test_every_example_is_dealt_once_and_groups_evenly() -> None:
 )
 def test_groups_that_do_not_fit_are_refused(base: Any, groups: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        deal(base, groups, seed=0)
+        stratified_folds(base, groups, seed=0)
 
 
 def test_gains_are_means_over_cells() -> None:
     rng = np.random.default_rng(0)
     H, labels = rng.standard_normal((80, 3)), np.arange(80) % 4
     ablated = Activations(H, lambda H: (H**2).sum(axis=1))
-    cells = deal(ablated.base, labels, seed=0)
+    cells = stratified_folds(ablated.base, labels, seed=0)
     gains, whole, used = accumulate(ablated, np.arange(3), cells, progress=False)
     assert gains.shape == (20, 3, 4)
     assert sum(map(len, used.members)) == 80

@@ -11,7 +11,9 @@ def make(gains: list[list[float]], *, noise: float = 0.0, live: list[bool] | Non
     folded = np.repeat(np.array(gains, float)[None], 8, axis=0)
     folded = folded + noise * np.random.default_rng(0).standard_normal(folded.shape)
     alive = np.array(live if live is not None else [True] * len(gains))
-    return reports.make("hidden", -1, folded[:, alive], None, np.array(gains, float), live=alive, examples=100, seed=0)
+    return reports.build_report(
+        "hidden", -1, folded[:, alive], None, np.array(gains, float), live=alive, examples=100, seed=0
+    )
 
 
 def test_the_table_has_a_line_for_each_unit() -> None:
@@ -50,7 +52,7 @@ def test_squares_have_nulls_where_impurity_is_withheld() -> None:
     report = make(diagonal)
     assert report.withheld
     assert report.squares == pytest.approx(2 / 11)
-    # A random deal gives each unit its own gain with a chance of a third for each group.
+    # A random stratified_folds gives each unit its own gain with a chance of a third for each group.
     assert report.squares < report.squares_nulls["permuted"] < 1
     assert "rotated" not in report.squares_nulls
 

@@ -51,11 +51,11 @@ def test_turning_is_the_nearest_turn() -> None:
             omega = torch.zeros(9, 9, dtype=torch.float64)
             omega[a, b], omega[b, a] = 1.0, -1.0
             turns.append(omega)
-    for w, force, along, found in zip(W, -slope, up, kurtosis.turning(W, 0.2), strict=True):
+    for w, force, along, found in zip(W, -slope, up, kurtosis.predicted_rate(W, 0.2), strict=True):
         basis = torch.stack([(w @ omega).flatten() for omega in turns], -1)
         nearest = basis @ (torch.linalg.pinv(basis, rtol=1e-10) @ force.flatten())
         assert found.item() == pytest.approx((along.flatten() @ nearest).item(), rel=1e-6)
-    assert (kurtosis.turning(settled(), 0.2) < 0).all()
+    assert (kurtosis.predicted_rate(settled(), 0.2) < 0).all()
 
 
 def test_turning_is_the_speed_under_a_little_kurtosis() -> None:
@@ -63,7 +63,9 @@ def test_turning_is_the_speed_under_a_little_kurtosis() -> None:
     V, fourth = W.clone(), []
     for k in range(401):
         if k in (200, 400):
-            fourth.append((metrics.fourth_norms(V, relative=True).mean().item(), kurtosis.turning(V, 0.2).item()))
+            fourth.append(
+                (metrics.fourth_norms(V, relative=True).mean().item(), kurtosis.predicted_rate(V, 0.2).item())
+            )
         X = V.clone().requires_grad_(True)
         (slope,) = torch.autograd.grad(kurtosis.cost(X, 0.2).sum(), X)
         V = V + step * (expected_loss.forces(V, "gaussian", 0.2) - kappa * slope)
@@ -71,7 +73,7 @@ def test_turning_is_the_speed_under_a_little_kurtosis() -> None:
     assert (after - before) / (200 * step) == pytest.approx(kappa * speed, rel=0.03)
 
 
-@pytest.mark.parametrize("function", [kurtosis.cost, kurtosis.turning])
+@pytest.mark.parametrize("function", [kurtosis.cost, kurtosis.predicted_rate])
 def test_bad_input_is_one_line(function: object) -> None:
     W = torch.ones(2, 3, dtype=torch.float64)
     for weights, sigma, message in (
@@ -87,7 +89,7 @@ def test_bad_input_is_one_line(function: object) -> None:
 def test_turn_wants_a_force_on_these_weights() -> None:
     W = model.init(4, 7, generator=torch.Generator().manual_seed(2))
     with pytest.raises(ValueError, match=r"^force: has shape \(1, 7, 4\), must be \(1, 4, 7\)"):
-        kurtosis.turn(W, W.mT)
+        kurtosis.fourth_norm_rate(W, W.mT)
 
 
 def test_turn_sees_what_turns_only() -> None:
@@ -96,6 +98,6 @@ def test_turn_sees_what_turns_only() -> None:
     force = W @ (omega - omega.mT)
     V = W.clone().requires_grad_(True)
     (up,) = torch.autograd.grad(metrics.fourth_norms(V, relative=True).mean(-1).sum(), V)
-    assert kurtosis.turn(W, force).item() == pytest.approx((up * force).sum().item(), rel=1e-9)
+    assert kurtosis.fourth_norm_rate(W, force).item() == pytest.approx((up * force).sum().item(), rel=1e-9)
     symmetric = torch.randn(4, 4, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
-    assert kurtosis.turn(W, (symmetric + symmetric.mT) @ W).item() == pytest.approx(0, abs=1e-12)
+    assert kurtosis.fourth_norm_rate(W, (symmetric + symmetric.mT) @ W).item() == pytest.approx(0, abs=1e-12)

@@ -12,7 +12,7 @@ FEW = [("default", 3e-3, 0.0), ("l1-hidden", 3e-3, 1e-2), ("untrained", 1.0, 10.
 
 def compare(seed: int = 0, **changes: Any) -> digits.Measured:
     asked: dict[str, Any] = {"split": 3, "labels": "all", "held": "validation", "arms": FEW, "steps": 400} | changes
-    return digits.compare(**asked, generator=torch.Generator().manual_seed(seed))
+    return digits.train_arms(**asked, generator=torch.Generator().manual_seed(seed))
 
 
 def test_the_test_set_is_the_same_for_all_splits_and_in_no_other_set() -> None:

@@ -21,7 +21,7 @@ def table() -> sweep.Table:
     grid |= {"changes": ["on the way"]}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOKY_MAX_CPU_COUNT", "1")
-        return sweep.sweep(surgery.compare, grid, seeds=3, paired=("l1", "method", "changes"))
+        return sweep.sweep(surgery.apply_changes, grid, seeds=3, paired=("l1", "method", "changes"))
 
 
 def test_a_change_is_beside_its_control_and_the_default(table: sweep.Table) -> None:

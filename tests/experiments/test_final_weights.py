@@ -122,8 +122,8 @@ def test_runs_are_kept_and_read_back(kept: Path) -> None:
         [8, m, l1, seed] for m, l1 in adamw_archive.SETTINGS for seed in range(3)
     ]
     for m, l1 in adamw_archive.SETTINGS:
-        anew = adamw_archive.compute(m, l1, seeds=3)
-        for row, other in zip(table[table.m == m].to_dict("records"), anew.to_dict("records"), strict=True):
+        again = adamw_archive.compute(m, l1, seeds=3)
+        for row, other in zip(table[table.m == m].to_dict("records"), again.to_dict("records"), strict=True):
             for name in ("feature", "neuron", "rank", "sizes"):
                 assert row[name].tolist() == other[name].tolist()
             np.testing.assert_allclose(row["weight"], other["weight"], rtol=1e-6)

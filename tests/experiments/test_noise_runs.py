@@ -22,7 +22,7 @@ def test_it_is_the_released_training() -> None:
     np.testing.assert_allclose(found.fourth, (path.values[:, 0] ** 4).sum(-1).mean(-1), rtol=1e-12)
     relative = metrics.fourth_norms(path.values[:, 0], relative=True).mean(-1)
     np.testing.assert_allclose(found.relative, relative, rtol=1e-12)
-    np.testing.assert_allclose(found.turning, kurtosis.turning(path.values[:, 0], 0.2), rtol=1e-12)
+    np.testing.assert_allclose(found.turning, kurtosis.predicted_rate(path.values[:, 0], 0.2), rtol=1e-12)
 
 
 def test_flow_goes_through_the_same_start_and_time() -> None:

@@ -18,7 +18,7 @@ def start() -> torch.Tensor:
 
 @pytest.mark.parametrize("name", ["flow", "SGD", "momentum", "AdamW", "row moments"])
 def test_the_crowd_is_trained_from_the_start_and_measured(name: str) -> None:
-    found = optimizers.compare(**SMALL, optimizer=name, generator=generator())
+    found = optimizers.train_by_optimizer(**SMALL, optimizer=name, generator=generator())
     if name == "flow":
         end = flow.flow(start(), 1e-2).W
     else:
@@ -34,7 +34,7 @@ def test_the_crowd_is_trained_from_the_start_and_measured(name: str) -> None:
 
 
 def test_apart_each_feature_keeps_its_favorite_under_gradient_flow() -> None:
-    found = optimizers.compare(**SMALL, optimizer="flow", apart=6, generator=generator())
+    found = optimizers.train_by_optimizer(**SMALL, optimizer="flow", apart=6, generator=generator())
     assert found.features[1] == found.kept[1] == 6
     assert found.kept[0] < 6  # not so in the crowd of this start
     assert found.moved.tolist() == [0, 0]
@@ -46,7 +46,7 @@ def test_winners_that_move_in_the_second_half_are_counted(monkeypatch: pytest.Mo
     swapped[0, :2] = W[0, :2].flip(-1)
     moved = int((metrics.winners(W) != metrics.winners(swapped)).sum())
     monkeypatch.setattr(optimizers, "_train", lambda V, *_: (swapped, W) if V.shape[1] > 1 else (V, V))
-    found = optimizers.compare(**SMALL, optimizer="SGD", apart=1, generator=generator())
+    found = optimizers.train_by_optimizer(**SMALL, optimizer="SGD", apart=1, generator=generator())
     assert found.moved.tolist() == [moved, 0]
     assert moved > 0
 
@@ -70,7 +70,7 @@ def test_sgd_follows_the_flow_for_as_long_with_every_penalty() -> None:
 
 
 def test_sgd_ends_where_the_flow_ends() -> None:
-    ends = [optimizers.compare(**SMALL, optimizer=name, generator=generator()) for name in ("flow", "SGD")]
+    ends = [optimizers.train_by_optimizer(**SMALL, optimizer=name, generator=generator()) for name in ("flow", "SGD")]
     assert [each.tolist() for each in ends[0][:3]] == [each.tolist() for each in ends[1][:3]]
     assert ends[0].shared == ends[1].shared
     np.testing.assert_allclose(ends[1].loss, ends[0].loss, rtol=3e-3)
@@ -87,7 +87,7 @@ def test_sgd_ends_where_the_flow_ends() -> None:
 )
 def test_bad_input_is_refused(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        optimizers.compare(**SMALL | {"optimizer": "flow"} | changed, generator=generator())
+        optimizers.train_by_optimizer(**SMALL | {"optimizer": "flow"} | changed, generator=generator())
 
 
 def test_the_flow_has_no_settings() -> None:

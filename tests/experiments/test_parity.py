@@ -9,7 +9,7 @@ from poly.experiments import parity
 
 def compare(seed: int = 0, **changes: Any) -> parity.Measured:
     asked: dict[str, Any] = {"draw": 3, "arms": [("default", 5e-3, 0.0)], "steps": 6000} | changes
-    return parity.compare(**asked, generator=torch.Generator().manual_seed(seed))
+    return parity.train_arms(**asked, generator=torch.Generator().manual_seed(seed))
 
 
 def test_each_task_has_different_bits() -> None:

@@ -33,23 +33,23 @@ def test_a_point_is_told_by_winners_counts_or_what_else_there_is() -> None:
         return pd.DataFrame([{"m": 4, "seed": k} | each for k, each in enumerate(rows)])
 
     one, other = row([0, 0, 2], [1.0, -1.0, 1.0]), row([0, 1, 2], [1.0, -1.0, 1.0])
-    found = perturbed_archive.compare("counts", "flow", {"m": 4}, table(one, one), table(one, other))
+    found = perturbed_archive.compare_rerun("counts", "flow", {"m": 4}, table(one, one), table(one, other))
     assert found["share"] == [1.0, round(2 / 3, 6)]
     assert (found["shared"], found["other_count"], found["networks"]) == ([1.0, 0.5], 1, 2)
 
     counted = [table({"shared": np.array(each)}) for each in ([1, 2, 3], [1, 2, 4])]
-    found = perturbed_archive.compare("4-4", "flow", {"m": 4}, *counted)
+    found = perturbed_archive.compare_rerun("4-4", "flow", {"m": 4}, *counted)
     assert (found["shared"], found["other_count"], found["networks"]) == ([2.0, 7 / 3], 1, 3)
 
     both = [table({"shared": np.array(each), "impurity": np.array([0.1])}) for each in ([1, 2], [3, 2])]
-    found = perturbed_archive.compare("scarce", "flow", {"m": 4}, *both)
+    found = perturbed_archive.compare_rerun("scarce", "flow", {"m": 4}, *both)
     assert (found["shared"], found["other_count"]) == ([1.5, 2.5], 1)
 
-    found = perturbed_archive.compare("optimizers-32", "flow", {"m": 4, "optimizer": "SGD"}, *both)
+    found = perturbed_archive.compare_rerun("optimizers-32", "flow", {"m": 4, "optimizer": "SGD"}, *both)
     assert found["method"] == "optimizers"
 
     shares = [table({"dead": each}) for each in (0.5, 0.25)]
-    assert perturbed_archive.compare("phases", "adamw", {"m": 4}, *shares)["moved"] == {"dead": 0.25}
+    assert perturbed_archive.compare_rerun("phases", "adamw", {"m": 4}, *shares)["moved"] == {"dead": 0.25}
 
 
 def test_networks_with_an_impurity_are_compared_by_the_means_of_each_arm() -> None:
@@ -58,7 +58,7 @@ def test_networks_with_an_impurity_are_compared_by_the_means_of_each_arm() -> No
         return pd.DataFrame([{"m": 4, "seed": k} | each for k, each in enumerate(rows)])
 
     before, after = table([0.1, 0.4, np.nan], [0.3, 0.2, np.nan]), table([0.3, 0.4, np.nan], [0.1, 0.3, np.nan])
-    found = perturbed_archive.compare("purity", "adam", {"m": 4}, before, after)
+    found = perturbed_archive.compare_rerun("purity", "adam", {"m": 4}, before, after)
     assert found["networks"] == 2
     assert found["moved"] == pytest.approx({"impurity": 0.05, "ln loss": 0.05})
 

@@ -18,7 +18,7 @@ def every() -> Measured:
     """Return the measures of all arms at m = 24, trained for a short time."""
     strengths = {"l1-hidden": 1e-3, "l1-weights": 1e-5, "bias": 0.1, "dropout": 0.1, "noise": 0.05}
     arms = tuple((name, 1e-2, strengths.get(name, 0.0)) for name in purity.ARMS)
-    return purity.compare(p=0.5, m=24, draw=0, arms=arms, steps=STEPS, generator=generator())
+    return purity.train_arms(p=0.5, m=24, draw=0, arms=arms, steps=STEPS, generator=generator())
 
 
 def of(measured: Measured, name: str, field: str) -> float:
@@ -52,13 +52,13 @@ def test_losses_are_below_that_of_the_best_linear_model(every: Measured) -> None
 
 
 def test_an_arm_is_the_same_whatever_others_are_asked_for(every: Measured) -> None:
-    alone = purity.compare(p=0.5, m=24, draw=0, arms=(("noise", 1e-2, 0.05),), steps=STEPS, generator=generator())
+    alone = purity.train_arms(p=0.5, m=24, draw=0, arms=(("noise", 1e-2, 0.05),), steps=STEPS, generator=generator())
     assert alone.loss[0] == of(every, "noise", "loss")
     assert alone.permuted[0] == of(every, "noise", "permuted")
 
 
 def test_the_loss_of_a_narrow_oracle_is_the_known_floor() -> None:
-    found = purity.compare(p=0.5, m=8, draw=1, arms=(("oracle", 1e-2, 0.0),), steps=3000, generator=generator(1))
+    found = purity.train_arms(p=0.5, m=8, draw=1, arms=(("oracle", 1e-2, 0.0),), steps=3000, generator=generator(1))
     assert found.loss[0] == pytest.approx(tasks.pure_loss(0.5, 8), rel=0.02)
 
 
@@ -118,7 +118,7 @@ def test_repair_needs_a_dead_unit() -> None:
     network = mlp.init(32, 4, 16, generator=generator(2), dtype=torch.float32)
     network.b1[:] = 1
     assert purity.repair(network, stream) is None
-    found = purity.compare(p=0.5, m=4, draw=0, arms=(("repaired", 1e-4, 0.0),), steps=20, generator=generator())
+    found = purity.train_arms(p=0.5, m=4, draw=0, arms=(("repaired", 1e-4, 0.0),), steps=20, generator=generator())
     assert np.isnan(found.loss[0])
 
 
@@ -131,7 +131,7 @@ def test_every_arm_gets_twelve_trials_in_the_pilots() -> None:
 
 def test_a_sweep_runs_it() -> None:
     grid: dict[str, Any] = {"p": [0.5], "m": [4], "draw": [0], "arms": [(("default", 1e-2, 0.0),)], "steps": [10]}
-    table = sweep.sweep(purity.compare, grid, seeds=2, paired=("arms", "steps"), progress=False)
+    table = sweep.sweep(purity.train_arms, grid, seeds=2, paired=("arms", "steps"), progress=False)
     assert len(table) == 2
     assert table.loss.map(len).tolist() == [1, 1]
 

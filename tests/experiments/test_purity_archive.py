@@ -75,7 +75,9 @@ def test_a_setting_of_the_pilots_comes_again(settings: list[dict[str, Any]]) -> 
     row = settings[int(rng.choice([k for k, each in enumerate(settings) if each["m"] == 16]))]
     grid: dict[str, Any] = {"p": [row["p"]], "m": [16], "draw": list(purity_archive.PILOT_DRAWS)}
     grid |= {"arms": [((row["arm"], row["lr"], row["strength"]),)], "steps": [purity_archive.STEPS]}
-    again = sweep.sweep(purity.compare, grid, seeds=purity_archive.SEEDS, paired=purity_archive.PAIRED, progress=False)
+    again = sweep.sweep(
+        purity.train_arms, grid, seeds=purity_archive.SEEDS, paired=purity_archive.PAIRED, progress=False
+    )
     loss = np.concatenate(again.loss.tolist())
     known = ~np.isnan(loss)
     assert known.sum() == row["networks"]
@@ -88,7 +90,7 @@ def test_a_setting_of_the_pilots_comes_again(settings: list[dict[str, Any]]) -> 
 
 def test_values_are_sorted_by_draw_and_seed() -> None:
     grid: dict[str, Any] = {"p": [0.5], "m": [4], "draw": [3, 1], "arms": ["long"], "steps": [5]}
-    table = sweep.sweep(purity.compare, grid, seeds=2, paired=purity_archive.PAIRED, progress=False)
+    table = sweep.sweep(purity.train_arms, grid, seeds=2, paired=purity_archive.PAIRED, progress=False)
     found = purity_archive.values(table, "oracle-released", "loss", p=0.5, m=4)
     assert found.shape == (2, 2)
     for row in table.to_dict("records"):
@@ -125,7 +127,7 @@ def test_stored_networks_come_again() -> None:
     stream = sweep.stream({"p": float(row.p), "m": int(row.m), "draw": int(row.draw)}, int(row.seed))
     arms = purity.chosen_arms("tuned", float(row.p), int(row.m))
     k = int(rng.integers(len(arms)))
-    again = purity.compare(
+    again = purity.train_arms(
         p=float(row.p), m=int(row.m), draw=int(row.draw), arms=(arms[k],), steps=int(row.steps), generator=stream
     )
     made = json.loads((FOLDER / archive.PROVENANCE).read_text(encoding="utf-8"))["kept-purity.npz"]

@@ -16,7 +16,7 @@ def early(name: str) -> torch.Tensor:
 
 
 def test_each_schedule_ends_with_one_neuron_for_each_feature() -> None:
-    found = schedules.compare(**SMALL, generator=generator())
+    found = schedules.train_by_schedule(**SMALL, generator=generator())
     assert found.features.tolist() == [6] * len(schedules.SCHEDULES)
     np.testing.assert_allclose(found.loss, found.loss[0], rtol=1e-6)
 
@@ -32,7 +32,7 @@ def test_adamw_trains_in_twenty_parts_and_once_more(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(schedules, "train_from", note)
     for name in schedules.SCHEDULES:
         used[name] = []
-        schedules.compare(**SMALL, method="adamw", schedules=(name,), generator=generator())
+        schedules.train_by_schedule(**SMALL, method="adamw", schedules=(name,), generator=generator())
         assert [steps for _, steps in used[name]] == [375] * 20 + [7500]
         assert used[name][-1] == (0.01, 7500)
     parts = {name: [l1 for l1, _ in each[:-1]] for name, each in used.items()}
@@ -43,14 +43,14 @@ def test_adamw_trains_in_twenty_parts_and_once_more(monkeypatch: pytest.MonkeyPa
 
 
 def test_under_adamw_each_schedule_ends_with_one_neuron_for_each_feature() -> None:
-    found = schedules.compare(**SMALL, method="adamw", generator=generator())
+    found = schedules.train_by_schedule(**SMALL, method="adamw", generator=generator())
     assert found.features.tolist() == [6] * len(schedules.SCHEDULES)
     np.testing.assert_allclose(found.loss, found.loss[0], rtol=0.02)
 
 
 def test_a_constant_penalty_is_the_flow() -> None:
     end = flow.flow(model.init(6, 8, generator=generator()), 1e-2).W
-    found = schedules.compare(**SMALL, schedules=("constant",), generator=generator())
+    found = schedules.train_by_schedule(**SMALL, schedules=("constant",), generator=generator())
     assert found.shared.tolist() == metrics.polysemantic_neurons(end).tolist()
     assert torch.equal(early("constant"), model.init(6, 8, generator=generator()))
 
@@ -100,4 +100,4 @@ def test_the_penalty_goes_in_equal_parts_to_its_last_value(name: str, monkeypatc
 )
 def test_bad_input_is_refused(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        schedules.compare(**SMALL | changed, generator=generator())
+        schedules.train_by_schedule(**SMALL | changed, generator=generator())

@@ -18,7 +18,7 @@ def method(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def compared(method: str) -> surgery.Compared:
-    return surgery.compare(**SMALL, method=method, generator=generator())
+    return surgery.apply_changes(**SMALL, method=method, generator=generator())
 
 
 def of(name: str) -> int:
@@ -54,8 +54,8 @@ def test_a_start_near_a_code_ends_in_it(compared: surgery.Compared) -> None:
 
 
 def test_controls_differ_from_the_default_and_from_each_other() -> None:
-    found = surgery.compare(**SMALL, method="flow", changes=("shuffled", "shuffled"), generator=generator(1))
-    again = surgery.compare(**SMALL, method="flow", changes=("shuffled", "shuffled"), generator=generator(1))
+    found = surgery.apply_changes(**SMALL, method="flow", changes=("shuffled", "shuffled"), generator=generator(1))
+    again = surgery.apply_changes(**SMALL, method="flow", changes=("shuffled", "shuffled"), generator=generator(1))
     np.testing.assert_equal(again._asdict(), found._asdict())
     assert found.weights[0] > 30
     assert found.distance[0] != found.distance[1]
@@ -70,7 +70,7 @@ def test_a_change_on_the_way_is_made_at_its_time(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setitem(surgery.CHANGES, "distinct favorites", lambda W, _: note(W))
     for when in (0.0, 0.5, 50.0):
-        surgery.compare(**SMALL, method="flow", when=when, changes=("distinct favorites",), generator=generator())
+        surgery.apply_changes(**SMALL, method="flow", when=when, changes=("distinct favorites",), generator=generator())
     assert seen[0] == 36
     assert 36 > seen[1] > seen[2] == 6
 
@@ -83,7 +83,9 @@ def test_for_adamw_the_time_is_a_part_of_its_steps(monkeypatch: pytest.MonkeyPat
         return interventions.distinct_favorites(W)
 
     monkeypatch.setitem(surgery.CHANGES, "distinct favorites", lambda W, _: note(W))
-    found = surgery.compare(**SMALL, method="adamw", when=0.1, changes=("distinct favorites",), generator=generator())
+    found = surgery.apply_changes(
+        **SMALL, method="adamw", when=0.1, changes=("distinct favorites",), generator=generator()
+    )
     start = model.init(SMALL["n"], SMALL["m"], generator=generator())
     early = final_weights.train_from(start, SMALL["l1"], "adamw", generator(), steps=750)
     assert torch.equal(seen[0], early)
@@ -92,8 +94,8 @@ def test_for_adamw_the_time_is_a_part_of_its_steps(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_change_on_the_way_continues_from_there() -> None:
-    end = surgery.compare(**SMALL, method="flow", generator=generator(), changes=())
-    late = surgery.compare(**SMALL, method="flow", when=0.3, generator=generator(), changes=())
+    end = surgery.apply_changes(**SMALL, method="flow", generator=generator(), changes=())
+    late = surgery.apply_changes(**SMALL, method="flow", when=0.3, generator=generator(), changes=())
     assert late.shared == end.shared
     assert late.loss == pytest.approx(end.loss)
     assert late.changed_shared.shape == (0,)
@@ -159,7 +161,7 @@ def test_a_pair_is_together_on_any_neuron_with_opposite_signs() -> None:
 )
 def test_bad_input_is_refused(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        surgery.compare(**SMALL | {"method": "flow"} | changed, generator=generator())
+        surgery.apply_changes(**SMALL | {"method": "flow"} | changed, generator=generator())
 
 
 def test_a_dose_needs_a_score() -> None:

@@ -52,7 +52,7 @@ def test_an_unknown_task_is_refused() -> None:
 
 def test_a_measure_is_selected_by_arm_and_labels() -> None:
     table = sweep.sweep(
-        digits.compare,
+        digits.train_arms,
         {
             "split": [5, 4],
             "labels": ["all", "few"],

@@ -11,7 +11,7 @@ SMALL: dict[str, Any] = {"n": 6, "m": 8, "l1s": (1e-1, 1e-2), "draw": 0}
 
 
 def test_each_penalty_acts_from_the_start_and_from_rest_on() -> None:
-    found = weak_penalty.compare(**SMALL, generator=generator())
+    found = weak_penalty.train_weak_penalties(**SMALL, generator=generator())
     start = model.init(6, 8, generator=generator())
     rest = flow.flow(start, 0.0).W
     assert float(model.loss(rest)) < 1e-10
@@ -20,7 +20,7 @@ def test_each_penalty_acts_from_the_start_and_from_rest_on() -> None:
 
 
 def test_a_feature_is_the_same_on_one_neuron_with_one_sign() -> None:
-    found = weak_penalty.compare(**SMALL, generator=generator())
+    found = weak_penalty.train_weak_penalties(**SMALL, generator=generator())
     start = model.init(6, 8, generator=generator())
     rest = flow.flow(start, 0.0).W
     one, last = (flow.flow(rest, l1).W[0] for l1 in SMALL["l1s"])
@@ -44,4 +44,4 @@ def test_a_feature_is_the_same_on_one_neuron_with_one_sign() -> None:
 )
 def test_bad_input_is_refused(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        weak_penalty.compare(**SMALL | changed, generator=generator())
+        weak_penalty.train_weak_penalties(**SMALL | changed, generator=generator())

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from poly.press import build, chapters, metadata, record
+from poly.press import build, chapters, metadata
 from poly.press.chapters import PressError
+from poly.press.check import stored_outputs
 from poly.press.figures import figure_data
 from small_book import RECORD, make_book, outputs_of
 
@@ -134,6 +135,6 @@ def test_a_notebook_of_another_form_is_one_line(change: int, tmp_path: Path) -> 
         chapters.read_notebook(path)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
-    for command in (lambda: build.build_stored(book), lambda: record.faults(book, pages)):
+    for command in (lambda: build.build_stored(book), lambda: stored_outputs.faults(book, pages)):
         with pytest.raises(PressError, match=r"^01-one.ipynb is not a valid notebook: "):
             command()

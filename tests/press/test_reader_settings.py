@@ -113,7 +113,7 @@ def test_settings_of_matplotlib_end_no_command(tmp_path: Path, setting: dict[str
 def test_a_program_may_have_no_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, None)
-    reader_settings.give_streams()
+    reader_settings.make_streams_safe()
     print("nobody reads this")
     assert sys.stderr.write("nor this") == 8
 

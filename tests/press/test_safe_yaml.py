@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from poly.press import build, chapters, record
+from poly.press import build, chapters
 from poly.press.chapters import PressError
+from poly.press.check import stored_outputs
 from small_book import edit, make_book
 
 VALUES = [
@@ -43,5 +44,5 @@ def test_an_entry_that_holds_itself_is_one_line(tmp_path: Path) -> None:
     book = make_book(tmp_path)
     edit(book / "book/claims.yml", "statement: second", "test: &loop [*loop]")
     with pytest.raises(PressError, match=r"^claims.yml, C2: test=.*, must be a sentence$") as caught:
-        record.faults(book, chapters.read_pages(book)[1:])
+        stored_outputs.faults(book, chapters.read_pages(book)[1:])
     assert "\n" not in str(caught.value)

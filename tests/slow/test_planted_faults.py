@@ -17,7 +17,7 @@ import yaml
 
 from poly.press import record
 from poly.press.chapters import Page, find_chapters, notebook_text, read_notebook, read_pages
-from poly.press.check import small_grids, snapshots
+from poly.press.check import small_grids, snapshots, stored_outputs
 from poly.press.claims import ledger
 from poly.press.execute import cache_key
 from poly.press.figures import figure_data
@@ -134,7 +134,7 @@ def test_a_planted_fault_is_found(
 ) -> None:
     root = shutil.copytree(recorded, tmp_path / "book", ignore=shutil.ignore_patterns("_build"))
     plant(root)
-    stale = any("stale" in fault for fault in record.faults(root, [page_of(root, chapter)]))
+    stale = any("stale" in fault for fault in stored_outputs.faults(root, [page_of(root, chapter)]))
     assert stale == (plant is not figure_altered)
     restamp(root)
     assert any(re.search(found, fault) for fault in faults(root, chapter))

@@ -150,10 +150,10 @@ def test_a_process_looks_once_at_what_it_runs_and_again_after_a_reload(
 
     monkeypatch.setattr(hashing, "code_parts", look)
     for _ in range(3):
-        hashing.check(module.run, parts)
+        hashing.check_same_code(module.run, parts)
     assert len(looked) == 1
     user("run_of_mine", "FACTOR = 2\n" + RUN.format("FACTOR * n"))
-    hashing.check(module.run, parts)
+    hashing.check_same_code(module.run, parts)
     assert len(looked) == 2
 
 
@@ -165,7 +165,7 @@ def test_a_process_with_another_value_in_a_module_runs_nothing(user: Any, value:
     with pytest.raises(
         hashing.OtherCodeError, match=r"^run_of_mine: not the same in the process that runs it .*restart"
     ):
-        hashing.check(module.run, parts)
+        hashing.check_same_code(module.run, parts)
 
 
 TENSOR = torch.zeros(1)

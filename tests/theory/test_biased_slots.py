@@ -83,9 +83,11 @@ def test_the_factor_by_hand() -> None:
     full = kappa**2 / (1 + kappa**3) ** (2 / 3)
     expected = exp(length**0.5 * (0.16 * log(1 + kappa**2) - 0.27 * full))
     expected *= 1 + (biased_slots.pair_surplus(1024) - 1) * (1 - full)
-    assert biased_slots.factor(256, 1024, 0.0, CONSTANTS) == pytest.approx(expected)
+    assert biased_slots.mean_ratio(256, 1024, 0.0, CONSTANTS) == pytest.approx(expected)
     # Without time for a race, and with no crowd at all, only pairs are left.
-    assert biased_slots.factor(2, 10**6, 1.0, CONSTANTS) == pytest.approx(biased_slots.pair_surplus(10**6), rel=1e-3)
+    assert biased_slots.mean_ratio(2, 10**6, 1.0, CONSTANTS) == pytest.approx(
+        biased_slots.pair_surplus(10**6), rel=1e-3
+    )
 
 
 def test_odds_of_one_are_slots_and_others_are_slots_weighted() -> None:
@@ -113,7 +115,9 @@ def test_fewer_pairs_scatter_less_than_more() -> None:
     law_of_less = biased_slots.slots_with_mean(64, 128, 6.0)
     assert law_of_less.var() < theory.slots(64, 128).var()
     found = biased_slots.counts(64, 128, 1e-3, CONSTANTS)
-    assert found.mean() == pytest.approx(theory.slots(64, 128).mean() * biased_slots.factor(64, 128, 1e-3, CONSTANTS))
+    assert found.mean() == pytest.approx(
+        theory.slots(64, 128).mean() * biased_slots.mean_ratio(64, 128, 1e-3, CONSTANTS)
+    )
 
 
 def test_a_fit_finds_the_constants_that_made_the_numbers() -> None:
@@ -136,7 +140,7 @@ def test_the_constants_are_those_that_the_book_fits() -> None:
     }
     for name, value in biased_slots.FITTED._asdict().items():
         assert f"{value:.3f} (" in said[f"c6_{name}"]
-    assert biased_slots.factor(64, 256, 1e-3) == biased_slots.factor(64, 256, 1e-3, biased_slots.FITTED)
+    assert biased_slots.mean_ratio(64, 256, 1e-3) == biased_slots.mean_ratio(64, 256, 1e-3, biased_slots.FITTED)
 
 
 def test_where_one_count_only_is_possible_the_law_has_it() -> None:
@@ -150,7 +154,7 @@ def test_bad_input_is_one_line() -> None:
     with pytest.raises(ValueError, match=r"mean=3\.0: must be > .* and < 2 for n=4, m=4"):
         biased_slots.slots_with_mean(4, 4, 3.0)
     with pytest.raises(ValueError, match="a=nan: must be"):
-        biased_slots.factor(4, 4, 0.1, biased_slots.Constants(float("nan"), 0.0))
+        biased_slots.mean_ratio(4, 4, 0.1, biased_slots.Constants(float("nan"), 0.0))
     with pytest.raises(ValueError, match=r"means, errors: have shapes \(1,\) and \(2,\), must be \(2,\), as sizes"):
         biased_slots.fit([(32, 32, 0.1), (64, 64, 0.1)], [1.0], [1.0, 1.0])
     with pytest.raises(ValueError, match="means, errors: must be finite numbers > 0"):

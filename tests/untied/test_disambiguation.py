@@ -94,14 +94,14 @@ def test_a_counter_is_found_and_missed_and_a_voter_is_not() -> None:
     counter, crowd = by_counter(5, 3), by_crowd(5, 3)
     assert disambiguation.separation(counter, x, 0, 5).amax(0).argmax().item() == 5
     assert disambiguation.separation(counter, x, 0, 5)[:, 5].tolist() == pytest.approx([1, 1])
-    assert disambiguation.confusion(counter, x, 0, 5).item() == pytest.approx(0)
-    cut = disambiguation.without(counter, [0, 5], neuron=5)
-    assert disambiguation.confusion(cut, x, 0, 5).item() == pytest.approx(1)
-    assert disambiguation.confusion(crowd, x, 0, 5).item() == pytest.approx(0)
+    assert disambiguation.crosstalk(counter, x, 0, 5).item() == pytest.approx(0)
+    cut = disambiguation.cut_connections(counter, [0, 5], neuron=5)
+    assert disambiguation.crosstalk(cut, x, 0, 5).item() == pytest.approx(1)
+    assert disambiguation.crosstalk(crowd, x, 0, 5).item() == pytest.approx(0)
     for neuron in range(1, 10):
-        cut = disambiguation.without(crowd, [0, 5], neuron=neuron)
-        assert disambiguation.confusion(cut, x, 0, 5).item() <= 0.25 + 1e-12
-    assert disambiguation.confusion(disambiguation.without(crowd, [0, 5], neuron=None), x, 0, 5).item() > 0.5
+        cut = disambiguation.cut_connections(crowd, [0, 5], neuron=neuron)
+        assert disambiguation.crosstalk(cut, x, 0, 5).item() <= 0.25 + 1e-12
+    assert disambiguation.crosstalk(disambiguation.cut_connections(crowd, [0, 5], neuron=None), x, 0, 5).item() > 0.5
 
 
 def test_what_separates_adds_up_to_the_difference_of_the_outputs_inputs() -> None:
@@ -122,13 +122,13 @@ def test_confusion_is_the_largest_output_of_the_feature_that_is_off() -> None:
     largest = max(
         y[row, a].item() for row in range(len(x)) for a, b in ((0, 4), (4, 0)) if x[row, b] > 0 and x[row, a] == 0
     )
-    assert disambiguation.confusion(network, x, 0, 4, rectified=True).item() == pytest.approx(largest)
+    assert disambiguation.crosstalk(network, x, 0, 4, rectified=True).item() == pytest.approx(largest)
 
 
 def test_cutting_changes_a_copy_and_nothing_else() -> None:
     network = random_network()
     before = [part.clone() for part in network]
-    cut, unbiased = (disambiguation.without(network, [1, 3], neuron=neuron) for neuron in (2, None))
+    cut, unbiased = (disambiguation.cut_connections(network, [1, 3], neuron=neuron) for neuron in (2, None))
     assert all(torch.equal(one, other) for one, other in zip(network, before, strict=True))
     assert (cut.decoder != network.decoder).nonzero().tolist() == [[2, 1], [2, 3]]
     assert not cut.decoder[2, [1, 3]].any()
@@ -147,11 +147,11 @@ SMALL: dict[str, Any] = {"n": 8, "m": 8, "kind": "normal", "l1": 1e-3, "active":
         (lambda net, x: disambiguation.pairs(Network(*(part[None] for part in net)), same_sign=True), "one network"),
         (lambda net, x: disambiguation.worst_errors(net, active=4, groups=2), "active=4"),
         (lambda net, x: disambiguation.worst_errors(net, active=2, groups=4), "groups=4"),
-        (lambda net, x: disambiguation.confusion(net, x, 0, 0), "features 0 and 0"),
-        (lambda net, x: disambiguation.confusion(net, x, 0, 6), "features 0 and 6"),
+        (lambda net, x: disambiguation.crosstalk(net, x, 0, 0), "features 0 and 0"),
+        (lambda net, x: disambiguation.crosstalk(net, x, 0, 6), "features 0 and 6"),
         (lambda net, x: disambiguation.separation(net, x[:1], 0, 1), "must hold both"),
-        (lambda net, x: disambiguation.without(net, [6], neuron=0), "outputs"),
-        (lambda net, x: disambiguation.without(net, [0], neuron=4), "neuron=4"),
+        (lambda net, x: disambiguation.cut_connections(net, [6], neuron=0), "outputs"),
+        (lambda net, x: disambiguation.cut_connections(net, [0], neuron=4), "neuron=4"),
         (
             lambda net, x: untied_disambiguation.correct_pairs({"errors": np.zeros(2), "i": [0], "j": [1]}, -1),
             "within=-1",

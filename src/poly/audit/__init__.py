@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from poly import checks
 from poly.audit.ablation import Activations, Layer
-from poly.audit.gains import accumulate, deal, random_directions
-from poly.audit.report import Report, make
+from poly.audit.gains import accumulate, random_directions, stratified_folds
+from poly.audit.report import Report, build_report
 
 __all__ = ["Report", "activations", "layer"]
 
@@ -122,7 +122,7 @@ def _audit(
     checks.progress(progress)
     checks.one_of("rotated", rotated, (False, True))
     wanted = None if half_width is None else checks.positive("half_width", half_width)
-    cells = deal(ablated.base, groups, seed=checks.count("seed", seed, at_least=0))
+    cells = stratified_folds(ablated.base, groups, seed=checks.count("seed", seed, at_least=0))
     live = np.flatnonzero(ablated.live)
     gains, mean, cells = accumulate(ablated, live, cells, half_width=wanted, progress=progress)
     other = None
@@ -133,4 +133,6 @@ def _audit(
     whole = np.zeros((len(ablated.live), cells.groups))
     whole[live] = mean
     axis = ablated.axis if isinstance(ablated, Layer) else -1
-    return make(name, axis, gains, other, whole, live=ablated.live, examples=sum(map(len, cells.members)), seed=seed)
+    return build_report(
+        name, axis, gains, other, whole, live=ablated.live, examples=sum(map(len, cells.members)), seed=seed
+    )

@@ -55,7 +55,7 @@ class Activations:
 
 
 def directions_of(direction: Float[Array, " units"], scale: Float[Array, " units"]) -> tuple[Array, Array]:
-    """Return what a direction reads and writes, if every unit is measured in its own standard deviation.
+    """Return the vectors that a direction reads and writes by, with every unit in its own standard deviation.
 
     So the direction stays the same if units are rescaled. Units that do not vary take no part.
     """
@@ -229,7 +229,7 @@ class Layer:
         return _checked(found, len(targets))
 
     def _examples_stand_alone(self) -> None:
-        """Check that some examples get the losses that they had, in the same batch and in a smaller one."""
+        """Check that the loss of an example does not depend on the others of its batch."""
         first = torch.arange(min(len(self._inputs), self._rows))
         few = first[:: max(1, len(first) // 5)][:5]
         within = _ROUNDING * (np.abs(self.base).mean() + np.abs(self.base[few]))

@@ -43,8 +43,8 @@ class Cells(NamedTuple):
     groups: int
 
 
-def deal(base: Float[Array, "examples ..."], groups: ArrayLike | None, *, seed: int) -> Cells:
-    """Deal examples to folds in a random order, each group evenly.
+def stratified_folds(base: Float[Array, "examples ..."], groups: ArrayLike | None, *, seed: int) -> Cells:
+    """Assign examples to folds at random, each group evenly.
 
     Args:
         base: losses, (examples,) with ``groups``, or (examples, groups) without.

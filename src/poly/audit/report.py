@@ -122,7 +122,7 @@ class Report:
         return figure
 
 
-def make(
+def build_report(
     layer: str,
     axis: int,
     gains: Float[Array, "folds living groups"],

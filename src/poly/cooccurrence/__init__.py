@@ -1,4 +1,4 @@
-"""The paper's network on inputs in which features meet: each is on with probability p.
+"""The paper's network on inputs in which features co-occur: each is on with probability p.
 
 ``y = ReLU(W Wᵀ x)`` as in ``model``, with ``x_i = 1`` or 0. Features are on independently, or in groups, or some more
 often than others.
@@ -22,7 +22,7 @@ _DRAWN = 2**19
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """The law of inputs.
+    """The distribution of the inputs.
 
     Features come in groups of ``group`` neighbors. Groups are on independently. In a group that is on, each feature is
     on independently with probability ``within``, given that at least one is; with ``within = 0`` exactly one is. By
@@ -63,7 +63,7 @@ class Inputs:
         return float(-np.expm1(self.group * np.log1p(-self.within)) * self.p / self.within)
 
     def law(self, n: int) -> kernels.Law:
-        """Return the law for n features.
+        """Return the distribution for n features.
 
         Raises:
             ValueError: n that is no whole number ≥ 1, groups that do not divide it, or a feature with a probability of

@@ -1,4 +1,4 @@
-"""Compiled kernels for the expected loss and force of one network under hidden noise. Needs no torch.
+"""Compiled kernels for the expected loss and force of one network under hidden noise.
 
 Gaussian noise has closed forms. Discrete noise has 2^m or 3^m patterns, but their sum needs no list of them. Each half
 of the neurons has a sorted list of the sums of its own patterns. The noise z is the sum of one number from each list.

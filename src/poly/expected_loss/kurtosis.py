@@ -39,10 +39,10 @@ def cost(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "*in
     Source: derived in the chapter on noise; the paper says only that the excess kurtosis must be negative.
     """
     weight = _weight(W, sigma)
-    return _fitting((weight * metrics.fourth_norms(W, relative=True)).sum(-1), W)
+    return _no_overflow((weight * metrics.fourth_norms(W, relative=True)).sum(-1), W)
 
 
-def turning(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "*instances"]:
+def predicted_rate(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "*instances"]:
     """Compute how fast the mean relative fourth norm changes under the kurtosis force, for κ = 1, if rows only rotate.
 
     After the lengths and overlaps of the rows have settled, the weak force −∂C/∂W can only rotate all rows together.
@@ -57,10 +57,12 @@ def turning(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "
 
     Source: as ``cost``.
     """
-    return turn(W, -_weight(W, sigma).unsqueeze(-1) * _slope(W))
+    return fourth_norm_rate(W, -_weight(W, sigma).unsqueeze(-1) * _slope(W))
 
 
-def turn(W: Float[Tensor, "*instances n m"], force: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances"]:
+def fourth_norm_rate(
+    W: Float[Tensor, "*instances n m"], force: Float[Tensor, "*instances n m"]
+) -> Float[Tensor, "*instances"]:
     """Compute how fast the mean relative fourth norm changes under any given force, if rows only rotate together.
 
     Args:
@@ -77,13 +79,13 @@ def turn(W: Float[Tensor, "*instances n m"], force: Float[Tensor, "*instances n 
     tensors.finite_tensor("force", force, 2, "that of W")
     if force.shape != W.shape:
         raise ValueError(f"force: has shape {tuple(force.shape)}, must be {tuple(W.shape)}, that of W")
-    size, frame = torch.linalg.eigh(_fitting(W.mT @ W, W))
+    size, frame = torch.linalg.eigh(_no_overflow(W.mT @ W, W))
     wanted = W.mT @ force
     wanted = frame.mT @ (wanted - wanted.mT) @ frame
     # Directions in which no row extends are not rotated into each other.
     size = size.clamp(min=size[..., -1:] * 1e-12)
     omega = frame @ (wanted / (size.unsqueeze(-1) + size.unsqueeze(-2))) @ frame.mT
-    return _fitting((slope * (W @ omega)).sum((-2, -1)) / W.shape[-2], W)
+    return _no_overflow((slope * (W @ omega)).sum((-2, -1)) / W.shape[-2], W)
 
 
 def _slope(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances n m"]:
@@ -93,7 +95,7 @@ def _slope(W: Float[Tensor, "*instances n m"]) -> Float[Tensor, "*instances n m"
         raise ValueError("W: has a row that is 0, every feature must have a weight")
     square = W.square().sum(-1, keepdim=True)
     slope: Tensor = 4 * (W**3 / square**2 - W.pow(4).sum(-1, keepdim=True) * W / square**3)
-    return _fitting(slope, W)
+    return _no_overflow(slope, W)
 
 
 def _weight(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "*instances n"]:
@@ -106,10 +108,10 @@ def _weight(W: Float[Tensor, "*instances n m"], sigma: float) -> Float[Tensor, "
     a = -(W @ W.mT)
     pairs = s * a * torch.exp(-0.5 * (a / s).square()) / (12 * math.sqrt(2 * math.pi))
     weight: Tensor = pairs.sum(-2) - pairs.diagonal(dim1=-2, dim2=-1)
-    return _fitting(weight, W)
+    return _no_overflow(weight, W)
 
 
-def _fitting(result: Tensor, W: Tensor) -> Tensor:
+def _no_overflow(result: Tensor, W: Tensor) -> Tensor:
     """Return ``result``, or raise ValueError if sixth powers of the weights have overflowed or underflowed."""
     if not bool(torch.isfinite(result).all()):
         size = W.abs().amax(-1)

@@ -146,7 +146,7 @@ def squared_error_gains(
 
 
 def dealt_impurity(gains: Float[Array, "folds units groups"], deals: int, rng: np.random.Generator) -> float:
-    """Compute the mean Π of several deals of the gains to units at random (``metrics.permuted``)."""
+    """Compute the mean Π of several permutations of the gains (``metrics.permuted``)."""
     return float(np.mean([metrics.impurity(metrics.permuted(gains, generator=rng)).value for _ in range(deals)]))
 
 

@@ -118,7 +118,7 @@ def rectified(
 
 
 class Split(NamedTuple):
-    """What the best change of the start leaves of an amount of sharing at equal loss.
+    """Sharing that remains after the best change of the start, at equal loss.
 
     ``change``: its name. The estimates are over the networks that did not choose it: ``usual`` and ``need``, the mean
     amounts from usual starts and after the change; ``left``, their ratio; ``loss``, the ratio of mean losses.
@@ -138,7 +138,7 @@ def split(
     *,
     seed: int,
 ) -> Split:
-    """Split sharing into what is necessary, as far as known, and the rest, without knowing the necessary amount.
+    """Bound the necessary part of sharing from above, by the best change of the start.
 
     Half of the networks choose the change that leaves the least sharing, among those whose mean loss is at most
     ``EQUAL_LOSS`` times the usual one, or none. The other half measures. What the change leaves is an upper bound of

@@ -25,7 +25,7 @@ _SQUARE = (0.64, 1.44)
 
 
 class Scarce(NamedTuple):
-    """Ends of a start, and, if n ≤ 2m, of the same start near a code with as few shared neurons as there can be.
+    """Results from a random start and, if n ≤ 2m, from it near a code with as few shared neurons as there can be.
 
     ``shared`` and ``features`` as in ``surgery.measure``. ``error``: ``Σ_i ‖y − e_i‖²``. ``impurity``: Π of the neurons
     by ablation, see ``impurity``.
@@ -68,7 +68,7 @@ def scarce(*, n: int, m: int, l1: float, method: str, draw: int, generator: torc
 
 
 class Changed(NamedTuple):
-    """Ends of a start as it is, and of its changes.
+    """Results of one start: trained unchanged, and after each change.
 
     ``shared`` and ``loss`` as in ``surgery.measure``, ``impurity`` as in ``Scarce``.
     """

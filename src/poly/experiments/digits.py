@@ -2,7 +2,7 @@
 
 The digits are those that scikit-learn bundles: 1,797 images of 8 × 8 pixels in ten classes. One test set is the same
 for all networks. Splits vary the images to train on. No arm needs to know what a unit should serve.
-``sweep.sweep(digits.compare, …)`` runs a grid of splits.
+``sweep.sweep(digits.train_arms, …)`` runs a grid of splits.
 """
 
 from collections.abc import Sequence
@@ -114,7 +114,7 @@ def images(split: int, labels: str, held: str) -> Images:
     return Images(X[others[train]], y[others[train]], X[chosen], y[chosen], chosen)
 
 
-def compare(
+def train_arms(
     *,
     split: int,
     labels: str,

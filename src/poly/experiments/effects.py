@@ -75,7 +75,7 @@ class Effect(NamedTuple):
         change: the name of the intervention, a key of ``CHANGES``, ``SCHEDULES`` or ``OPTIMIZERS``.
         method: how the networks are trained: "flow" or "adamw", or the name of an optimizer.
         n, m: features and neurons.
-        when: of the change, as in ``surgery.compare``; 0: at the start, or no such time.
+        when: of the change, as in ``surgery.apply_changes``; 0: at the start, or no such time.
         shared: shared neurons with the intervention, and of what it is compared with, (networks, 2): the control of a
             change, otherwise the same network without the intervention.
         loss: the loss at the end with the intervention and without it, (networks, 2).
@@ -90,7 +90,7 @@ class Effect(NamedTuple):
     loss: Float[Array, "networks 2"]
 
     def has_ratio(self) -> bool:
-        """Tell whether enough networks share neurons without the intervention, so that no resample has only others."""
+        """Tell whether the ratio exists in practically every bootstrap resample."""
         return bool(np.mean(self.shared[:, 1] == 0) ** len(self.shared) < _RARE)
 
     def ratio(self, *, seed: int) -> inference.Estimate:
@@ -119,7 +119,7 @@ def of_changes(table: sweep.Table, *, against: str = "control") -> list[Effect]:
     """Select the effect of each change, by method and time.
 
     Args:
-        table: of ``surgery.compare``, with one set of changes.
+        table: of ``surgery.apply_changes``, with one set of changes.
         against: what shared neurons are compared with: "control", a random change of the same size at the same time, or
             "default", the same network without a change. Losses are always compared with the latter.
 
@@ -154,7 +154,7 @@ def of_schedules(table: sweep.Table) -> list[Effect]:
     """Select the effect of each course of the penalty, against a constant one.
 
     Args:
-        table: of ``schedules.compare``, with "constant" among its schedules.
+        table: of ``schedules.train_by_schedule``, with "constant" among its schedules.
     """
     each = [np.stack(table[field].tolist()).astype(float) for field in _FIELDS]
     names = tuple(table.schedules.iloc[0]) if "schedules" in table else schedules.SCHEDULES
@@ -171,7 +171,7 @@ def of_optimizers(table: sweep.Table) -> list[Effect]:
     """Select the effect of each optimizer, against gradient flow.
 
     Args:
-        table: of ``optimizers.compare``, with "flow" among its optimizers.
+        table: of ``optimizers.train_by_optimizer``, with "flow" among its optimizers.
 
     Raises:
         ValueError: it has no gradient flow.
@@ -192,7 +192,7 @@ def pairs(
     """Select a number of each network after a change, and beside it that of its control or of the unchanged network.
 
     Args:
-        table: of ``surgery.compare``, with one set of changes.
+        table: of ``surgery.apply_changes``, with one set of changes.
         change: one of the set.
         field: "shared", "features" or "loss".
         against: "control" or "default".

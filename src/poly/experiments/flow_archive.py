@@ -67,9 +67,9 @@ def count_sweep(n: int, m: int, l1s: Sequence[float], networks: int, batch: int)
 
 
 def weak(n: int, m: int, networks: int, l1s: Sequence[float] = L1S_WEAK) -> dict[str, Any]:
-    """Return the arguments of ``archive.load_or_run`` for ``weak_penalty.compare`` at one size."""
+    """Return the arguments of ``archive.load_or_run`` for ``weak_penalty.train_weak_penalties`` at one size."""
     grid: dict[str, Sequence[Any]] = {"n": [n], "m": [m], "l1s": [tuple(l1s)], "draw": [DRAW_X6]}
-    return {"run": weak_penalty.compare, "grid": grid, "seeds": networks, "paired": ("l1s",)}
+    return {"run": weak_penalty.train_weak_penalties, "grid": grid, "seeds": networks, "paired": ("l1s",)}
 
 
 def sweeps() -> dict[str, dict[str, Any]]:

@@ -18,7 +18,7 @@ def random(network: Network, read: int, written: int, *, generator: torch.Genera
 
 
 def enlarged(network: Network, times: float) -> Network:
-    """Enlarge weights of which one in ``times`` will be there, so that sums over them stay as large."""
+    """Scale weights by √times, so that sums keep their size after all but one in ``times`` are removed."""
     return network._replace(W1=network.W1 * times**0.5, W2=network.W2 * times**0.5)
 
 

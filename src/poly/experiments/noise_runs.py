@@ -29,7 +29,7 @@ class NoiseRun(NamedTuple):
     """A network under noise: measurements at each recorded step, and the final weights.
 
     ``fourth`` is the mean over rows of ``‖W_i‖₄⁴``, and ``relative`` that of the same over ``‖W_i‖₂⁴``. ``turning`` is
-    the predicted rate of change of the latter for κ = 1 (``kurtosis.turning``).
+    the predicted rate of change of the latter for κ = 1 (``kurtosis.predicted_rate``).
     """
 
     fourth: Float[Array, " at"]
@@ -91,7 +91,7 @@ def noise_run(
     return NoiseRun(
         fourth=metrics.fourth_norms(seen).mean(-1).numpy(),
         relative=metrics.fourth_norms(seen, relative=True).mean(-1).numpy(),
-        turning=kurtosis.turning(seen, sigma).numpy(),
+        turning=kurtosis.predicted_rate(seen, sigma).numpy(),
         W=path.W[0].numpy(),
     )
 

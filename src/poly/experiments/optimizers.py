@@ -57,7 +57,7 @@ class Found(NamedTuple):
     loss: float
 
 
-def compare(
+def train_by_optimizer(
     *, n: int, m: int, l1: float, optimizer: str, draw: int, apart: int = 4, generator: torch.Generator
 ) -> Found:
     """Train one start by one optimizer, in a crowd and apart.

@@ -1,7 +1,7 @@
 """Train networks on multitask sparse parity in several ways, and measure what each costs and how pure its units are.
 
 A linear model cannot solve any part of the task (``tasks.ParityStream``). Hidden units must learn their features.
-``sweep.sweep(parity.compare, …)`` runs a grid of draws of the tasks' bits.
+``sweep.sweep(parity.train_arms, …)`` runs a grid of draws of the tasks' bits.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def bits(draw: int) -> Int[Array, "tasks k"]:
     return np.stack([rng.permutation(BITS)[:SIZE] for _ in range(TASKS)])
 
 
-def compare(
+def train_arms(
     *,
     draw: int,
     arms: str | Sequence[tuple[str, float, float]],

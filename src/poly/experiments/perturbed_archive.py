@@ -47,7 +47,7 @@ CELLS = 2
 
 
 class Asked(NamedTuple):
-    """A sweep with stored rows: its name, its arguments, and these rows."""
+    """A stored sweep: its name, its arguments, and its rows."""
 
     name: str
     method: str
@@ -93,10 +93,10 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
         yield Asked(name, "flow", asked["run"], asked["grid"], asked["paired"], rows)
 
 
-def compare(
+def compare_rerun(
     name: str, method: str, point: Mapping[str, Any], before: sweep.Table, after: sweep.Table
 ) -> dict[str, Any]:
-    """Compare the networks of one point before and after.
+    """Compare the stored networks of one point with their perturbed reruns.
 
     Args:
         name, method, point: of the sweep.
@@ -194,7 +194,7 @@ def main() -> None:
                 zip(names, [value.item() if hasattr(value, "item") else value for value in values], strict=True)
             )
             before = sweep.rows_at(asked.rows, **{name: value for name, value in point.items() if name in asked.rows})
-            rows.append(compare(asked.name, asked.method, point, before, after))
+            rows.append(compare_rerun(asked.name, asked.method, point, before, after))
         print(f"{asked.name}: {time.perf_counter() - started:.0f} s", flush=True)
     result = {
         "seed": options.seed,

@@ -37,7 +37,7 @@ class Portrait(NamedTuple):
 
 
 def follow(*, p: float, m: int, draw: int, steps: int, generator: torch.Generator) -> Portrait:
-    """Train a network as the arm "repaired" of ``purity.compare`` is, and look at it in each stage.
+    """Train a network as the arm "repaired" of ``purity.train_arms`` is, and look at it in each stage.
 
     Args:
         p: probability of a 1.

@@ -2,7 +2,7 @@
 
 The task is that of ``tasks.clauses``. All arms of a cell have the same clauses and, as far as they can, the same start
 and batches.
-``sweep.sweep(purity.compare, …)`` runs a grid of widths, probabilities and clause draws.
+``sweep.sweep(purity.train_arms, …)`` runs a grid of widths, probabilities and clause draws.
 """
 
 from collections.abc import Sequence
@@ -185,7 +185,7 @@ class Measured(NamedTuple):
     pairs: Float[Array, "clauses clauses"]
 
 
-def compare(
+def train_arms(
     *,
     p: float,
     m: int,
@@ -264,7 +264,7 @@ def train(arm: Arm, task: tasks.Clauses, *, p: float, m: int, steps: int, seeds:
     Args:
         arm: the arm.
         task: the clauses.
-        p, m, steps: as for ``compare``.
+        p, m, steps: as for ``train_arms``.
         seeds: of start, batches, and noise.
     """
     checks.one_of("arm", arm.name, ARMS)

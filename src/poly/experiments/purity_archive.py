@@ -46,7 +46,7 @@ def pilots(store: Path | str | None) -> list[dict[str, Any]]:
         "arms": [arms],
         "steps": [STEPS],
     }
-    table = sweep.sweep(purity.compare, grid, seeds=SEEDS, paired=PAIRED, store=store)
+    table = sweep.sweep(purity.train_arms, grid, seeds=SEEDS, paired=PAIRED, store=store)
     rows = []
     for (p, m), cells in table.groupby(["p", "m"], sort=False):
         linear = tasks.linear_loss(p)
@@ -99,7 +99,7 @@ def sweeps() -> dict[str, dict[str, Any]]:
     """Return every stored sweep by its name: the arguments of ``archive.load_or_run`` and ``archive.save``."""
     draws = list(range(FIRST_DRAW, FIRST_DRAW + DRAWS))
     grid: dict[str, Sequence[Any]] = {"p": list(PROBABILITIES), "m": list(WIDTHS), "draw": draws}
-    ends: dict[str, Any] = {"run": purity.compare, "seeds": SEEDS, "paired": PAIRED}
+    ends: dict[str, Any] = {"run": purity.train_arms, "seeds": SEEDS, "paired": PAIRED}
     return {
         "purity": ends | {"grid": grid | {"arms": ["tuned"], "steps": [STEPS]}},
         "purity-long": ends | {"grid": grid | {"m": [LONG_AT], "arms": ["long"], "steps": [4 * STEPS]}},
@@ -114,7 +114,7 @@ def sweeps() -> dict[str, dict[str, Any]]:
 
 
 def values(table: sweep.Table, name: str, field: str, *, p: float, m: int) -> Float[NDArray[Any], "draws seeds"]:
-    """Select a measure of one arm from a table of ``purity.compare``, in the order of draws and seeds.
+    """Select a measure of one arm from a table of ``purity.train_arms``, in the order of draws and seeds.
 
     Args:
         table: with one kind of arms, "tuned" or "long".
@@ -135,7 +135,7 @@ def values(table: sweep.Table, name: str, field: str, *, p: float, m: int) -> Fl
 
 
 class Meetings(NamedTuple):
-    """How much pairs of clauses gain on common units, and whether the same pairs do with another seed, for each draw.
+    """Gains of pairs of clauses on common units, and their correlation between two seeds, for each draw.
 
     ``kin``, ``others``: the mean gain of a pair with a common bit, and of one without, summed over seeds. ``share``: of
     pairs with a common bit. ``kin_again``, ``others_again``: correlations of these gains between two seeds.
@@ -154,7 +154,7 @@ def meetings(table: sweep.Table, *, p: float, m: int) -> Meetings:
     """Compare which clauses the units of the first arm serve together.
 
     Args:
-        table: of ``purity.compare``, with two seeds of each draw.
+        table: of ``purity.train_arms``, with two seeds of each draw.
         p, m: probability and width.
     """
     upper = np.triu_indices(purity.CLAUSES, 1)

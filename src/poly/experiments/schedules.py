@@ -27,7 +27,7 @@ class Scheduled(NamedTuple):
     loss: Float[Array, " schedules"]
 
 
-def compare(
+def train_by_schedule(
     *,
     n: int,
     m: int,

@@ -1,8 +1,8 @@
 """Change a network at its start or during training, train it to its end, and count shared neurons.
 
-``compare`` trains one start as it is, with each change, and with the control of each change. ``dose`` plants pairs of
-several strengths. ``repair_end`` moves features from shared to free neurons at the end, and ``come_back`` counts the
-separated pairs that share a neuron again.
+``apply_changes`` trains one start as it is, with each change, and with the control of each change. ``dose`` plants
+pairs of several strengths. ``repair_end`` moves features from shared to free neurons at the end, and ``come_back``
+counts the separated pairs that share a neuron again.
 """
 
 from collections.abc import Callable, Sequence
@@ -94,7 +94,7 @@ class Compared(NamedTuple):
     distance: Float[Array, " changes"]
 
 
-def compare(
+def apply_changes(
     *,
     n: int,
     m: int,
@@ -147,7 +147,7 @@ def compare(
 
 
 def names_of(changes: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the names of changes, as the argument ``changes`` of ``compare`` gives them.
+    """Return the names of changes, as the argument ``changes`` of ``apply_changes`` gives them.
 
     Args:
         changes: names of ``CHANGES``, or the name of one of ``SETS``.
@@ -194,7 +194,7 @@ def dose(
     """Plant pairs of several scores in one start, train, and count the pairs that share a neuron at the end.
 
     Args:
-        n, m, l1, method, draw, generator: as in ``compare``.
+        n, m, l1, method, draw, generator: as in ``apply_changes``.
         pairs: how many are planted, at most n/2.
         scores: as in ``interventions.plant_pairs``; each has a network and a control.
 
@@ -243,7 +243,7 @@ def repair_end(
     """Train one network, move features from its shared neurons to free ones, and train it again.
 
     Args:
-        n, m, l1, method, draw, generator: as in ``compare``.
+        n, m, l1, method, draw, generator: as in ``apply_changes``.
         rounds: how often the network is trained before the repair, ≥ 1; the moments of AdamW begin at 0 each time.
 
     Returns:

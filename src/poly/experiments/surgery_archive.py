@@ -111,9 +111,9 @@ def changes(
     names: str | tuple[str, ...] = "every",
     draw: int | None = None,
 ) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for ``surgery.compare`` at one size."""
+    """Return the arguments of ``archive.load_or_run`` for ``surgery.apply_changes`` at one size."""
     paired = {"when": when, "changes": [names]}
-    return sweep_of(surgery.compare, n, m, networks, l1=l1, methods=methods, draw=draw, paired=paired)
+    return sweep_of(surgery.apply_changes, n, m, networks, l1=l1, methods=methods, draw=draw, paired=paired)
 
 
 def positive_weights(n: int, m: int, networks: int, *, l1: float = L1) -> SweepArguments:
@@ -156,11 +156,11 @@ def penalty_schedules(
     names: Sequence[str] = (),
     method: str = "flow",
 ) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for ``schedules.compare`` at one size; no names: all."""
+    """Return the arguments of ``archive.load_or_run`` for ``schedules.train_by_schedule``; no names: all."""
     grid: dict[str, list[Any]] = {"n": [n], "m": [m], "l1": [l1], "draw": [draw]}
     asked: dict[str, list[Any]] = {"schedules": [tuple(names)]} if names else {}
     asked |= {} if method == "flow" else {"method": [method]}
-    return {"run": schedules.compare, "grid": grid | asked, "seeds": networks, "paired": ("l1", *asked)}
+    return {"run": schedules.train_by_schedule, "grid": grid | asked, "seeds": networks, "paired": ("l1", *asked)}
 
 
 def adamw_changes(sizes: Sequence[Sequence[int]], *, l1: float = L1) -> list[SweepArguments]:
@@ -197,9 +197,9 @@ def optimizer_runs(
     names: Sequence[str] = optimizers.OPTIMIZERS,
     draw: int = DRAW_V14,
 ) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for ``optimizers.compare`` at one size."""
+    """Return the arguments of ``archive.load_or_run`` for ``optimizers.train_by_optimizer`` at one size."""
     grid = {"n": [n], "m": [m], "l1": [l1], "optimizer": list(names), "draw": [draw]}
-    return {"run": optimizers.compare, "grid": grid, "seeds": networks, "paired": ("l1", "optimizer")}
+    return {"run": optimizers.train_by_optimizer, "grid": grid, "seeds": networks, "paired": ("l1", "optimizer")}
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from poly import checks, sweep, tasks
-from poly.experiments import characters, digits, parity
+from poly.experiments import digits, parity, transformers
 from poly.experiments.arms import MARGIN, SETTING, SOLVED
 from poly.experiments.arms import price as price_above
 from poly.sweep import archive
@@ -141,8 +141,8 @@ def sweeps() -> dict[str, dict[str, Any]]:
         grid = every | {"held": [held_set]}
         found[name] = {"run": digits.losses, "grid": grid, "seeds": SEEDS, "paired": ("name", "held", "steps")}
     found["characters"] = {
-        "run": characters.audited,
-        "grid": {"steps": [CHARACTER_STEPS], "count": [characters.EXAMPLES]},
+        "run": transformers.audited,
+        "grid": {"steps": [CHARACTER_STEPS], "count": [transformers.EXAMPLES]},
         "seeds": TRANSFORMERS,
         "paired": ("count",),
     }
@@ -201,14 +201,14 @@ def _rows(table: sweep.Table, labels: str) -> sweep.Table:
 
 
 def _asked(name: str, draws: Sequence[int], held: str, arms: Any) -> dict[str, Any]:
-    """Return the arguments of a sweep of ``compare``."""
+    """Return the arguments of a sweep of ``train_arms``."""
     task = _TASKS[name]
     grid: dict[str, Sequence[Any]] = {task.draw: list(draws)}
     if len(task.labels) > 1:
         grid["labels"] = list(task.labels)
     grid |= {"steps": [task.run.STEPS], "arms": [arms]} | ({"held": [held]} if task.held else {})
     paired = (*(("held",) if task.held else ()), "arms", "steps")
-    return {"run": task.run.compare, "grid": grid, "seeds": SEEDS, "paired": paired}
+    return {"run": task.run.train_arms, "grid": grid, "seeds": SEEDS, "paired": paired}
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from poly import checks, untied
 from poly.untied import Network
-from poly.untied.disambiguation import confusion, pairs, separation, without, worst_errors
+from poly.untied.disambiguation import crosstalk, cut_connections, pairs, separation, worst_errors
 
 Array = NDArray[Any]
 
@@ -72,19 +72,19 @@ def train(
     trained = Network(*(part.double() for part in end))
     x = untied.sample(n, active, groups=groups, batch=inputs, generator=generator)
     shared = pairs(trained, same_sign=True)
-    disambiguating, crosstalk = [], []
+    disambiguating, confused = [], []
     for k, i, j in zip(*(column.tolist() for column in shared), strict=True):
         apart = separation(trained, x, i, j, rectified=rectified).amax(0)
         apart[k] = -torch.inf
         disambiguating.append(int(apart.argmax()))
-        cuts = [trained, *(without(trained, [i, j], neuron=neuron) for neuron in (disambiguating[-1], None))]
-        crosstalk.append([confusion(cut, x, i, j, rectified=rectified).item() for cut in cuts])
+        cuts = [trained, *(cut_connections(trained, [i, j], neuron=neuron) for neuron in (disambiguating[-1], None))]
+        confused.append([crosstalk(cut, x, i, j, rectified=rectified).item() for cut in cuts])
     if rectified:
         errors = (untied.reconstruct(trained, x, rectified=True) - x).abs().amax(0).numpy()
     else:
         errors = worst_errors(trained, active=active, groups=groups)
     weights = (part.numpy() for part in end)
-    return PairResult(*shared, np.array(disambiguating, np.int64), np.array(crosstalk).reshape(-1, 3), errors, *weights)
+    return PairResult(*shared, np.array(disambiguating, np.int64), np.array(confused).reshape(-1, 3), errors, *weights)
 
 
 def correct_pairs(row: Mapping[str, Any], within: float = 0.1) -> Int[Array, " right"]:

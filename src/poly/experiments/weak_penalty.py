@@ -28,7 +28,7 @@ class Ends(NamedTuple):
     same: Int[Array, "2 penalties"]
 
 
-def compare(*, n: int, m: int, l1s: Sequence[float], draw: int, generator: torch.Generator) -> Ends:
+def train_weak_penalties(*, n: int, m: int, l1s: Sequence[float], draw: int, generator: torch.Generator) -> Ends:
     """Integrate the flow of one start to its end with each penalty, from the start and from rest without a penalty.
 
     Args:

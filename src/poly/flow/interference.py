@@ -1,4 +1,4 @@
-"""Compute the forces ``4 (I − ReLU(W Wᵀ)) W`` on nonzero weights, kept as lists by neuron; compiled. Needs no torch.
+"""Compute the forces ``4 (I − ReLU(W Wᵀ)) W`` on nonzero weights, kept as lists by neuron; compiled.
 
 There are two ways to compute the same sums. By rows, a weight adds its share to a whole row of overlaps, or of forces.
 That takes n operations per weight, and the processor does several at a time. By pairs, two features interact only on

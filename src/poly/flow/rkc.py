@@ -1,4 +1,4 @@
-"""Stabilized explicit Runge–Kutta–Chebyshev steps of second order. Needs no torch.
+"""Stabilized explicit Runge–Kutta–Chebyshev steps of second order.
 
 An explicit step is stable for ``h ρ ≲ 2``, with the stiffest rate ρ. Let the stability polynomial of s stages be a
 shifted Chebyshev polynomial. The step is then stable for ``h ρ ≤ β (s² − 1)``: ten times the stages allow steps a

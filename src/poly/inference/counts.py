@@ -127,7 +127,7 @@ def _dispersions(sides: tuple[Float[NDArray[np.float64], "..."], ...], family: s
 
 
 def dispersion(counts: ArrayLike, *, confidence: float = 0.95) -> Test:
-    """Estimate variance / mean of counts, and compute the two-sided p-value against Poisson, for which it is 1.
+    """Estimate the dispersion, variance / mean, of counts, and test it against 1, its value for Poisson.
 
     Args:
         counts: whole numbers ≥ 0, one per instance, at least 2 of them. The approximation needs 5 or more.

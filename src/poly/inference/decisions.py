@@ -15,7 +15,7 @@ from poly.inference.resampling import bootstrap
 
 
 def equivalence(values: ArrayLike, target: float, margin: float, *, confidence: float = 0.9) -> Test:
-    """Estimate the mean of independent instances, and test whether it lies outside ``target`` ± ``margin``.
+    """Estimate the mean of independent instances, and test whether it lies within ``target`` ± ``margin``.
 
     The p-value is that of the hypothesis that the mean lies outside.
 

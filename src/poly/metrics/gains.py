@@ -1,4 +1,4 @@
-"""Compute what a layer's units gain: how much each group's loss rises when a unit is ablated. Needs no torch.
+"""Compute what a layer's units gain: how much each group's loss rises when a unit is ablated.
 
 Formulas for squared error, and for cross-entropy, of a linear readout. ``audit`` measures gains of any layer.
 """

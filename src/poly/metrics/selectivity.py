@@ -1,4 +1,4 @@
-"""Measure how far the units of a layer serve one output, or one group of examples, each. Needs no torch.
+"""Measure how selective each unit of a layer is for one output or one group of examples.
 
 A unit's gain for a group is the rise of the group's loss when the unit is ablated: its activation is set to its mean.
 Gains come by fold, (folds, units, groups): each fold holds the mean over a part of the examples.
@@ -85,7 +85,7 @@ def impurity_of_squares(gains: ArrayLike) -> float:
 
 
 def permuted(gains: ArrayLike, *, generator: np.random.Generator) -> Float[Array, "folds units groups"]:
-    """Deal the gains of each group to the live units at random: a null that keeps how gains are spread.
+    """Permute the gains of each group over the live units: a null that keeps how gains are spread.
 
     A unit is live if any of its gains is not 0. Its gains in all folds move together.
 

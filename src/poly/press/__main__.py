@@ -8,7 +8,7 @@ from pathlib import Path
 
 from poly import perturb
 from poly.press import command_line
-from poly.press.reader_settings import forget_matplotlib, forget_warnings, give_streams, provide_home
+from poly.press.reader_settings import forget_matplotlib, forget_warnings, make_streams_safe, provide_home
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     An error is printed as one line. The command `notebook` returns the exit status of JupyterLab.
     """
-    give_streams()
+    make_streams_safe()
     options = command_line.parser().parse_args(arguments)
     forget_warnings()
     forget_matplotlib(os.environ)
@@ -83,7 +83,7 @@ def _run(options: argparse.Namespace, root: Path) -> int:  # noqa: PLR0912  # on
         case "verify":
             verify.verify(root, options.against)
         case "pdf" | "zip":
-            build.take_away(root, options.command, stored=options.stored, workers=options.jobs)
+            build.export_book(root, options.command, stored=options.stored, workers=options.jobs)
         case "serve":
             serve.serve(root, options.port)
         case "notebook":

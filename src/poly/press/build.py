@@ -14,6 +14,7 @@ from rich.table import Table
 
 from poly.press import execute, markup, record, render
 from poly.press.chapters import Page, PressError, code_cells, figures_of, find_chapters, read_notebook, read_pages
+from poly.press.check import stored_outputs
 from poly.press.claims import ledger
 from poly.press.disk import exclusive_lock, remove
 from poly.press.execute import parameters
@@ -44,13 +45,13 @@ def build_stored(root: Path) -> None:
         pages = read_pages(root)
         chapters = find_chapters(pages, [])
         notebooks = record.stored(chapters)
-        for fault in record.faults(root, chapters):
+        for fault in stored_outputs.faults(root, chapters):
             print(f"note: {fault}")
         _render(root, out, pages, notebooks)
     print(f"open {_front_page(out)}")
 
 
-def take_away(root: Path, what: str, *, stored: bool, workers: int | None = None) -> None:
+def export_book(root: Path, what: str, *, stored: bool, workers: int | None = None) -> None:
     """Build the book, and export it as a PDF or a zip."""
     from poly.press import export  # noqa: PLC0415  # only this command needs playwright
 

@@ -16,7 +16,7 @@ def git(root: Path, *words: str) -> bytes | None:
 
 
 def foreign(root: Path) -> str:
-    """Return one line if the book has its own press but another `poly` runs; else an empty text.
+    """Return an error message if the running `poly` is not that of the book's own checkout; else an empty text.
 
     The same code in another place counts as the book's own: the package may be installed without a link to the
     checkout.

@@ -24,8 +24,8 @@ def parser() -> argparse.ArgumentParser:
     _perturb(commands)
     _unchanged(commands)
     _verify(commands)
-    _take_away(commands, "pdf", "print the book as one PDF")
-    _take_away(commands, "zip", "pack the book for reading without a server")
+    _export(commands, "pdf", "print the book as one PDF")
+    _export(commands, "zip", "pack the book for reading without a server")
     _serve(commands)
     _notebook(commands)
     commands.add_parser("clean", help="remove _build: the book and everything it was made from")
@@ -104,7 +104,7 @@ def _verify(commands: Commands) -> None:
     )
 
 
-def _take_away(commands: Commands, name: str, says: str) -> None:
+def _export(commands: Commands, name: str, says: str) -> None:
     take = commands.add_parser(name, help=f"{says}; builds it first")
     take.add_argument("--stored", action="store_true", help="of the stored outputs, executing nothing")
     _add_jobs(take)

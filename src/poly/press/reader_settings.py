@@ -16,7 +16,7 @@ FOREIGN = (
 )
 
 
-def give_streams() -> None:
+def make_streams_safe() -> None:
     """Make output safe: a console may not know every character, and a program without a terminal may have no stream."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:

@@ -1,4 +1,4 @@
-"""Store new outputs in the chapters after showing what changes, and find stale or incomplete stored outputs."""
+"""Store new outputs in the chapters after showing what changes."""
 
 import copy
 import hashlib
@@ -24,7 +24,7 @@ from poly.press.chapters import (
 from poly.press.claims import ledger, registry
 from poly.press.disk import atomic_write
 from poly.press.execute import Result
-from poly.press.execute.cache_key import changed, inputs, key_of, read_claims
+from poly.press.execute.cache_key import read_claims
 
 
 def record(root: Path, results: Sequence[Result], *, dry_run: bool = False, every: bool = False) -> int:
@@ -56,7 +56,7 @@ def record(root: Path, results: Sequence[Result], *, dry_run: bool = False, ever
             atomic_write(result.page.path, text)
             print(f"{result.page.name}: written")
     if entries and not dry_run:
-        registry.bind(root, entries)
+        registry.store_fingerprints(root, entries)
     return changed
 
 
@@ -114,31 +114,6 @@ def _outputs_only(notebook: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code":
             cell.execution_count = None
     return reduced
-
-
-def faults(root: Path, pages: Sequence[Page]) -> list[str]:
-    """List the faults of the stored outputs, one line each; the list is empty when all are complete and fresh.
-
-    nbval compares nothing in a cell that was never executed, so a chapter without outputs would pass it.
-    """
-    found = []
-    entries = registered(root)
-    notebooks = {page: read_notebook(page.path) for page in pages}
-    for page, notebook in notebooks.items():
-        cells = code_cells(notebook)
-        counts = [cell.execution_count for cell in cells]
-        if not any(counts) and cells:
-            found.append(f"{page.name}: no stored outputs")
-        elif counts != list(range(1, len(cells) + 1)):
-            found.append(f"{page.name}: its cells were not executed once each, in order: {counts}")
-        elif any(output.output_type == "error" for cell in cells for output in cell.outputs):
-            found.append(f"{page.name}: the stored output of a cell is an error")
-        elif (stored := notebook.metadata.get("poly", {})).get("key") != key_of(now := inputs(root, notebook)):
-            found.append(f"{page.name}: its stored outputs are stale: {changed(stored.get('inputs', {}), now)}")
-    # Claims are compared only if nothing else is wrong: stale outputs are no evidence about them.
-    found = [*registry.violations(root, entries), *found] or ledger.faults(entries, notebooks)
-    new = [name for name in entries if name not in registry.read(root)]
-    return found or [f"claims.yml, {name}: not bound yet" for name in new]
 
 
 def registered(root: Path) -> dict[str, claims.Claim]:

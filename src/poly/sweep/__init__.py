@@ -34,7 +34,15 @@ from tqdm import tqdm
 from poly import checks, perturb
 from poly.files import atomic_write
 from poly.sweep import code_objects
-from poly.sweep.hashing import OtherCodeError, Parts, check, code_parts, importable, trust, whole
+from poly.sweep.hashing import (
+    OtherCodeError,
+    Parts,
+    check_same_code,
+    code_parts,
+    combined_hash,
+    importable,
+    mark_checked,
+)
 
 Table: TypeAlias = pd.DataFrame
 Point = dict[str, Any]
@@ -127,8 +135,8 @@ def sweep(
         if store is not None:
             raise
         parts, folder = {}, None  # only the variable names a store
-    code = whole(parts) if folder is not None else ""
-    trust(run, parts)
+    code = combined_hash(parts) if folder is not None else ""
+    mark_checked(run, parts)
     other_names = {"drawn as": names} if (names := stream_names(run)) else {}
     keys = [_hash(cell._asdict() | {"code": code} | other_names | perturb.key()) for cell in cells]
     done = {key: found for key in keys if folder is not None and (found := _load(folder, key)) is not None}
@@ -358,7 +366,7 @@ def _result(cell: _Cell, get: Callable[[], Result]) -> Result:
 def _run_cell(run: Callable[..., Any], cell: _Cell, key: str, folder: Path | None, alone: bool, parts: Parts) -> Result:
     if folder is None or not os.access(folder, os.W_OK):
         return _run(run, cell, alone)
-    check(run, parts, _run)
+    check_same_code(run, parts, _run)
     # Concurrent sweeps with one store share the work: the second process waits, and reads the first one's result.
     lock = FileLock(folder / f"{key}.lock")
     with _naming(Path(lock.lock_file)):  # a network share may have no locks

@@ -52,9 +52,9 @@ def load_or_run(
     """
     asked = _spec(run, grid, paired)
     checks.count("seeds", seeds)
-    anew = Path(folder).name in os.environ.get(RECOMPUTE, "").split(",")
+    recomputed = Path(folder).name in os.environ.get(RECOMPUTE, "").split(",")
     unknown = None
-    for path in [] if anew else sorted(Path(folder).glob("kept-*.npz")):
+    for path in [] if recomputed else sorted(Path(folder).glob("kept-*.npz")):
         known = spec(path)
         if _holds(known["sweep"], asked) and seeds <= known["seeds"]:
             now = {old: name for name, old in sweep.stream_names(run).items()}
@@ -63,7 +63,8 @@ def load_or_run(
             unknown = f"{path}: was made by {known['sweep'][0]}, which does not exist"
     if unknown is not None:  # the sweep may be stored under a former name of its function
         raise ValueError(
-            f"{unknown}; where it was renamed, `python -m poly.experiments.audit --rename OLD NEW` writes its new name"
+            f"{unknown}; where it was renamed, "
+            "`python -m poly.experiments.archive_audit --rename OLD NEW` writes its new name"
         )
     return sweep.sweep(run, grid, seeds=seeds, paired=paired)
 

@@ -193,7 +193,7 @@ def call(there: dict[str, str], run: bytes, code: str, rest: bytes) -> bytes | s
         return f"executor: the worker {worker} cannot load run: {_line(error)}"
     if code != found:
         return f"executor: the worker {worker} has loaded other code for run than this process, as after an edit"
-    with parallel.alone():
+    with parallel.single_threaded():
         return pickle.dumps(function(loaded, *args))
 
 

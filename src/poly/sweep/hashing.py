@@ -49,7 +49,7 @@ def code_hash(run: Callable[..., Any], *, strict: bool = True) -> str:
     Raises:
         ValueError: with ``strict``, a ``run`` that finds such a value in its module.
     """
-    return whole(code_parts(run, strict=strict))
+    return combined_hash(code_parts(run, strict=strict))
 
 
 def code_parts(run: Callable[..., Any], *besides: Callable[..., Any], strict: bool = True) -> Parts:
@@ -74,7 +74,7 @@ def code_parts(run: Callable[..., Any], *besides: Callable[..., Any], strict: bo
     return {module: hashlib.sha256(repr(part).encode()).hexdigest() for module, part in sorted(found.items())}
 
 
-def whole(parts: Parts) -> str:
+def combined_hash(parts: Parts) -> str:
     """Return one hash of all parts."""
     return hashlib.sha256(repr(sorted(parts.items())).encode()).hexdigest()
 
@@ -89,14 +89,14 @@ def importable(run: Callable[..., Any]) -> None:
         raise ValueError(f"run={run!r}: must be a function at the top of a module, which can be imported, for a store")
 
 
-def trust(run: Callable[..., Any], parts: Parts) -> None:
+def mark_checked(run: Callable[..., Any], parts: Parts) -> None:
     """Mark ``run`` as checked: this process has the code that ``parts`` describe, until a module is reloaded."""
     if len(_checked) > 10**4:
         _checked.clear()
     _checked[_called(run, parts)] = _loaded(parts)
 
 
-def check(run: Callable[..., Any], parts: Parts, *besides: Callable[..., Any]) -> None:
+def check_same_code(run: Callable[..., Any], parts: Parts, *besides: Callable[..., Any]) -> None:
     """Check, once for each process, that it has loaded the same code of ``run`` as the process that made ``parts``.
 
     Raises:
@@ -112,12 +112,12 @@ def check(run: Callable[..., Any], parts: Parts, *besides: Callable[..., Any]) -
             f"{', '.join(differ[:3])}: not the same in the process that runs it as in the one that asked, as after an "
             "edit; restart Python, or reload it and start a new executor"
         )
-    trust(run, parts)
+    mark_checked(run, parts)
 
 
 def _called(run: Callable[..., Any], parts: Parts) -> tuple[str, Any]:
     found = code_objects.function_of(run)
-    return whole(parts), getattr(found, "__code__", found)
+    return combined_hash(parts), getattr(found, "__code__", found)
 
 
 def _loaded(parts: Parts) -> list[Any]:

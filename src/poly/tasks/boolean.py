@@ -1,4 +1,4 @@
-"""Inputs of independent bits; each output is the AND of two of them.
+"""Inputs of independent bits; each output, a *clause*, is the AND of two of them.
 
 One ReLU unit computes a clause exactly, ``ReLU(x_a + x_b − 1)``. With as many units as clauses there is therefore a
 network without error in which every unit serves one clause.

@@ -108,13 +108,13 @@ def locked_duration(n: int, m: int, l1: float) -> float:
 
 
 def pair_surplus(m: int) -> float:
-    """Compute B, how much more often than slots predict two features alone share a neuron.
+    """Compute B, how much more often two features alone share a neuron than the slots law predicts.
 
     Let S be the overlap of two Gaussian rows. The probability that they have one favorite with opposite signs is ∝
     e^{−cS}. Here c = M², and M is the mean largest of m half-normal sizes. Positive overlaps become 0, so with S ~
     N(0, 1/m)
 
-        B = (1 − 1/2m) E[e^{−c min(S, 0)}] / E[e^{−cS}] = (1 − 1/2m) (e^{−s²/2} / 2 + Φ(s)),   s = c/√m.
+        B = (1 − 1/2m) E[e^{−c min(S, 0)}] / E[e^{−cS}] = (1 − 1/2m) (e^{−z²/2} / 2 + Φ(z)),   z = c/√m.
 
     The formula is of first order in S, and accurate to 0.04 for m ≥ 8.
 
@@ -131,11 +131,11 @@ def pair_surplus(m: int) -> float:
 @functools.lru_cache(maxsize=4096)
 def _pair_surplus(m: int) -> float:
     largest = integrate.quad(lambda x: -np.expm1(m * np.log(special.erf(x / 2**0.5))), 0, np.inf)[0]
-    s = largest**2 / m**0.5
-    return float((1 - 1 / (2 * m)) * (np.exp(-(s**2) / 2) / 2 + special.ndtr(s)))
+    z = largest**2 / m**0.5
+    return float((1 - 1 / (2 * m)) * (np.exp(-(z**2) / 2) / 2 + special.ndtr(z)))
 
 
-def factor(n: int, m: int, l1: float, constants: Constants = FITTED) -> float:
+def mean_ratio(n: int, m: int, l1: float, constants: Constants = FITTED) -> float:
     """Compute the ratio of the mean count to the mean of the slots law.
 
     ``S = (1 + (B − 1)(1 − ρ²)) exp(√L (b ln(1 + κ²) − a ρ²))``
@@ -158,9 +158,9 @@ def factor(n: int, m: int, l1: float, constants: Constants = FITTED) -> float:
 def counts(n: int, m: int, l1: float, constants: Constants = FITTED) -> stats.rv_discrete:
     """Return the law's distribution of the number of polysemantic neurons: ``slots_with_odds`` with the law's mean.
 
-    Args, raises: as ``factor``; and ValueError for more features than slots.
+    Args, raises: as ``mean_ratio``; and ValueError for more features than slots.
     """
-    mean = theory.slots(n, m).mean() * factor(n, m, l1, constants)
+    mean = theory.slots(n, m).mean() * mean_ratio(n, m, l1, constants)
     return slots_with_mean(n, m, mean)
 
 

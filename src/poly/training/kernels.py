@@ -1,4 +1,4 @@
-"""Take the optimizers' steps on one instance, on one thread. Needs no torch.
+"""Take the optimizers' steps on one instance, on one thread.
 
 All inputs share the hidden noise ξ. With ``Y_ij = ReLU(W_i·W_j + ξ·W_j)`` and ``E = 2 (Y − I) ∘ 1[Y > 0]``, the
 gradient is ``(E + Eᵀ) W + (Eᵀ 1) ξᵀ + λ sign(W)``. It takes two matrix products, with noise or without.

@@ -155,7 +155,7 @@ def fit(
     steps = configs[0].steps
     with parallel.bar(len(runs) * len(configs) * steps, "step", "fit", progress) as bar:
         parallel.for_each(functools.partial(_advance, steps=steps, bar=bar), runs)
-    _check_finite(trained, configs)
+    _check_finite(runs)
     return _relabeled(_unflat(torch.from_numpy(trained), sizes, start), order.restore)
 
 
@@ -217,6 +217,7 @@ class _Run:
         self.free = np.zeros(0, parameters.dtype) if free is None else np.ascontiguousarray(free)
         self.moments = np.zeros((2, *parameters.shape), parameters.dtype)
         self.source = None if seed is None else np.random.default_rng(seed)
+        self.lost: int | None = None  # a step by which it has diverged
         self.rule = kernels.Rule(
             lr=config.lr,
             steps=config.steps,
@@ -267,6 +268,9 @@ def _advance(run: tuple[Stream, list[_Run]], cancelled: parallel.Flag, steps: in
         x, y = _drawn(source, min(ahead, steps - first), dtype)
         for network in networks:
             network.advance(x, y, first)
+            if not np.isfinite(network.parameters).all():
+                network.lost = first + len(x)
+                return
         with bar.get_lock():
             bar.update(len(x) * len(networks))
 
@@ -284,8 +288,9 @@ def _drawn(source: Stream, batches: int, dtype: Any) -> tuple[Array, Array]:
     return x, y
 
 
-def _check_finite(trained: Array, configs: Sequence[FitConfig]) -> None:
-    diverged = np.argwhere(~np.isfinite(trained).all(-1))
-    if len(diverged):
-        setting, stream = (int(place) for place in diverged[0])
-        raise checks.diverged(configs[setting].lr, f"setting {setting}, stream {stream}")
+def _check_finite(runs: Sequence[tuple[Stream, Sequence[_Run]]]) -> None:
+    for stream, (_, networks) in enumerate(runs):
+        for setting, network in enumerate(networks):
+            if network.lost is not None:
+                where = f"setting {setting}, stream {stream}"
+                raise checks.diverged(network.config.lr, where, step=network.lost)

@@ -1,4 +1,4 @@
-"""Take Adam's steps on one network with a hidden layer, batch after batch, on one thread. Needs no torch.
+"""Take Adam's steps on one network with a hidden layer, batch after batch, on one thread.
 
 Let ``H = ReLU(X W₁ + b₁)``, ``A = keep ∘ H + ξ`` and ``Y = A W₂ + b₂``. From the gradient E at the output follow
 ``∂W₂ = Aᵀ E`` and ``∂b₂ = Eᵀ 1``. With ``F = (keep ∘ (E W₂ᵀ) + λ_h/batch) ∘ 1[H > 0]`` follow ``∂W₁ = Xᵀ F`` and

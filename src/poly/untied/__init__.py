@@ -203,6 +203,7 @@ def train(network: Network, config: UntiedConfig, *, generator: torch.Generator)
     theta = perturb.start(torch.cat([part.detach().reshape(*shape, -1) for part in (encoder, decoder, bias)], -1))
     flat = theta.reshape(-1, theta.shape[-1]).numpy()
     seeds = parallel.seeds(generator, len(flat))
+    lost: dict[int, int] = {}  # instances that diverge, and a step by which they have
 
     def run(instance: int, cancelled: parallel.Flag) -> None:
         source = torch.Generator().manual_seed(seeds[instance])
@@ -218,11 +219,15 @@ def train(network: Network, config: UntiedConfig, *, generator: torch.Generator)
                     flat[instance], moments, u[k : k + unbroken], first + k, n, m, config.groups, config.lr,
                     config.weight_decay, config.l1, config.rectified,
                 )  # fmt: skip
+            if not np.isfinite(flat[instance]).all():
+                lost[instance] = first + len(u)
+                return
 
     parallel.for_each(run, range(len(flat)))
-    lost = (~torch.isfinite(theta).all(-1)).nonzero()
-    if len(lost):
-        raise checks.diverged(config.lr, lost[0].tolist())
+    if lost:
+        worst = min(lost)
+        place = [int(axis) for axis in np.unravel_index(worst, tuple(shape))]
+        raise checks.diverged(config.lr, place, step=lost[worst])
     encoder, decoder, bias = torch.split(theta, [n * m, n * m, n], -1)
     return Network(encoder.reshape(*shape, n, m), decoder.reshape(*shape, m, n), bias)
 

@@ -102,7 +102,7 @@ def worst_errors(network: Network, *, active: int, groups: int) -> Float[Array, 
     return worst
 
 
-def confusion(
+def crosstalk(
     network: Network, x: Float[Tensor, "batch n"], i: int, j: int, *, rectified: bool = False
 ) -> Float[Tensor, ""]:
     """Compute the crosstalk of two features: the largest output of the one that is off while the other is on.
@@ -142,7 +142,7 @@ def separation(
         (2, m).
 
     Raises:
-        ValueError: what ``confusion`` refuses.
+        ValueError: what ``crosstalk`` refuses.
     """
     encoder, decoder, _ = _one(network)
     one, other = _alone(x, i, j)
@@ -152,7 +152,7 @@ def separation(
     return torch.stack([apart * decoder[:, i], -apart * decoder[:, j]])
 
 
-def without(network: Network, outputs: list[int], *, neuron: int | None) -> Network:
+def cut_connections(network: Network, outputs: list[int], *, neuron: int | None) -> Network:
     """Cut one neuron off from some outputs, ``D_ki = 0`` there; with None, set the biases of these outputs to 0.
 
     Raises:

@@ -8,7 +8,7 @@ from poly.press.chapters import PressError
 
 def test_the_first_stage_that_fails_ends_the_tests(book: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (book / "wrong.py").write_text("import os\nprint(undefined)\n")
-    with pytest.raises(PressError, match="lint failed; the stages after it did not run"):
+    with pytest.raises(PressError, match="lint failed; the checks after it did not run"):
         check.run(book, fast=True)
     shown = capfd.readouterr().out
     assert shown.startswith("6 checks, on two quiet cores about ")

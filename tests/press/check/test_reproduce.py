@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from notebooks import notebook
-from poly.press import __main__, execute, record
+from poly.press import __main__, execute
 from poly.press.chapters import Page, PressError, notebook_text
-from poly.press.check import reproduce, small_grids, verify
+from poly.press.check import reproduce, small_grids, stored_outputs, verify
 from poly.press.execute import provenance
 from poly.press.execute.cache_key import chapter_key
 from poly.press.execute.variants import Variant
@@ -54,7 +54,7 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(reproduce, "read_pages", lambda _: [])
     monkeypatch.setattr(reproduce, "find_chapters", lambda *_: [page])
     monkeypatch.setattr(execute, "execute", run)
-    monkeypatch.setattr(record, "faults", lambda *_: found.get("stale", []))
+    monkeypatch.setattr(stored_outputs, "faults", lambda *_: found.get("stale", []))
     monkeypatch.setattr(provenance, "book", lambda _: {"commit": "abc", "requirements": "r"})
     monkeypatch.setattr(provenance, "processor", lambda: found.get("processor", "P"))
     return found
@@ -165,12 +165,12 @@ def measured(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_a_claim_holds_moves_or_falls(now: dict[str, Any] | None, says: str) -> None:
-    assert verify.compare(measured(), now)[3] == says
+    assert verify.compare_claim(measured(), now)[3] == says
 
 
 def test_a_claim_without_an_interval_moves_by_so_much() -> None:
     exact = {"low": 1.0, "high": 1.0}
-    assert verify.compare(measured(**exact), measured(measured=1.5, low=1.5, high=1.5))[3] == "moved by +0.5"
+    assert verify.compare_claim(measured(**exact), measured(measured=1.5, low=1.5, high=1.5))[3] == "moved by +0.5"
 
 
 @pytest.mark.parametrize("words", [["06"], ["--times", "3"]])

@@ -91,6 +91,9 @@ def test_kept_are_the_seeds_that_all_chapters_have(runs: dict[Any, Any], tmp_pat
     (tmp_path / "book" / "data").mkdir(parents=True)
     (tmp_path / small_grids.RESULT).rename(tmp_path / small_grids.KEPT)
     assert [len(each["faults"]) for each in small_grids.kept(tmp_path)] == [0, 2]
+    assert small_grids.changed_since(tmp_path) == (0, 2)
+    runs["code"] = "other"
+    assert small_grids.changed_since(tmp_path) == (2, 2)
     (tmp_path / small_grids.KEPT).write_text("[]", encoding="utf-8")
     with pytest.raises(PressError, match=r"perturb-small\.json: not a result of `make perturb"):
         small_grids.kept(tmp_path)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from poly.press import build, chapters, claims, record
+from poly.press import build, chapters, claims
 from poly.press.chapters import PressError
+from poly.press.check import stored_outputs
 from small_book import edit, make_book
 
 ENTRY = """C1:
@@ -105,7 +106,7 @@ def test_every_command_says_it_at_once(tmp_path: Path) -> None:
         lambda: build.build(book),
         lambda: build.build_chapter(book, "1", []),
         lambda: build.record_chapters(book, [], dry_run=True),
-        lambda: record.faults(book, pages),
+        lambda: stored_outputs.faults(book, pages),
     )
     for command in commands:
         with pytest.raises(PressError, match=r"^claims.yml, line 1: not valid YAML: '2026-13-45' is no date$"):

@@ -35,7 +35,7 @@ def test_an_entry_is_registered_by_its_commit_once(root: Path) -> None:
     assert registry.read(root)["A"] == {"entry": claims.fingerprint(ONE["A"]), "amended": "", "commit": first}
     commit(root, "book/01-one.ipynb", NUMBER)
     assert registry.register(root, ONE) == []
-    registry.bind(root, ONE)  # recording keeps the commit
+    registry.store_fingerprints(root, ONE)  # recording keeps the commit
     assert registry.read(root)["A"]["commit"] == first
     assert registry.order(root, ONE) == ([], 0)
 

@@ -27,12 +27,12 @@ def test_an_entry_changes_with_a_new_amendment_only() -> None:
 
 def test_bound_entries_stay(tmp_path: Path) -> None:
     assert registry.violations(tmp_path, LEDGER) == []
-    registry.bind(tmp_path, LEDGER)
+    registry.store_fingerprints(tmp_path, LEDGER)
     assert registry.violations(tmp_path, LEDGER) == []
     renamed = {"Z" if name == "B" else name: claim for name, claim in LEDGER.items()}
     (line,) = registry.violations(tmp_path, renamed)
     assert line.startswith("claim B: was registered and is gone")
-    registry.bind(tmp_path, renamed)
+    registry.store_fingerprints(tmp_path, renamed)
     assert set(registry.read(tmp_path)) == {*LEDGER, "Z"}
     looser = LEDGER | {"B": LEDGER["B"]._replace(prediction=Prediction(1.0, 0.9, "1"))}
     assert [line[:8] for line in registry.violations(tmp_path, looser) if "changed" in line] == ["claim B:"]

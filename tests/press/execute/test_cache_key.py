@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from poly.press import chapters, record
+from poly.press import chapters
+from poly.press.check import stored_outputs
 from poly.press.execute import cache_key
 from small_book import chapter, edit, write
 
@@ -75,7 +76,7 @@ def test_stale_outputs_say_which_input_changed(book: Path, file: str, old: str, 
     write(path, notebook)
     edit(book / file, old, new)
     pages = chapters.find_chapters(chapters.read_pages(book), ["02"])
-    stale = [line for line in record.faults(book, pages) if "stale" in line]
+    stale = [line for line in stored_outputs.faults(book, pages) if "stale" in line]
     assert stale == [f"02-two: its stored outputs are stale: {says}"]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from notebooks import notebook
 from poly.press.chapters import Page, PressError
-from poly.press.check import comparison, reproduce
+from poly.press.check import comparison, reproduce, small_grids
 from poly.press.render import rounding_tables
 
 
@@ -52,3 +52,12 @@ def test_the_page_shows_the_winners_that_stay(tmp_path: Path) -> None:
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(PressError, match=r"not what poly\.experiments\.perturbed_archive writes"):
         rounding_tables.winners(path)
+
+
+def test_false_alarms_are_told_with_their_bound() -> None:
+    seeds: list[small_grids.Perturbation] = [{"faults": [], "share": 0.2}, {"faults": ["a number"], "share": 1.2}]
+    said = rounding_tables.false_alarms(seeds, (1, 3))
+    assert said.startswith("Of 2 perturbations of all small grids, 1 reported anything (exact 95 % upper bound")
+    assert "of the chance: 97 %). The number that came nearest to its bound moved by 120 % of what is allowed;" in said
+    assert said.endswith("Since then 1 of the 3 chapters and appendices has changed.\n")
+    assert "none reported anything" in rounding_tables.false_alarms(seeds[:1], (0, 3))

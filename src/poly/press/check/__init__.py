@@ -12,14 +12,10 @@ from xml.etree import ElementTree
 
 from rich.table import Table
 
-from poly.experiments import audit
-from poly.press import record
 from poly.press.chapters import PressError, find_chapters, read_pages
-from poly.press.check import reproduce, small_grids, snapshots
-from poly.press.claims import registry
+from poly.press.check import reproduce, small_grids, snapshots, stored_outputs
 from poly.press.execute import machine
 from poly.press.execute.progress import console, duration
-from poly.sweep import archive
 
 # The folder in which pytest notes how long each test took.
 TIMES = Path("_build") / "test" / "times"
@@ -57,7 +53,7 @@ def run(root: Path, *, fast: bool, execute: bool = False) -> None:
         if not passed:
             _table(times, failed=True)
             _show_slowest(root)
-            raise PressError(f"{check.name} failed; the stages after it did not run")
+            raise PressError(f"{check.name} failed; the checks after it did not run")
     _table(times, failed=False)
     _show_slowest(root)
 
@@ -72,7 +68,7 @@ def _checks(root: Path, *, execute: bool = True) -> list[Check]:
         Check("lint", 1, lambda: _python(root, "ruff", "check", ".")),
         Check("format", 1, lambda: _python(root, "ruff", "format", "--check", ".")),
         Check("layers", 2, lambda: _layers(root)),
-        Check("stored outputs", 5, lambda: stored_outputs(root)),
+        Check("stored outputs", 5, lambda: stored_outputs.check(root)),
         Check("types", 45, lambda: _types(root)),
         Check("unit tests", 350, lambda: _tests(root, "tests", *others, "-n", more)),
         Check("slow tests", 180, lambda: _tests(root, "tests/slow", "-n", more)),
@@ -126,31 +122,6 @@ def _small_grids(root: Path) -> bool:
     return not faults
 
 
-def stored_outputs(root: Path) -> bool:
-    """Check that stored outputs are complete and fresh, kept runs fresh, and claims older than their numbers."""
-    faults = record.faults(root, find_chapters(read_pages(root), []))
-    for fault in faults:
-        print(f"{fault} — `make record` refreshes it")
-    folders = sorted(path.parent.relative_to(root) for path in (root / "book" / "data").rglob(archive.PROVENANCE))
-    try:
-        old = [line for folder in folders for line in audit.stale(root / folder)]
-    except ValueError as error:
-        raise PressError(str(error)) from None
-    for line in old:
-        print(f"{line.replace(f'{root}/', '')} — `make audit` computes some of it again")
-    return not faults + old + _late_claims(root)
-
-
-def _late_claims(root: Path) -> list[str]:
-    """List the claims that were registered after their number, and print them; say how many cannot be verified."""
-    faults, unverified = registry.order(root, record.registered(root))
-    for fault in faults:
-        print(fault)
-    if unverified:
-        print(f"note: {unverified} claims were registered by commits that this copy's history lacks: not verified")
-    return faults
-
-
 def _python(root: Path, module: str, *arguments: str, **variables: str) -> bool:
     environment = os.environ | variables
     done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=root, env=environment, check=False)
@@ -180,7 +151,7 @@ def _show_slowest(root: Path) -> None:
 
 
 def _table(times: list[tuple[str, float]], *, failed: bool) -> None:
-    table = Table("stage", box=None, header_style="bold")
+    table = Table("check", box=None, header_style="bold")
     table.add_column("time", justify="right")
     table.add_column("")
     for number, (name, seconds) in enumerate(times, 1):

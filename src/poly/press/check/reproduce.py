@@ -17,9 +17,9 @@ from nbformat import NotebookNode
 from rich.table import Table
 
 from poly.experiments import perturbed_archive
-from poly.press import execute, record
+from poly.press import execute
 from poly.press.chapters import Page, PressError, find_chapters, read_notebook, read_pages
-from poly.press.check import comparison
+from poly.press.check import comparison, stored_outputs
 from poly.press.disk import atomic_write, exclusive_lock
 from poly.press.execute import machine, provenance
 from poly.press.execute.cache_key import chapter_key
@@ -69,7 +69,7 @@ def matrix(root: Path, wanted: Sequence[str], asked: Sequence[Variant]) -> None:
     if not asked:
         raise PressError(f"no such variant here; there are {', '.join(map(str, variants()))}")
     pages = find_chapters(read_pages(root), wanted)
-    if stale := record.faults(root, pages):
+    if stale := stored_outputs.faults(root, pages):
         raise PressError(f"{stale[0]}: there is nothing to hold the variants against; `make record` first")
     sources = {page: read_notebook(page.path) for page in pages}
     keys = {page: chapter_key(root, source) for page, source in sources.items()}

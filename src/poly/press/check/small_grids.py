@@ -224,6 +224,13 @@ def kept(root: Path) -> list[Perturbation]:
     ]
 
 
+def changed_since(root: Path) -> tuple[int, int]:
+    """Count the chapters that have changed since their seeds were kept, and all chapters that are kept."""
+    known = _read(root / KEPT)
+    pages = [page for page in find_chapters(read_pages(root), []) if page.name in known] if known else []
+    return sum(_code(root, page) != known[page.name][0] for page in pages), len(pages)
+
+
 def _code(root: Path, page: Page) -> str:
     """Hash all that a comparison depends on but the processor: chapter, grid, levels, variants, comparing modules."""
     source = read_notebook(page.path)

@@ -44,7 +44,7 @@ def verify(root: Path, against: Path | None = None) -> None:
         execute.execute(root, jobs)
         executed = [read_notebook(job.target) for job in jobs]
     now = {each["id"]: each for notebook in executed for each in ledger.records(notebook)}
-    rows = [compare(each, now.get(each["id"])) for each in published if each["measured"] is not None]
+    rows = [compare_claim(each, now.get(each["id"])) for each in published if each["measured"] is not None]
     table = Table("claim", "published", "now", "", box=None, header_style="bold")
     for name, was, is_now, says in rows:
         digits = entries[name].digits if name in entries else 6
@@ -66,7 +66,7 @@ def verify(root: Path, against: Path | None = None) -> None:
         raise PressError("some figures' numbers are not as stored")
 
 
-def compare(published: Record, now: Record | None) -> tuple[str, Record, Record, str]:
+def compare_claim(published: Record, now: Record | None) -> tuple[str, Record, Record, str]:
     """Compare a claim with its published record: it holds, moved within its verdict, or has another verdict."""
     if now is None:
         return published["id"], published, {}, "fell: not measured"

@@ -73,7 +73,7 @@ def check(name: str, measured: float, low: float, high: float, *, seeds: int, in
 
 
 def adjust(primary: Sequence[str], others: Sequence[str]) -> None:
-    """Show the chances that verdicts are false, adjusted for their number: by Holm, and by Benjamini and Hochberg.
+    """Show the p-values of verdicts, adjusted for their number: by Holm, and by Benjamini and Hochberg.
 
     Args:
         primary: ids of the claims that must all be right at once; may be empty.

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 
 from poly.press import claims, markup
 from poly.press.chapters import Page, outputs_of, poly_metadata
-from poly.press.claims import Claim, Record, chances, registry, rules, scores, templates
+from poly.press.claims import Claim, Record, p_values, registry, rules, scores, templates
 from poly.press.claims.entries import Kind
 from poly.press.claims.lines import BLINDNESS, Line, Place, all_amendments, line, verdict_of
 from poly.press.claims.records import is_hidden
@@ -145,7 +145,7 @@ def tables(
     found = [record for name, (_, record) in _measured(notebooks).items() if name in in_force]
     parts = {
         "score": templates.render("score.html", blind=scores.blind(there), others=scores.others(there, len(retired))),
-        "errors": chances.errors(ledger, found),
+        "errors": p_values.errors(ledger, found),
         "claims": templates.render("ledger.html", lines=there, choices=_choices(there)),
         "retired": templates.render("retired.html", lines=retired),
         "amendments": templates.render("amendments.html", changes=all_amendments(ledger)),

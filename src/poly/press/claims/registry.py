@@ -58,14 +58,14 @@ def _load(path: Path) -> dict[str, Record]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def bind(root: Path, ledger: Mapping[str, Claim]) -> None:
+def store_fingerprints(root: Path, ledger: Mapping[str, Claim]) -> None:
     """Write the fingerprints and amendments of all entries; those of entries that are gone stay."""
     before = read(root)
     commits = {name: before.get(name, {}).get("commit", "") for name in ledger}
-    _write(root, before | {name: _bound(claim, commits[name]) for name, claim in ledger.items()})
+    _write(root, before | {name: _fingerprinted(claim, commits[name]) for name, claim in ledger.items()})
 
 
-def _bound(claim: Claim, commit: str) -> Record:
+def _fingerprinted(claim: Claim, commit: str) -> Record:
     return {"entry": claims.fingerprint(claim), "amended": claim.amended, "commit": commit}
 
 
@@ -88,7 +88,7 @@ def register(root: Path, ledger: Mapping[str, Claim]) -> list[str]:
         raise PressError(f"{ENTRIES} has changes that no commit holds: commit them, then register")
     if faults := [fault for claim in new.values() for fault in _order(root, claim, commit)]:
         raise PressError("; ".join(faults))
-    _write(root, before | {name: _bound(claim, commit) for name, claim in new.items()})
+    _write(root, before | {name: _fingerprinted(claim, commit) for name, claim in new.items()})
     return sorted(new)
 
 

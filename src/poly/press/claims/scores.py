@@ -22,7 +22,7 @@ _SAID: dict[Verdict, tuple[str, str]] = {
 
 
 def blind(lines: Sequence[Line]) -> str:
-    """Say how the predictions fared whose number nobody knew."""
+    """Count the verdicts of blind predictions, in one sentence."""
     found = [line for line in lines if line.measured and line.kind == "prediction" and line.blindness == "blind"]
     if not found:
         return "No prediction was registered blind."

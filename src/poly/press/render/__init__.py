@@ -37,8 +37,8 @@ from poly.press.render import (
     citation,
     cover,
     launch_buttons,
-    moved,
     postprocess,
+    redirects,
     rounding_tables,
     run_time,
 )
@@ -91,7 +91,7 @@ def _disk_errors(out: Path) -> Iterator[None]:
 def _render(root: Path, out: Path, pages: list[Page], notebooks: Mapping[Page, NotebookNode], strict: bool) -> bool:
     stage = emptied(out / "stage")
     registered = record.registered(root)
-    url, old = launch_buttons.home(root), moved.read(root)
+    url, old = launch_buttons.home(root), redirects.read(root)
     _lay_out(root, stage, pages, notebooks, registered, url)
     tables = {
         **run_time.tables(root, notebooks),

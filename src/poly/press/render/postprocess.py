@@ -19,7 +19,7 @@ from bs4.formatter import HTMLFormatter
 from PIL import Image
 
 from poly.press.chapters import PressError
-from poly.press.render import moved, stylesheet
+from poly.press.render import redirects, stylesheet
 
 OWN = "book.css"
 # Load the font of equations together with the style sheet, so that no line moves later. From files, preload nothing.
@@ -73,7 +73,7 @@ def postprocess(book: Path, old: Mapping[str, str]) -> None:
         _style(book / "_static", sheets, list(pages.values()))
         for path, page in pages.items():
             path.write_text(page.decode(formatter=UNSORTED), encoding="utf-8", newline="\n")
-        moved.write(book, pages, old)
+        redirects.write(book, pages, old)
     for each in shrunk:
         each.result()
     _clear(book / "_static", sheets)

@@ -36,7 +36,7 @@ def tables(root: Path, notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]
         "perturbations": variants(perturbed),
         "moved": moved(perturbed, notebooks),
         "winners": winners(root / reproduce.KEPT_RUNS),
-        "false-alarms": false_alarms(small_grids.kept(root)),
+        "false-alarms": false_alarms(small_grids.kept(root), small_grids.changed_since(root)),
     }
 
 
@@ -93,8 +93,13 @@ def moved(rows: list[Row], notebooks: Mapping[Page, NotebookNode]) -> str:
     return f"{head}{lines}\nThe other {still} series moved in their last digits at most.\n"
 
 
-def false_alarms(seeds: list[small_grids.Perturbation]) -> str:
-    """Say how often perturbing the small grids reported anything, and how near it came."""
+def false_alarms(seeds: list[small_grids.Perturbation], changed: tuple[int, int]) -> str:
+    """Say how often perturbing the small grids reported anything, and how near it came.
+
+    Args:
+        seeds: what each did.
+        changed: how many chapters have changed since, and how many there are.
+    """
     if not seeds:
         return "No run of this version of the book is kept yet.\n"
     alarms = sum(bool(seed["faults"]) for seed in seeds)
@@ -105,7 +110,9 @@ def false_alarms(seeds: list[small_grids.Perturbation]) -> str:
         f"(exact 95 % upper bound of the chance: {100 * high:.2g} %). "
         "The number that came nearest to its bound moved by "
         f"{100 * shares[-1]:.0f} % of what is allowed; in half of the perturbations none moved by more than "
-        f"{100 * shares[len(shares) // 2]:.0f} %.\n"
+        f"{100 * shares[len(shares) // 2]:.0f} %. "
+        f"Since then {changed[0] or 'none'} of the {changed[1]} chapters and appendices "
+        f"{'has' if changed[0] < 2 else 'have'} changed.\n"
     )
 
 
