@@ -41,7 +41,7 @@ def main() -> int:
     try:
         refuse_what_cannot_work()
         set_up()
-    except (OSError, subprocess.CalledProcessError) as error:
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:  # venv refuses some folders by ValueError
         sys.exit(f"error: .venv could not be set up: {error}")
     except KeyboardInterrupt:
         print("\ninterrupted; the next setup starts over", file=sys.stderr)

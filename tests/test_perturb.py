@@ -4,8 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from poly import expected_loss, flow, model, perturb, sparsify, superposition, sweep, training, untied
-from poly.experiments import noise_runs
+from poly import (
+    cooccurrence,
+    expected_loss,
+    flow,
+    mlp,
+    model,
+    perturb,
+    sparsify,
+    superposition,
+    sweep,
+    tasks,
+    training,
+    untied,
+)
+from poly.experiments import noise_runs, transformers
 
 
 @pytest.fixture
@@ -68,6 +81,13 @@ def untied_encoder() -> torch.Tensor:
     return untied.train(network, config, generator=generator()).encoder
 
 
+def fitted() -> torch.Tensor:
+    bits = tasks.clauses(generator=generator()).bits
+    stream = tasks.AndStream(bits, 0.1, batch=8, generator=generator())
+    start = mlp.init(32, 4, 16, generator=generator(), dtype=torch.float64)
+    return training.fit(start, stream, training.FitConfig(lr=1e-3, steps=20), generator=generator()).W1
+
+
 def noisy() -> torch.Tensor:
     config = training.TrainConfig(optimizer="sgd", lr=0.02, steps=30, noise="bipolar", sigma=0.1)
     return training.train(torch.eye(3, 5, dtype=torch.float64) + 0.1, config, generator=generator()).W
@@ -86,6 +106,11 @@ RUNS: dict[str, Any] = {
     ),
     "sparsify": lambda: torch.tensor(sparsify.sparsify(np.linspace(0.1, 0.4, 7), 0.01, t_end=9).l1_norm),
     "weights_at": lambda: torch.tensor(sparsify.weights_at(np.linspace(0.1, 0.4, 7), 0.01, 5)),
+    "fit": fitted,
+    "cooccurrence.train": lambda: cooccurrence.train(
+        torch.eye(3, 5) + 0.1, cooccurrence.Config(p=0.1, steps=20), generator=generator()
+    ),
+    "transformers.train": lambda: next(iter(transformers.train(2, generator=generator())[0].parameters())).detach(),
     "descend": lambda: torch.tensor(noise_runs.descend(n=3, m=3, noise="bipolar", sigma=0.1, generator=generator()).W),
 }
 

@@ -29,6 +29,16 @@ def seed() -> int | None:
     return int(text) if text else None
 
 
+def adopt(changed: int | None) -> None:
+    """Perturb with this seed from now on, or not at all: a worker process may have started with another one."""
+    if changed == seed():
+        return
+    if changed is None:
+        os.environ.pop(VARIABLE)
+    else:
+        os.environ[VARIABLE] = str(changed)
+
+
 def key() -> dict[str, int]:
     """Return the extra entries for the keys of stored results: none if nothing is perturbed."""
     changed = seed()

@@ -1,5 +1,6 @@
 """The command ``python -m poly.audit FILE``."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -46,11 +47,17 @@ def stored(seed: int = 0) -> dict[str, Any]:
 
 
 def test_a_file_is_audited(tmp_path: Path) -> None:
-    """Run the command in a separate process, as a user does."""
+    """Run the command in a separate process, as a user does, whose settings of matplotlib are damaged."""
     np.savez(tmp_path / "a.npz", **stored())
+    (tmp_path / "matplotlibrc").write_bytes(b"font.size: \xff")
     arguments = ["a.npz", "--table", "t.csv", "--plot", "p.png", "--seed", "2"]
     found = subprocess.run(
-        [sys.executable, "-m", "poly.audit", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "poly.audit", *arguments],
+        cwd=tmp_path,
+        env=os.environ | {"MPLBACKEND": "no_such"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (found.returncode, found.stderr) == (0, "")
     assert found.stdout.startswith(

@@ -120,9 +120,9 @@ def test_what_would_never_end_is_refused(l1: float, tol: float, message: str) ->
         flow.flow(start(2, 3), l1, tol=tol)
 
 
-@pytest.mark.parametrize(("n", "m"), [(8, 5), (7, 4), (5, 2)])
-def test_without_lambda_a_run_ends_where_crowded_rows_get_nowhere(n: int, m: int) -> None:
-    W = model.init(n, m, instances=4, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize(("n", "m", "instances"), [(8, 5, 4), (7, 4, 4), (5, 2, 4), (60, 5, 2), (30, 7, 2)])
+def test_without_lambda_a_run_ends_where_crowded_rows_get_nowhere(n: int, m: int, instances: int) -> None:
+    W = model.init(n, m, instances=instances, generator=torch.Generator().manual_seed(0))
     alarm = threading.Timer(300, os.kill, (os.getpid(), signal.SIGINT))
     alarm.start()
     try:

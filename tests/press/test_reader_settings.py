@@ -92,12 +92,16 @@ def test_a_home_that_is_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not (tmp_path / "book").exists()
 
 
-@pytest.mark.parametrize("setting", [{"MPLBACKEND": "Qt4Agg"}, {"MPLBACKEND": "no_such"}, {"MATPLOTLIBRC": "damaged"}])
+@pytest.mark.parametrize(
+    "setting", [{"MPLBACKEND": "Qt4Agg"}, {"MPLBACKEND": "no_such"}, {"MATPLOTLIBRC": "damaged"}, {}]
+)
 def test_settings_of_matplotlib_end_no_command(tmp_path: Path, setting: dict[str, str]) -> None:
     book = make_book(tmp_path)
     if "MATPLOTLIBRC" in setting:
         (tmp_path / "damaged").write_bytes(b"font.size: \xff")
         setting = {"MATPLOTLIBRC": str(tmp_path / "damaged")}
+    elif not setting:  # a file in this very folder
+        (book / "matplotlibrc").write_bytes(b"font.size: \xff")
     done = subprocess.run(
         [sys.executable, "-m", "poly.press", "chapter", "9"],
         cwd=book,

@@ -68,6 +68,11 @@ def test_a_page_outside_of_the_book_is_refused(book: Path, name: str) -> None:
     assert refused(book).startswith("_toc.yml names ")
 
 
+def test_settings_of_matplotlib_beside_the_chapters_are_refused(book: Path) -> None:
+    (book / "book" / "matplotlibrc").write_text("font.size: 30\n", encoding="utf-8")
+    assert refused(book).startswith("book/matplotlibrc: matplotlib would read it")
+
+
 def test_the_root_page_may_not_lie_outside_either(book: Path) -> None:
     edit(book / "_toc.yml", "root: book/index", "root: ../outside")
     assert refused(book).startswith("_toc.yml names '../outside', must be a path below book/")

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from poly import metrics, model
+from poly import metrics, model, perturb
 
 HIDDEN = random.Random(1)
 
@@ -14,6 +14,10 @@ HIDDEN = random.Random(1)
 def draw(*, n: int, m: int = 4, generator: torch.Generator) -> dict[str, Any]:
     W = model.init(n, m, generator=generator)
     return {"largest": W.abs().max(), "winners": metrics.winners(W)[0]}
+
+
+def perturbed_start(*, m: int, generator: torch.Generator) -> float:
+    return float(perturb.start(model.init(1, m, generator=generator)).sum())
 
 
 def count_calls(*, n: int, log: str, generator: torch.Generator) -> float:

@@ -17,8 +17,8 @@ import pytest
 import torch
 
 from executors import Here
-from poly import model, sweep
-from sweep.runs import draw, fail_at_2, labeled, oddly_named
+from poly import model, perturb, sweep
+from sweep.runs import draw, fail_at_2, labeled, oddly_named, perturbed_start
 from sweep.test_store import SCRIPT
 
 
@@ -203,3 +203,15 @@ def test_rows_of_a_point_have_its_values_a_sequence_as_a_whole() -> None:
     assert sweep.rows_at(table) is table
     with pytest.raises(ValueError, match=r"^point='width': must be one of 'n', 'names', 'seed'$"):
         sweep.rows_at(table, width=2)
+
+
+def test_processes_that_run_already_perturb_as_the_caller_does(monkeypatch: pytest.MonkeyPatch, here: Here) -> None:
+    """Start processes without a perturbation, and ask them for perturbed starts, and for plain ones again."""
+    ends = []
+    for seed in ("", "3", ""):
+        monkeypatch.setenv(perturb.VARIABLE, seed)
+        tables = [sweep.sweep(perturbed_start, {"m": [40]}, seeds=2, executor=executor) for executor in (None, here)]
+        ends.append([table.value.tolist() for table in tables])
+    assert ends[0] == ends[2]
+    assert ends[0] != ends[1]
+    assert all(processes == serial for processes, serial in ends)

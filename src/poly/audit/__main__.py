@@ -7,7 +7,10 @@ error of each.
 """
 
 import argparse
+import contextlib
+import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,6 +73,14 @@ def losses(stored: Stored) -> tuple[Callable[[Array], Array], Array | None]:
     return cross_entropy, y
 
 
+def _load_matplotlib() -> None:
+    """Load matplotlib without the reader's settings: a damaged file, or a backend that is missing, would end this."""
+    os.environ.pop("MPLBACKEND", None)
+    os.environ["MATPLOTLIBRC"] = os.devnull  # an empty file
+    with tempfile.TemporaryDirectory() as empty, contextlib.chdir(empty):  # a file in this folder would come first
+        import matplotlib  # noqa: F401, PLC0415  # only the picture needs it
+
+
 def main() -> int:
     """Audit one file; return 1 if it cannot be read."""
     parser = argparse.ArgumentParser(
@@ -89,6 +100,7 @@ def main() -> int:
         if options.table:
             report.table.to_csv(options.table, index=False)
         if options.plot:
+            _load_matplotlib()
             report.plot().savefig(options.plot, dpi=150)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)

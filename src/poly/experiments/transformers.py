@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from poly import audit, checks, parallel
+from poly import audit, checks, parallel, perturb
 
 Array = NDArray[Any]
 CONTEXT, WIDTH, HEADS, BLOCKS, UNITS = 32, 48, 4, 2, 128
@@ -116,6 +116,9 @@ def train(steps: int, *, generator: torch.Generator) -> tuple[Transformer, str]:
     with torch.random.fork_rng(devices=[]), parallel.single_threaded():
         torch.manual_seed(*parallel.seeds(generator, 1))
         model = Transformer(len(alphabet))
+        with torch.no_grad():
+            for part in model.parameters():
+                part.copy_(perturb.start(part))
         adam = torch.optim.Adam(model.parameters(), lr=RATE)
         falls = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 0.0, total_iters=checks.count("steps", steps))
         for _ in range(steps):

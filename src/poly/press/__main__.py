@@ -8,7 +8,13 @@ from pathlib import Path
 
 from poly import perturb
 from poly.press import command_line
-from poly.press.reader_settings import forget_matplotlib, forget_warnings, make_streams_safe, provide_home
+from poly.press.reader_settings import (
+    forget_matplotlib,
+    forget_warnings,
+    load_matplotlib,
+    make_streams_safe,
+    provide_home,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = command_line.parser().parse_args(arguments)
     forget_warnings()
     forget_matplotlib(os.environ)
+    load_matplotlib()
     try:
         # Import these only now, so that --help and bad usage answer at once.
         from poly.press.chapters import PressError, find_root  # noqa: PLC0415

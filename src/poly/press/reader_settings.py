@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -31,6 +32,13 @@ def forget_matplotlib(variables: MutableMapping[str, str]) -> None:
     """
     variables.pop("MPLBACKEND", None)
     variables["MATPLOTLIBRC"] = os.devnull  # an empty file, so that matplotlib's own defaults apply
+
+
+def load_matplotlib() -> None:
+    """Load matplotlib from another folder if this one holds settings, which it would read before any variable."""
+    if Path("matplotlibrc").is_file():
+        with tempfile.TemporaryDirectory() as empty, contextlib.chdir(empty):
+            import matplotlib  # noqa: F401, PLC0415  # slow, and few folders hold such a file
 
 
 def forget_warnings() -> None:

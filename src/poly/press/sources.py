@@ -28,10 +28,15 @@ def same_file(docname: str) -> str:
 def book_faults(root: Path) -> list[str]:
     """List what in `book/` cannot be staged: links that lead outside, to nothing or in a circle, and special files.
 
+    Settings of matplotlib in this folder would change every figure.
+
     Files are copied to be staged, and links are followed. A link that leads outside would publish a private file.
     """
     home = root.resolve()
-    return _faults(home / "book", home, (home,))
+    found = _faults(home / "book", home, (home,))
+    if (home / "book" / "matplotlibrc").exists():  # kernels run in this folder
+        found.append("book/matplotlibrc: matplotlib would read it, before all other settings: remove it")
+    return found
 
 
 def _faults(path: Path, home: Path, above: tuple[Path, ...]) -> list[str]:

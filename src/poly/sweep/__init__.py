@@ -296,9 +296,10 @@ def _computed(
         return
     over, alone, outdated = _cluster(run, executor), executor is None, False
     pool: Any = over or executor or _processes(len(todo))
+    changed = perturb.seed()
     if pool is None:
         yield from (
-            (key, _result(cell, functools.partial(_run_cell, run, cell, key, folder, False, parts)))
+            (key, _result(cell, functools.partial(_run_cell, run, cell, key, folder, False, parts, changed)))
             for key, cell in todo
         )
         return
@@ -306,7 +307,7 @@ def _computed(
     left = dict(todo)
     try:
         for key, cell in todo:
-            futures[pool.submit(_run_cell, run, cell, key, folder, alone, parts)] = key, cell
+            futures[pool.submit(_run_cell, run, cell, key, folder, alone, parts, changed)] = key, cell
         for future, read in over.completed() if over else ((each, each.result) for each in as_completed(futures)):
             key, cell = futures[future]
             try:
@@ -363,7 +364,16 @@ def _result(cell: _Cell, get: Callable[[], Result]) -> Result:
         raise CellError(f"{cell.point}, seed {cell.seed}: {type(error).__name__}: {error}") from error
 
 
-def _run_cell(run: Callable[..., Any], cell: _Cell, key: str, folder: Path | None, alone: bool, parts: Parts) -> Result:
+def _run_cell(
+    run: Callable[..., Any],
+    cell: _Cell,
+    key: str,
+    folder: Path | None,
+    alone: bool,
+    parts: Parts,
+    changed: int | None,
+) -> Result:
+    perturb.adopt(changed)
     if folder is None or not os.access(folder, os.W_OK):
         return _run(run, cell, alone)
     check_same_code(run, parts, _run)

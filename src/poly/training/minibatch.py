@@ -288,7 +288,7 @@ def _drawn(source: Stream, batches: int, dtype: Any) -> tuple[Array, Array]:
     return x, y
 
 
-def _check_finite(runs: Sequence[tuple[Stream, Sequence[_Run]]]) -> None:
+def _check_finite(runs: Sequence[tuple[Any, Sequence[_Run]]]) -> None:
     for stream, (_, networks) in enumerate(runs):
         for setting, network in enumerate(networks):
             if network.lost is not None:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from poly import perturb
 from poly.press import chapters
 from poly.press.check import stored_outputs
 from poly.press.execute import cache_key
@@ -90,3 +91,11 @@ def test_the_key_depends_on_parameters_and_sees_imports_beside_magics(book: Path
     assert key_of(book) != before
     edit(book / "src/poly/unused.py", "x = 1", "x = (")
     assert key_of(book) != before  # the kernel will say what is wrong
+
+
+def test_the_key_knows_every_perturbation(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = []
+    for seed in ("", "0", "1"):
+        monkeypatch.setenv(perturb.VARIABLE, seed)
+        keys.append(key_of(book))
+    assert len(set(keys)) == 3

@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 from poly.press import chapters, execute, figures
+from poly.press.chapters import PressError
 
 OWN = {
     "text.usetex": True,
@@ -68,3 +69,8 @@ def test_a_chapter_runs_with_matplotlibs_defaults_and_draws(tmp_path: Path, monk
         "['backend'] module://matplotlib_inline.backend_inline None\n"
     ]
     assert os.environ["MATPLOTLIBRC"] == str(rc)
+
+
+def test_a_book_in_a_folder_that_no_variable_can_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PressError, match="which separates folders in PYTHONPATH: move the book"):
+        execute.environment(tmp_path / f"a{os.pathsep}b", 1)

@@ -152,3 +152,14 @@ def test_kernels_listen_where_no_other_process_can_take_their_place(
     places = {match[1].split("\\")[0] for match in said if match}
     assert len(places) == 2
     assert not any(Path(place).parent.exists() for place in places)
+
+
+@pytest.mark.skipif(not sockets.PLACES, reason="a system without sockets that have names")
+def test_a_folder_whose_name_is_no_text_is_not_taken(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Name the folder for temporary files as Python does in a locale without UTF-8."""
+    (tmp_path / "\udcfc").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "\udcfc"))
+    with sockets.folder(book) as private:
+        assert Path(private).parent in map(Path, sockets.PLACES)

@@ -102,7 +102,7 @@ def _chapters(root: Path, *, again: bool) -> bool:
     found = snapshots.chapters(root, pages, {}, again=again)  # with the variables of a build
     for fault in found["faults"]:
         print(fault)
-    if found["faults"] and not reproduce.perturbed(root):
+    if found["faults"]:
         print(
             "Does rounding explain this? `make perturb` moves every start in its last digit, and shows what that moves."
         )

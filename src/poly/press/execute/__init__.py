@@ -79,7 +79,12 @@ def environment(root: Path, workers: int) -> dict[str, str]:
 
     Kernels that run side by side share cores and memory. They import `poly` from this root, and read none of the
     reader's own settings.
+
+    Raises:
+        PressError: a root that no variable can name.
     """
+    if os.pathsep in str(root):
+        raise PressError(f"{root}: its name holds {os.pathsep!r}, which separates folders in PYTHONPATH: move the book")
     cores = machine.cores()
     threads = dict.fromkeys(THREAD_VARIABLES, str(max(1, cores // workers)))
     processes = machine.fitting(cores, machine.PROCESS, machine.memory() / workers - machine.PROCESS)

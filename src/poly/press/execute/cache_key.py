@@ -53,7 +53,7 @@ def inputs(root: Path, notebook: NotebookNode, parameters: Mapping[str, Any] | N
         if name in literals:
             found[f"claim {name}"] = _hash(json.dumps(entry, sort_keys=True, default=str))
     given = {"parameters": sorted((parameters or {}).items()), **perturb.key()}
-    return found | {name: _hash(repr(value)) for name, value in given.items() if value}
+    return found | {name: _hash(repr(value)) for name, value in given.items() if value != []}
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> str:

@@ -31,7 +31,7 @@ def folder(root: Path) -> Iterator[str]:
     Raises:
         PressError: no place allows a folder that others cannot read.
     """
-    places = list(dict.fromkeys([*_chosen(), *PLACES]))
+    places = [place for place in dict.fromkeys([*_chosen(), *PLACES]) if _is_text(place)]
     with contextlib.ExitStack() as made:
         private = []
         for place in places:
@@ -81,6 +81,15 @@ def _chosen() -> list[str]:
     with contextlib.suppress(OSError):
         return [tempfile.gettempdir()]
     return []
+
+
+def _is_text(folder: str) -> bool:
+    """Tell whether a folder's name can be sent to a kernel: in a locale without UTF-8 it may hold bytes."""
+    try:
+        folder.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_private(folder: str) -> bool:
