@@ -19,7 +19,7 @@ CHAPTERS = sorted((ROOT / "book").rglob("*.ipynb"))
 LOCAL = {"poly", *(path.stem for path in CODE), *(path.parent.name for path in CODE)}
 INSTALLED = packages_distributions()
 # Modules of the laboratory that use an extra, and say so where it is missing.
-OPTIONAL = {"dask_pool.py": ["dask"], "report.py": ["plot"]}
+OPTIONAL = {"dask_pool.py": ["dask"], "report.py": ["plot"], "__main__.py": ["plot"]}
 
 
 def normal(name: str) -> str:

@@ -77,7 +77,8 @@ def _load_matplotlib() -> None:
     """Load matplotlib without the reader's settings: a damaged file, or a backend that is missing, would end this."""
     os.environ.pop("MPLBACKEND", None)
     os.environ["MATPLOTLIBRC"] = os.devnull  # an empty file
-    with tempfile.TemporaryDirectory() as empty, contextlib.chdir(empty):  # a file in this folder would come first
+    # A file in this folder would come first. If matplotlib is missing, the report says so.
+    with tempfile.TemporaryDirectory() as empty, contextlib.chdir(empty), contextlib.suppress(ImportError):
         import matplotlib  # noqa: F401, PLC0415  # only the picture needs it
 
 
