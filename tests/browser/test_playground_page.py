@@ -36,7 +36,13 @@ def step(tab: Page) -> int:
 
 
 def picture(tab: Page, name: str) -> Any:
-    return tab.evaluate("name => document.querySelector(`.playground-${name}`).toDataURL()", name)
+    """Return a picture once it is drawn: a canvas has 300 × 150 pixels before, and is drawn in the next frames."""
+    tab.wait_for_function("name => document.querySelector(`.playground-${name}`).height !== 150", arg=name)
+    return tab.evaluate(
+        """name => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() =>
+        done(document.querySelector(`.playground-${name}`).toDataURL()))))""",
+        name,
+    )
 
 
 def seek(tab: Page, to: int) -> None:
