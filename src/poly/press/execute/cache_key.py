@@ -5,6 +5,7 @@ It also ignores the Python version, because no number depends on it; the build's
 """
 
 import ast
+import functools
 import hashlib
 import json
 import types
@@ -123,6 +124,12 @@ def read_claims(root: Path) -> dict[str, Any]:
     path = root / "book" / "claims.yml"
     if not path.is_file():
         return {}
+    return dict(_entries(path, path.read_bytes()))
+
+
+@functools.lru_cache(maxsize=8)
+def _entries(path: Path, held: bytes) -> dict[str, Any]:  # what the file holds tells when to read again
+    # Reading takes half a second, and every chapter's key asks for it.
     data = read_yaml(path)
     if not isinstance(data, dict):
         raise PressError("book/claims.yml: expected a mapping from ids to claims")
