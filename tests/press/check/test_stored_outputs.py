@@ -25,7 +25,7 @@ def test_unfit_stored_outputs_are_named(book: Path, counts: list[int | None], fa
 def test_stale_kept_runs_are_named(
     book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(stored_outputs, "faults", lambda *_: [])
+    monkeypatch.setattr(stored_outputs, "_found", lambda *_: ([], []))
     assert stored_outputs.check(book)
     (book / "book/data/runs").mkdir()
     (book / "book/data/runs/provenance.json").write_text('{"kept-a.npz": {"code": "1"}}')
@@ -37,7 +37,7 @@ def test_stale_kept_runs_are_named(
 def test_only_what_new_outputs_mend_is_said_to_be_refreshed(
     book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = ["01-one: its stored outputs are stale: the code", "claim C9: tolerance=0.1, must be 0.05"]
-    monkeypatch.setattr(stored_outputs, "faults", lambda *_: found)
+    found = ["claim C9: tolerance=0.1, must be 0.05", "01-one: its stored outputs are stale: the code"]
+    monkeypatch.setattr(stored_outputs, "_found", lambda *_: (found[:1], found[1:]))
     assert not stored_outputs.check(book)
-    assert capsys.readouterr().out.splitlines() == [f"{found[0]} — `make record` refreshes it", found[1]]
+    assert capsys.readouterr().out.splitlines() == [found[0], f"{found[1]} — `make record` refreshes it"]

@@ -10,16 +10,12 @@ from poly.press.execute.cache_key import changed, inputs, key_of
 from poly.press.record import registered
 from poly.sweep import archive
 
-# Words of the faults that new outputs mend.
-_REFRESHED = ("stale", "no stored outputs", "not executed once each", "is an error", "not stored yet")
-
 
 def check(root: Path) -> bool:
     """Check that stored outputs are complete and fresh, kept runs fresh, and claims older than their numbers."""
-    found = faults(root, find_chapters(read_pages(root), []))
-    for fault in found:
-        mended = any(words in fault for words in _REFRESHED)
-        print(f"{fault} — `make record` refreshes it" if mended else fault)
+    claims, outputs = _found(root, find_chapters(read_pages(root), []))
+    for fault in [*claims, *(f"{fault} — `make record` refreshes it" for fault in outputs)]:
+        print(fault)
     folders = sorted(path.parent.relative_to(root) for path in (root / "book" / "data").rglob(archive.PROVENANCE))
     try:
         old = [line for folder in folders for line in archive_audit.stale(root / folder)]
@@ -27,7 +23,7 @@ def check(root: Path) -> bool:
         raise PressError(str(error)) from None
     for line in old:
         print(f"{line.replace(f'{root}/', '')} — `make audit` computes some of it again")
-    return not found + old + _late_claims(root)
+    return not claims + outputs + old + _late_claims(root)
 
 
 def faults(root: Path, pages: Sequence[Page]) -> list[str]:
@@ -35,6 +31,12 @@ def faults(root: Path, pages: Sequence[Page]) -> list[str]:
 
     nbval compares nothing in a cell that was never executed, so a chapter without outputs would pass it.
     """
+    claims, outputs = _found(root, pages)
+    return claims + outputs
+
+
+def _found(root: Path, pages: Sequence[Page]) -> tuple[list[str], list[str]]:
+    """List the faults of claims, and those of outputs, which new outputs mend."""
     found = []
     entries = registered(root)
     notebooks = {page: read_notebook(page.path) for page in pages}
@@ -50,9 +52,13 @@ def faults(root: Path, pages: Sequence[Page]) -> list[str]:
         elif (stored := notebook.metadata.get("poly", {})).get("key") != key_of(now := inputs(root, notebook)):
             found.append(f"{page.name}: its stored outputs are stale: {changed(stored.get('inputs', {}), now)}")
     # Claims are compared only if nothing else is wrong: stale outputs are no evidence about them.
-    found = [*registry.violations(root, entries), *found] or ledger.faults(entries, notebooks)
-    new = [name for name in entries if name not in registry.read(root)]
-    return found or [f"claims.yml, {name}: its fingerprint is not stored yet" for name in new]
+    broken = registry.violations(root, entries)
+    if not broken + found:
+        broken = ledger.faults(entries, notebooks)
+    if not broken + found:
+        new = [name for name in entries if name not in registry.read(root)]
+        found = [f"claims.yml, {name}: its fingerprint is not stored yet" for name in new]
+    return broken, found
 
 
 def _late_claims(root: Path) -> list[str]:
