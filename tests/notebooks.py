@@ -32,5 +32,6 @@ def notebook(text: str = "12", value: float = 1.0, verdict: str = "confirmed") -
         new_output("display_data", data={"text/plain": "f"}, metadata={"poly": {"figure": figure}}),  # type: ignore[no-untyped-call]
         new_output("display_data", data={"text/plain": "c"}, metadata={"poly": {"claim": claim}}),  # type: ignore[no-untyped-call]
     ]
-    cell = new_code_cell("run()", outputs=outputs, metadata={"tags": ["parameters"], "poly": {"small": {"n": 2}}})  # type: ignore[no-untyped-call]
+    about = {"tags": ["parameters"], "poly": {"small": {"n": 2}}}
+    cell = new_code_cell("run()", id="one", outputs=outputs, metadata=about)  # type: ignore[no-untyped-call]
     return new_notebook(cells=[cell])  # type: ignore[no-untyped-call]

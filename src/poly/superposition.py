@@ -224,6 +224,8 @@ def train(
     Source: Elhage et al. 2022; their notebook runs AdamW at a constant rate.
     """
     W, b = (perturb.start(part.detach().clone()) for part in _network(network))
+    order = perturb.order(W.shape[-1])
+    W = order.relabel(W)
     importance = _importance(W, importance)
     try:
         S = _sparsity(sparsity).expand(W.shape[:-2])
@@ -242,7 +244,7 @@ def train(
             lost = (~(torch.isfinite(W).all(-1) & torch.isfinite(b)).all(-1)).nonzero()
             if len(lost):
                 raise checks.diverged(config.lr, lost[0].tolist(), step=step + 1)
-    return Network(W, b)
+    return Network(order.restore(W), b)
 
 
 def gradient(

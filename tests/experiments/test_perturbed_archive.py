@@ -116,12 +116,11 @@ def test_results_of_others_must_be_of_the_same_perturbation(tmp_path: Path, text
         perturbed_archive.others(tmp_path / "found.json", ["a"], 5)
 
 
-def test_every_kept_file_of_the_toy_network_is_run_again() -> None:
+def test_every_kept_file_is_run_again() -> None:
     folder = Path(__file__).parents[2] / "book" / "data"
     names = {asked.name for asked in perturbed_archive.kept_sweeps(folder)}
-    files = {
-        path.stem.removeprefix("kept-")
-        for kind in ("flow-runs", "adamw-runs", "surgery-runs")
-        for path in (folder / kind).glob("*.npz")
-    }
-    assert names == files | set(perturbed_archive.FEW)
+    files = {path.stem.removeprefix("kept-") for path in folder.glob("*-runs/*.npz")}
+    assert names == files
+    assert set(perturbed_archive.FEW) <= names
+    points = json.loads((folder / perturbed_archive.NAME).read_text(encoding="utf-8"))["points"]
+    assert {point["sweep"] for point in points} == names

@@ -187,8 +187,9 @@ def train(
     if not isinstance(config, Config):
         raise ValueError(f"config={config!r}: must be a cooccurrence.Config")
     tensors.on_cpu("W", W)
-    W = perturb.start(W.detach().clone(memory_format=torch.contiguous_format))
     n, m = W.shape[-2:]
+    order = perturb.order(m)
+    W = order.relabel(perturb.start(W.detach().clone(memory_format=torch.contiguous_format)))
     law, counts = config.law(n), weight(n, config)
     instances = W.reshape(-1, n, m).numpy()
     seeds = parallel.seeds(generator, len(instances))
@@ -212,4 +213,4 @@ def train(
         worst = min(lost)
         place = [int(axis) for axis in np.unravel_index(worst, W.shape[:-2])]
         raise checks.diverged(config.lr, place, step=lost[worst])
-    return W
+    return order.restore(W)  # type: ignore[no-any-return]

@@ -31,15 +31,20 @@ NAME = "perturbed-runs.json"
 SEED = 1
 FLOW, ADAMW, PURITY, TASKS = "flow-runs", "adamw-runs", "purity-runs", "tasks-runs"
 SURGERY, BEYOND = "surgery-runs", "beyond-runs"
-# Points of the sweeps that have many, or train many networks in each cell.
+_FIRST_DRAWS = [purity_archive.FIRST_DRAW + k for k in range(2)]
+_FIRST_SPLITS = [tasks_archive.FIRST + k for k in range(2)]
+# Points of the sweeps that have many, or train many networks in each cell; of all other sweeps, every point.
 FEW: dict[str, dict[str, Sequence[Any]]] = {
-    "purity": {"m": [16, 64], "draw": [purity_archive.FIRST_DRAW + k for k in range(2)]},
+    "purity": {"m": [16, 64], "draw": _FIRST_DRAWS},
+    "purity-long": {"draw": _FIRST_DRAWS},
+    "purity-long-few": {"draw": _FIRST_DRAWS},
     "digits": {"split": [tasks_archive.FIRST + k for k in range(4)]},
-    "rectified-32-32": {},
+    "digits-validation": {"split": _FIRST_SPLITS},
+    "images": {"split": _FIRST_SPLITS},
+    "images-validation": {"split": _FIRST_SPLITS},
     "scarce": {"m": [12, 24, 32]},
     "meeting-0.001": {"p": [3e-4, 1 / 32]},
     "changed": {"m": [12, 24, 32]},
-    "related-32-exclusive-groups": {},
     "parity": {"draw": [tasks_archive.FIRST + k for k in range(4)]},
 }
 # Cells of each sweep; a cell of ``final_weights.count`` has many networks.
@@ -58,7 +63,7 @@ class Asked(NamedTuple):
 
 
 def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
-    """Yield every stored sweep with its first cells of each point; of those on minibatches, those of ``FEW``.
+    """Yield every stored sweep with its first cells of each point; of some sweeps only the points in ``FEW``.
 
     Args:
         folder: with the folders of ``flow_archive``, ``adamw_archive``, ``purity_archive``, ``tasks_archive``,
@@ -82,12 +87,11 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
     parts = ((PURITY, purity_archive), (TASKS, tasks_archive), (BEYOND, beyond_archive))
     for place, kept in parts:
         for name, asked in kept.sweeps().items():
-            if name in FEW:
-                some = asked | {"grid": asked["grid"] | FEW[name], "seeds": cells}
-                rows = archive.load_or_run(folder / place, **some)
-                method = "adamw" if kept is beyond_archive else "adam"
-                method = "flow" if name in ("scarce", "changed") else method
-                yield Asked(name, method, some["run"], some["grid"], some["paired"], rows)
+            some = asked | {"grid": asked["grid"] | FEW.get(name, {}), "seeds": min(cells, asked["seeds"])}
+            rows = archive.load_or_run(folder / place, **some)
+            method = "adamw" if kept is beyond_archive else "adam"
+            method = "flow" if name in ("scarce", "scarce-other", "changed") else method
+            yield Asked(name, method, some["run"], some["grid"], some["paired"], rows)
     for name, asked in surgery_archive.sweeps().items():
         rows = archive.load_or_run(folder / SURGERY, **(asked | {"seeds": cells}))
         yield Asked(name, "flow", asked["run"], asked["grid"], asked["paired"], rows)
@@ -114,7 +118,7 @@ def compare_rerun(
     if "impurity" in before and "shared" not in before:
         sides = [{k: np.stack(t[k].tolist()) for k in ("impurity", "loss")} for t in (before, after)]
         means = [(side["impurity"].mean(0), np.log(side["loss"]).mean(0)) for side in sides]
-        moved = [float(np.nanmax(np.abs(b - a))) for a, b in zip(*means, strict=True)]
+        moved = [float(np.nanmax(np.abs(b - a), initial=0.0)) for a, b in zip(*means, strict=True)]
         return found | {"networks": len(before), "moved": dict(zip(("impurity", "ln loss"), moved, strict=True))}
     if "feature" in before:
         pairs = [(a, b) for (_, a), (_, b) in zip(before.iterrows(), after.iterrows(), strict=True)]

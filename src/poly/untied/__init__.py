@@ -200,7 +200,9 @@ def train(network: Network, config: UntiedConfig, *, generator: torch.Generator)
     tensors.on_cpu("encoder", encoder)
     *shape, n, m = encoder.shape
     group_sizes(n, config.active, config.groups)
-    theta = perturb.start(torch.cat([part.detach().reshape(*shape, -1) for part in (encoder, decoder, bias)], -1))
+    order = perturb.order(m)
+    relabeled = order.relabel(encoder), order.relabel(decoder.mT).mT, bias
+    theta = perturb.start(torch.cat([part.detach().reshape(*shape, -1) for part in relabeled], -1))
     flat = theta.reshape(-1, theta.shape[-1]).numpy()
     seeds = parallel.seeds(generator, len(flat))
     lost: dict[int, int] = {}  # instances that diverge, and a step by which they have
@@ -229,7 +231,8 @@ def train(network: Network, config: UntiedConfig, *, generator: torch.Generator)
         place = [int(axis) for axis in np.unravel_index(worst, tuple(shape))]
         raise checks.diverged(config.lr, place, step=lost[worst])
     encoder, decoder, bias = torch.split(theta, [n * m, n * m, n], -1)
-    return Network(encoder.reshape(*shape, n, m), decoder.reshape(*shape, m, n), bias)
+    encoder, decoder = encoder.reshape(*shape, n, m), decoder.reshape(*shape, m, n)
+    return Network(order.restore(encoder), order.restore(decoder.mT).mT, bias)
 
 
 def parts(network: Network) -> Network:

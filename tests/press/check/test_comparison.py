@@ -5,7 +5,7 @@ import pytest
 from notebooks import notebook
 from poly.press import figures
 from poly.press.chapters import PressError
-from poly.press.check.comparison import compare, moves
+from poly.press.check.comparison import changed_texts, compare, moves
 from poly.press.figures import figure_data
 
 
@@ -23,6 +23,15 @@ def test_lines_cards_and_figures_are_compared() -> None:
     assert card.startswith("claim A: ")
     assert figure.startswith("fig-a, series 'y'[0]: stored 1, now 1.5, allowed are ±0.001 of it (rounding)")
     assert compare(notebook(), notebook(verdict="open")).faults[0].startswith("claim A: ")
+
+
+def test_a_fault_of_a_text_says_whether_perturbation_explains_it() -> None:
+    assert changed_texts(notebook(), notebook()) == []
+    assert changed_texts(notebook(), notebook("13")) == ["one"]
+    (line,) = compare(notebook(), notebook("13"), texts=["one"]).faults
+    assert line.endswith("(exact); perturbation explains it: it changed the text of this cell, too")
+    for line in compare(notebook(), notebook("13", verdict="open"), texts=[]).faults:
+        assert line.endswith("; perturbation does not explain it: it never changed the text of this cell")
 
 
 def test_what_holds_is_counted() -> None:

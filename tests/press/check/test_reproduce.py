@@ -51,7 +51,7 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             job.target.parent.mkdir(parents=True, exist_ok=True)
             job.target.write_text(notebook_text(done), encoding="utf-8")
 
-    monkeypatch.setattr(reproduce, "read_pages", lambda _: [])
+    monkeypatch.setattr(reproduce, "read_pages", lambda _: found.get("pages", [page]))
     monkeypatch.setattr(reproduce, "find_chapters", lambda *_: [page])
     monkeypatch.setattr(execute, "execute", run)
     monkeypatch.setattr(stored_outputs, "faults", lambda *_: found.get("stale", []))
@@ -82,10 +82,16 @@ def test_what_does_not_hold_is_told_and_written(book: dict[str, Any], capsys: py
         "  01-one, cell 1 says '13', and said '12': 12 moved by +1, must be the same (exact)\n"
         in capsys.readouterr().out
     )
-    assert all(len(row["faults"]) == 3 for row in reproduce.rows(book["root"] / reproduce.RESULT))
+    rows = reproduce.rows(book["root"] / reproduce.RESULT)
+    assert all(len(row["faults"]) == 3 for row in rows)
+    assert ["texts" in row for row in rows] == [False, True]
+    kept = book["root"] / reproduce.KEPT
+    kept.parent.mkdir()
+    kept.write_text(json.dumps({"runs": rows}), encoding="utf-8")
+    assert reproduce.changed_texts(book["root"]) == {"01-one": {"one"}}
 
 
-def test_other_processors_stay_as_long_as_the_chapter_is_the_same(book: dict[str, Any]) -> None:
+def test_what_is_known_stays_until_its_variant_has_run_again(book: dict[str, Any]) -> None:
     reproduce.matrix(book["root"], [], ASKED)
     book["processor"] = "Q"
     reproduce.matrix(book["root"], [], ASKED)
@@ -98,7 +104,14 @@ def test_other_processors_stay_as_long_as_the_chapter_is_the_same(book: dict[str
     page.write_text(notebook_text(changed), encoding="utf-8")
     book["gives"] = changed
     reproduce.matrix(book["root"], [], ASKED)
-    assert [row["processor"] for row in reproduce.rows(book["root"] / reproduce.RESULT)] == ["Q", "Q"]
+    rows = reproduce.rows(book["root"] / reproduce.RESULT)
+    assert [row["processor"] for row in rows] == ["P", "P", "Q", "Q"]
+    assert rows[0]["key"] != rows[2]["key"]
+    assert rows[2]["moved"] == {"fig-a": {"y": [0.0, 0.0]}}
+    book["pages"] = []
+    reproduce.matrix(book["root"], [], ASKED[:1])
+    rows = reproduce.rows(book["root"] / reproduce.RESULT)
+    assert [row["processor"] for row in rows] == ["Q"]  # the others are of chapters that the book has no more
 
 
 def test_a_chapter_that_fails_is_told_and_the_next_variant_runs(book: dict[str, Any]) -> None:
@@ -139,9 +152,10 @@ def test_kept_perturbations_are_read_by_figure_and_series(tmp_path: Path) -> Non
     path = tmp_path / reproduce.KEPT
     path.parent.mkdir(parents=True)
     runs = [
-        row(faults=[], moved={"fig-a": {"x": [0.5, 0.1], "y": [0.0, 0.0]}}),
-        row(faults=[], moved={"fig-a": {"x": [0.25, 0.1], "y": [1.0, 2.0]}, "fig-b": {"z": [2.0, 0.1]}}),
-        row(moved={"fig-a": {"x": [9.0, 9.0]}}),  # what a fault moved explains nothing
+        row(perturbed=1, faults=[], moved={"fig-a": {"x": [0.5, 0.1], "y": [0.0, 0.0]}}),
+        row(perturbed=2, faults=[], moved={"fig-a": {"x": [0.25, 0.1], "y": [1.0, 2.0]}, "fig-b": {"z": [2.0, 0.1]}}),
+        row(faults=[], moved={"fig-a": {"x": [8.0, 8.0]}}),  # other instructions are no perturbation
+        row(perturbed=3, moved={"fig-a": {"x": [9.0, 9.0]}}),  # what a fault moved explains nothing
     ]
     path.write_text(json.dumps({"runs": runs}), encoding="utf-8")
     assert reproduce.perturbed(tmp_path) == {"fig-a": {"x": 0.5, "y": 1.0}, "fig-b": {"z": 2.0}}

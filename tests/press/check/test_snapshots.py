@@ -7,7 +7,7 @@ import pytest
 from notebooks import notebook
 from poly.press import execute
 from poly.press.chapters import Page, notebook_text
-from poly.press.check import snapshots
+from poly.press.check import reproduce, snapshots
 from poly.press.execute import provenance
 from poly.press.execute.cache_key import chapter_key
 from poly.press.figures import figure_data
@@ -62,6 +62,35 @@ def test_a_chapter_that_the_last_build_has_executed_is_not_executed_again(
         "01-one, cell 1 says '13', and said '12': 12 moved by +1, must be the same (exact)"
     ]
     assert by_nbval == []
+
+
+def test_a_cell_that_differs_says_whether_perturbation_explains_it(
+    executed: tuple[Page, dict[str, Any], list[Page]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, _, _ = executed
+    row = {"chapter": "01-one", "texts": ["one"], "perturbed": 7, "faults": [], "key": "k", "seconds": 1.0}
+    row |= {
+        "processor": "P",
+        "threads": 1,
+        "instructions": "native",
+        "cells": [1, 1],
+        "claims": [1, 1],
+        "figures": [1, 1],
+    }
+    kept = tmp_path / reproduce.KEPT
+    kept.parent.mkdir()
+    for fault, known, why in (
+        (
+            "differs: it says '13', and said '12'",
+            [row],
+            "; perturbation explains it: it changed the text of this cell, too",
+        ),
+        ("differs: it says '13', and said '12'", [], ""),
+        ("failed: its output above says how", [row], ""),
+    ):
+        kept.write_text(json.dumps({"runs": known}), encoding="utf-8")
+        monkeypatch.setattr(snapshots, "_nbval", lambda *_, fault=fault: [("01-one", "Cell 0", fault)])
+        assert snapshots.chapters(tmp_path, [page], {})["faults"][0] == f"01-one, Cell 0 {fault}{why}"
 
 
 @pytest.mark.parametrize("why", ["asked for", "another key", "another processor", "other libraries", "the stored run"])

@@ -68,6 +68,15 @@ def test_one_number_is_found_from_about_seven_standard_errors() -> None:
     assert found[9] >= 95
 
 
+def test_numbers_near_zero_may_move_further() -> None:
+    before = np.array([1.0, -0.5, 0.011, 0.009, 0.0])
+    rule = Rule("rounding", 1e-6, absolute=1e-4, near_zero=2e-3)
+    found = levels.band(before, rule)
+    np.testing.assert_allclose(found, [1e-4, 1e-4, 1e-4, 2e-3, 2e-3], rtol=0.02)
+    assert np.flatnonzero(levels.excess(before, before + 1e-3, rule)).tolist() == [0, 1, 2]
+    assert str(rule) == "allowed are ±1e-06 of it ± 0.0001, ± 0.002 near zero (rounding)"
+
+
 def test_networks_without_a_number_are_left_out() -> None:
     values = np.array([[1.0, np.nan], [2.0, np.nan], [3.0, 5.0]])
     center, error = levels.mean(values)
@@ -89,6 +98,7 @@ def test_two_numbers_of_networks_cannot_be_compared() -> None:
         (Rule("roughly"), "level='roughly', must be one of exact, rounding, statistical"),  # type: ignore[arg-type]
         (Rule("rounding", 0.0), "tolerance=0.0, must be a number > 0 and < 1"),
         (Rule("rounding", 1e-6, -1.0), "absolute=-1.0, must be a finite number ≥ 0"),
+        (Rule("rounding", near_zero=np.nan), "near_zero=nan, must be a finite number ≥ 0"),
     ],
 )
 def test_rules_are_checked(rule: Rule, message: str) -> None:

@@ -26,9 +26,10 @@ def test_the_page_shows_what_is_kept(tmp_path: Path) -> None:
     runs = [row(), row(perturbed=7, moved=moved, faults=[])]
     kept.write_text(json.dumps({"runs": runs}), encoding="utf-8")
     tables = rounding_tables.tables(tmp_path, {Page("book/01-one", tmp_path): notebook()})
-    assert "| P | 1 | avx2 | 1 | 3/4 | 1/1 | 1/1 | 1 min 00 s | 01-one, cell 2 says " in tables["variants"]
+    assert "| abc | P | 1 | avx2 | 1 | 3/4 | 1/1 | 1/1 | 1 min 00 s | 01-one, cell 2 says " in tables["variants"]
     assert (
-        "| P | 1 | avx2, perturbed with seed 7 | 1 | 3/4 | 1/1 | 1/1 | 1 min 00 s | none |\n" in tables["perturbations"]
+        "| abc | P | 1 | avx2, perturbed with seed 7 | 1 | 3/4 | 1/1 | 1/1 | 1 min 00 s | none |\n"
+        in tables["perturbations"]
     )
     assert "| {numref}`fig-a` | y | 0.0005 | 0.5 | rounding, 0.001 |\n" in tables["moved"]
 

@@ -1,6 +1,6 @@
 """Compare two runs of a chapter: printed and glued text, cards of claims, and the numbers of its figures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -26,7 +26,12 @@ class Comparison(NamedTuple):
 
 
 def compare(
-    one: NotebookNode, other: NotebookNode, *, small: bool = False, perturbed: Moved | None = None
+    one: NotebookNode,
+    other: NotebookNode,
+    *,
+    small: bool = False,
+    perturbed: Moved | None = None,
+    texts: Collection[str] | None = None,
 ) -> Comparison:
     """Compare a run of a chapter with another.
 
@@ -34,6 +39,7 @@ def compare(
         one, other: the same chapter, executed twice.
         small: whether it ran on its small grid, for which text and figures may have another level.
         perturbed: by figure and series, how far perturbations moved it, as far as known.
+        texts: the ids of cells whose text perturbations changed; None: not known.
     """
     texts_off, cards_off = [], []
     cells = list(zip(code_cells(one), code_cells(other), strict=True))
@@ -41,9 +47,10 @@ def compare(
         allowed = text_comparison.rule(a.metadata, small=small)
         before, after = text_comparison.texts_of(a.outputs), text_comparison.texts_of(b.outputs)
         same = partial(text_comparison.same, allowed=allowed, small=small)
+        why = explained(a.get("id", ""), texts)
         if len(before) != len(after) or not all(map(same, before, after)):
-            texts_off.append(f"cell {number} {text_comparison.differing(before, after, allowed, small=small)}")
-        cards_off += _cards_off(_cards(a), _cards(b), same)
+            texts_off.append(f"cell {number} {text_comparison.differing(before, after, allowed, small=small)}{why}")
+        cards_off += [line + why for line in _cards_off(_cards(a), _cards(b), same)]
     lines = figure_changes(one, other, perturbed, small=small)
     drawn = len(figures_of(one))
     return Comparison(
@@ -52,6 +59,24 @@ def compare(
         (len(ledger.records(one)) - len(cards_off), len(ledger.records(one))),
         (drawn - len({line.split(",")[0] for line in lines}), drawn),
     )
+
+
+def changed_texts(one: NotebookNode, other: NotebookNode) -> list[str]:
+    """List the ids of the code cells whose text is not the same, whatever their levels allow."""
+    return [
+        a.get("id", "")
+        for a, b in zip(code_cells(one), code_cells(other), strict=True)
+        if text_comparison.texts_of(a.outputs) != text_comparison.texts_of(b.outputs)
+    ]
+
+
+def explained(cell: str, texts: Collection[str] | None) -> str:
+    """Say whether a perturbation changed the text of a cell, too; nothing if that is not known."""
+    if texts is None:
+        return ""
+    if cell in texts:
+        return "; perturbation explains it: it changed the text of this cell, too"
+    return "; perturbation does not explain it: it never changed the text of this cell"
 
 
 def figure_changes(
@@ -81,9 +106,9 @@ def differences(
 
 
 def _widened(data: FigureData, rule: levels.Rule) -> FigureData:
-    """Apply the rule for small grids to series without a rule of their own, and to those with an absolute error."""
+    """Apply the rule for small grids to series without a rule of their own, and widen all other rounding rules."""
     own = {
-        name: each._replace(absolute=max(each.absolute, rule.absolute)) if each.absolute else each
+        name: each._replace(absolute=max(each.absolute, rule.absolute)) if each.level == "rounding" else each
         for name, each in data.own.items()
     }
     return data._replace(rule=rule, own=own)

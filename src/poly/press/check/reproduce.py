@@ -74,7 +74,7 @@ def matrix(root: Path, wanted: Sequence[str], asked: Sequence[Variant]) -> None:
     sources = {page: read_notebook(page.path) for page in pages}
     keys = {page: chapter_key(root, source) for page, source in sources.items()}
     with exclusive_lock(root / FOLDER):
-        known = _current(root, [*rows(root / KEPT), *rows(root / RESULT)])
+        known = _known(root)
         todo = {variant: [page for page in pages if not _done(root, variant, page, keys[page])] for variant in asked}
         _print_expected_time(todo, sources)
         done: list[Row] = []
@@ -153,20 +153,18 @@ def _row(root: Path, variant: Variant, page: Page, key: str, source: NotebookNod
         nothing = {name: [0, getattr(everything, name)[1]] for name in _COUNTED}
         return row | {"commit": provenance.book(root)["commit"], "seconds": 0.0, **nothing, "faults": [failed]}
     done = read_notebook(_path(root, variant, page))
-    stamp, found = provenance.stamp(done), comparison.compare(source, done, perturbed=perturbed(root))
+    texts = changed_texts(root).get(page.name)
+    stamp, found = provenance.stamp(done), comparison.compare(source, done, perturbed=perturbed(root), texts=texts)
     row |= {"commit": stamp.get("commit", "unknown"), "seconds": round(float(stamp.get("seconds", 0.0)), 1)}
     row |= {name: list(getattr(found, name)) for name in _COUNTED} | {"faults": found.faults}
-    return row | ({} if variant.perturbed is None else {"moved": comparison.moves(source, done)})
+    row |= {"moved": comparison.moves(source, done)}
+    return row if variant.perturbed is None else row | {"texts": comparison.changed_texts(source, done)}
 
 
-def _current(root: Path, known: Sequence[Row]) -> list[Row]:
-    """Return the rows whose chapter is unchanged, and print how many are left out."""
-    pages = {row["chapter"]: root / "book" / f"{row['chapter']}.ipynb" for row in known}
-    keys = {name: chapter_key(root, read_notebook(path)) for name, path in pages.items() if path.is_file()}
-    current = [row for row in known if keys.get(row["chapter"]) == row["key"]]
-    if old := len(known) - len(current):
-        print(f"left out: {old} known results of chapters that have changed since", flush=True)
-    return current
+def _known(root: Path) -> list[Row]:
+    """Read what is known of chapters that exist; each row has the commit that it is of."""
+    names = {page.name for page in read_pages(root)}
+    return [row for row in [*rows(root / KEPT), *rows(root / RESULT)] if row["chapter"] in names]
 
 
 def _keep(root: Path, known: Sequence[Row], done: Sequence[Row]) -> None:
@@ -203,9 +201,19 @@ def perturbed(root: Path) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for row in rows(root / KEPT):
         # A row with faults is left out: what a fault moved explains nothing.
-        for figure, series in ({} if row["faults"] else row.get("moved", {})).items():
+        explains = row["perturbed"] is not None and not row["faults"]
+        for figure, series in (row.get("moved", {}) if explains else {}).items():
             known = found.setdefault(figure, {})
             known.update({name: max(size, known.get(name, 0.0)) for name, (size, _) in series.items()})
+    return found
+
+
+def changed_texts(root: Path) -> dict[str, set[str]]:
+    """Find the cells whose text a kept perturbation changed, by chapter; a chapter without one is not listed."""
+    found: dict[str, set[str]] = {}
+    for row in rows(root / KEPT):
+        if "texts" in row:
+            found.setdefault(row["chapter"], set()).update(row["texts"])
     return found
 
 
@@ -218,6 +226,7 @@ def _held(done: Sequence[Row]) -> str:
 class Line(NamedTuple):
     """A line of the table: for one variant on one processor, "held/of" for cells, claims and figures."""
 
+    commit: str
     processor: str
     threads: int
     says: str
@@ -228,16 +237,17 @@ class Line(NamedTuple):
 
 
 def summary(rows: Iterable[Row]) -> list[Line]:
-    """Summarize rows: one line for each variant on each processor."""
+    """Summarize rows: one line for each variant of each commit on each processor."""
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault(_identity(row)[:-1], []).append(row)
+        groups.setdefault((str(row["commit"]), *_identity(row)[:-1]), []).append(row)
     lines = []
-    for (processor, threads, instructions, seed), group in groups.items():
+    for (commit, processor, threads, instructions, seed), group in groups.items():
         held = [f"{sum(row[name][0] for row in group)}/{sum(row[name][1] for row in group)}" for name in _COUNTED]
         faults = "; ".join(f"{row['chapter']}, {fault}" for row in group for fault in row["faults"])
         says = instructions if seed is None else f"{instructions}, perturbed with seed {seed}"
-        lines.append(Line(processor, threads, says, len(group), held, sum(row["seconds"] for row in group), faults))
+        time_taken = sum(row["seconds"] for row in group)
+        lines.append(Line(commit, processor, threads, says, len(group), held, time_taken, faults))
     return lines
 
 

@@ -1,9 +1,10 @@
 """Execute every chapter again under nbval, and compare its text and its figures' numbers with the stored ones."""
 
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,7 +12,7 @@ from xml.etree import ElementTree
 from nbformat import NotebookNode
 
 from poly.press import execute, figures, text_comparison
-from poly.press.chapters import Page, PressError, figures_of, read_notebook
+from poly.press.chapters import Page, PressError, code_cells, figures_of, read_notebook
 from poly.press.check import comparison, reproduce
 from poly.press.disk import emptied
 from poly.press.execute import machine, provenance, sockets
@@ -39,11 +40,19 @@ def chapters(root: Path, pages: Sequence[Page], variables: Mapping[str, str], *,
     if known:
         names = ", ".join(page.name for page in known)
         print(f"executed by the last build, and not again: {names} (ARGS=--execute executes them)", flush=True)
-    moves = reproduce.perturbed(root)
-    held = [comparison.compare(read_notebook(page.path), done, perturbed=moves) for page, done in known.items()]
+    moves, texts = reproduce.perturbed(root), reproduce.changed_texts(root)
+    held = [
+        comparison.compare(read_notebook(page.path), done, perturbed=moves, texts=texts.get(page.name))
+        for page, done in known.items()
+    ]
     executed = [page for page in pages if page not in known]
     cases = _cases(root, executed, variables) if executed else []
-    failed = [f"{where}, {name} {fault}" for where, name, fault in cases if fault]
+    ids = {page.name: [cell.get("id", "") for cell in code_cells(read_notebook(page.path))] for page in executed}
+    failed = [
+        f"{where}, {name} {fault}{_explained(fault, ids.get(where, []), name, texts.get(where))}"
+        for where, name, fault in cases
+        if fault
+    ]
     wrong, number = figure_faults(executed, root / FIGURES, moves)
     lost = len({line.split(",")[1] for line in wrong})
     cells = [(len(cases) - len(failed), len(cases)), *(each.cells for each in held)]
@@ -51,6 +60,14 @@ def chapters(root: Path, pages: Sequence[Page], variables: Mapping[str, str], *,
     faults = [*failed, *wrong] if cases or not executed else ["nbval ran no cell"]
     faults += [f"{page.name}, {line}" for page, each in zip(known, held, strict=True) for line in each.faults]
     return {"cells": _held(cells), "figures": _held(drawn), "faults": faults}
+
+
+def _explained(fault: str, ids: Sequence[str], name: str, texts: Collection[str] | None) -> str:
+    """Say whether perturbation explains that nbval's cell "…Cell 5" differs; its numbers begin with 0."""
+    number = re.search(r"(\d+)$", name)
+    if not fault.startswith("differs") or number is None or int(number[1]) >= len(ids):
+        return ""
+    return comparison.explained(ids[int(number[1])], texts)
 
 
 def _held(counts: Sequence[tuple[int, int]]) -> str:

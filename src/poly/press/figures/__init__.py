@@ -118,7 +118,11 @@ def error_bars(estimates: ArrayLike) -> Float[NDArray[np.float64], "2 points"]:
 
 
 def rounding(
-    values: ArrayLike, tolerance: float = levels.TOLERANCE, absolute: float = 0.0, redrawn: float = 0.0
+    values: ArrayLike,
+    tolerance: float = levels.TOLERANCE,
+    absolute: float = 0.0,
+    redrawn: float = 0.0,
+    near_zero: float = 0.0,
 ) -> levels.Series:
     """Declare a series that another run must reproduce up to the rounding error given here.
 
@@ -128,8 +132,9 @@ def rounding(
         absolute: the largest additional error, in the units of the plot.
         redrawn: a larger value of ``absolute``, for runs in which networks of a statistical series of this figure
             came out differently.
+        near_zero: a larger value of ``absolute``, for numbers below a hundredth of the series' largest.
     """
-    return levels.Series(values, levels.Rule("rounding", tolerance, absolute, redrawn))
+    return levels.Series(values, levels.Rule("rounding", tolerance, absolute, redrawn, near_zero=near_zero))
 
 
 def _of(name: str, absolute: Mapping[str, float]) -> float:

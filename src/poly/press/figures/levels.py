@@ -1,8 +1,10 @@
 """Define how far a number may differ between runs, and test whether two runs of the same networks agree.
 
 ``exact``: the number is the same. ``rounding``: it is equal within ``tolerance`` times its own size, plus
-``absolute``, plus 1e-12 of the largest number of the series. ``statistical``: it is a mean over networks, and rounding
-may change the outcome of each network. Whole numbers and truth values are always exact.
+``absolute``, plus 1e-12 of the largest number of the series. Numbers below a hundredth of the largest may have a
+larger error, ``near_zero``: an optimizer with steps of fixed length moves weights that belong at zero more than all
+others. ``statistical``: it is a mean over networks, and rounding may change the outcome of each network. Whole numbers
+and truth values are always exact.
 
 Both runs of a statistical series have the same networks, so the difference of each network is known. If rounding alone
 causes the differences, they are as often positive as negative. Student's t over the networks tests this for each
@@ -28,6 +30,8 @@ _MOST, _FEW = 15.0, 8
 SINGLE, POOLED = 5.0, 2.0
 # The rounding error that is left where terms cancel, as a share of a series' largest number.
 _FLOOR = 1e-12
+# Numbers below this share of a series' largest number are near zero.
+_NEAR_ZERO = 0.01
 # A whole number is known to ±1/2, so a difference of two has at least this variance.
 _WHOLE = 1 / 6
 
@@ -41,6 +45,7 @@ class Rule(NamedTuple):
         absolute: the largest additional error.
         redrawn: a larger value of ``absolute`` if networks of the same figure came out differently; 0: no larger.
         shown: whether a statistical series plots other numbers than the mean over its networks.
+        near_zero: a larger value of ``absolute`` for numbers below a hundredth of the series' largest; 0: no larger.
     """
 
     level: Level
@@ -48,9 +53,11 @@ class Rule(NamedTuple):
     absolute: float = 0.0
     redrawn: float = 0.0
     shown: bool = False
+    near_zero: float = 0.0
 
     def __str__(self) -> str:
         besides = f" ± {self.absolute:g}" if self.absolute else ""
+        besides += f", ± {self.near_zero:g} near zero" if self.near_zero else ""
         return {
             "exact": "must be the same (exact)",
             "rounding": f"allowed are ±{self.tolerance:g} of it{besides} (rounding)",
@@ -71,7 +78,7 @@ def check(rule: Rule) -> None:
 
     Raises:
         ValueError: the level is unknown, ``tolerance`` is outside (0, 1), or ``shown`` is not a truth value.
-            ``absolute`` and ``redrawn`` must be finite and not negative.
+            ``absolute``, ``redrawn`` and ``near_zero`` must be finite and not negative.
     """
     if rule.level not in get_args(Level):
         raise ValueError(f"level={rule.level!r:.60}, must be one of {', '.join(get_args(Level))}")
@@ -79,7 +86,7 @@ def check(rule: Rule) -> None:
         raise ValueError(f"tolerance={rule.tolerance!r}, must be a number > 0 and < 1")
     if not isinstance(rule.shown, bool):
         raise ValueError(f"shown={rule.shown!r}, must be true or false")
-    for name in ("absolute", "redrawn"):
+    for name in ("absolute", "redrawn", "near_zero"):
         value = getattr(rule, name)
         if not (isinstance(value, int | float) and 0 <= value < np.inf):
             raise ValueError(f"{name}={value!r}, must be a finite number ≥ 0")
@@ -103,8 +110,11 @@ def band(before: Array, rule: Rule) -> Array:
     """Compute how far an exact or rounding rule lets each number move; shapes as in ``excess``."""
     if rule.level == "exact":
         return np.zeros(np.shape(before))
-    floor = rule.absolute + _FLOOR * np.nanmax(np.abs(before), initial=0.0)
-    return np.asarray(rule.tolerance * np.abs(before) + floor)
+    size = np.abs(before)
+    largest = np.nanmax(size, initial=0.0)
+    small = size < _NEAR_ZERO * largest
+    absolute = np.where(small, max(rule.absolute, rule.near_zero), rule.absolute)
+    return np.asarray(rule.tolerance * size + absolute + _FLOOR * largest)
 
 
 def mean(networks: Float[Array, "networks ..."]) -> tuple[Array, Array]:

@@ -128,7 +128,8 @@ def _reproducible(rule: levels.Rule) -> str:
     exponent = math.log10(size)
     within = f"$10^{{{exponent:.0f}}}$" if size < 1e-3 and exponent == round(exponent) else f"{size:g}"
     redrawn = f", or {rule.redrawn:g} where a network ends otherwise" if rule.redrawn else ""
-    return f"up to rounding, within {within}{'' if rule.absolute else ' of each'}{redrawn}"
+    near = f", {rule.near_zero:g} near zero" if rule.near_zero else ""
+    return f"up to rounding, within {within}{'' if rule.absolute else ' of each'}{near}{redrawn}"
 
 
 def _alt(cell: NotebookNode) -> object:

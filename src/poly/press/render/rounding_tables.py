@@ -22,8 +22,8 @@ _RATIOS = (4, 10)
 _LAST_DIGITS = 1e-9
 _METHODS = {"flow": "gradient flow", "adamw": "AdamW", "optimizers": "other optimizers"}
 _HEAD_VARIANTS = (
-    "| processor | threads | instructions | chapters | cells | claims | figures | time | failed |\n"
-    "|---|---:|---|---:|---:|---:|---:|---:|---|\n"
+    "| commit | processor | threads | instructions | chapters | cells | claims | figures | time | failed |\n"
+    "|---|---|---:|---|---:|---:|---:|---:|---:|---|\n"
 )
 
 
@@ -34,7 +34,7 @@ def tables(root: Path, notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]
     return {
         "variants": variants(plain),
         "perturbations": variants(perturbed),
-        "moved": moved(perturbed, notebooks),
+        "moved": moved(rows, notebooks),
         "winners": winners(root / reproduce.KEPT_RUNS),
         "false-alarms": false_alarms(small_grids.kept(root), small_grids.changed_since(root)),
     }
@@ -47,6 +47,7 @@ def variants(rows: list[Row]) -> str:
     lines = ""
     for line in reproduce.summary(rows):
         shown = [
+            line.commit[:7],
             line.processor,
             line.threads,
             line.says,
@@ -56,12 +57,11 @@ def variants(rows: list[Row]) -> str:
             line.faults or "none",
         ]
         lines += f"| {' | '.join(markup.plain(str(text)) for text in shown)} |\n"
-    commits = ", ".join(sorted({str(row["commit"]) for row in rows}))
-    return f"{_HEAD_VARIANTS}{lines}\nAt commit {markup.plain(commits)}.\n"
+    return f"{_HEAD_VARIANTS}{lines}"
 
 
 def moved(rows: list[Row], notebooks: Mapping[Page, NotebookNode]) -> str:
-    """List, by figure, the series that perturbations moved by more than a last digit, with their levels."""
+    """List, by figure, the series that some variant moved by more than a last digit, with their levels."""
     stored = {
         figure["name"]: figure_data.unpack(figure["data"])
         for notebook in notebooks.values()
@@ -84,6 +84,7 @@ def moved(rows: list[Row], notebooks: Mapping[Page, NotebookNode]) -> str:
         rule = stored[figure].rule_of(name)
         level = f"rounding, {rule.tolerance:g}" if rule.level == "rounding" else rule.level
         level += f" ± {rule.absolute:g}" if rule.absolute and rule.level == "rounding" else ""
+        level += f", ± {rule.near_zero:g} near zero" if rule.near_zero else ""
         level += f", ± {rule.redrawn:g} where networks moved" if rule.redrawn else ""
         shown = [f"{{numref}}`{figure}`", markup.plain(name), f"{size / (largest or 1):.1g}", f"{share:.1g}", level]
         lines += f"| {' | '.join(shown)} |\n"
