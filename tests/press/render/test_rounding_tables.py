@@ -38,6 +38,14 @@ def test_the_page_shows_what_is_kept(tmp_path: Path) -> None:
         rounding_tables.tables(tmp_path, {})
 
 
+def test_the_page_says_how_many_texts_perturbations_changed() -> None:
+    pages = {Page("book/01-one", Path("one")): notebook()}
+    assert rounding_tables.texts([row(perturbed=1)], pages).startswith("No run")
+    said = rounding_tables.texts([row(perturbed=1, texts=["one"]), row(perturbed=2, texts=["gone"])], pages)
+    assert said == "They changed the text of 1 of the 1 cells. Of these, none say by how much their numbers may move.\n"
+    assert "changed the text of none of the 1 cells" in rounding_tables.texts([row(perturbed=1, texts=[])], pages)
+
+
 def test_the_page_shows_the_winners_that_stay(tmp_path: Path) -> None:
     path = tmp_path / "again.json"
     point = {"sweep": "counts", "method": "flow", "n": 4, "l1": 0.1, "networks": 2, "other_count": 1}
@@ -47,6 +55,9 @@ def test_the_page_shows_the_winners_that_stay(tmp_path: Path) -> None:
     )
     path.write_text(json.dumps({"points": points}), encoding="utf-8")
     assert "| gradient flow | 4 | 4 to 8 | 0.1 | 4 | 75.00 (50.0) | 1.00, 2.00 | 2 |\n" in rounding_tables.winners(path)
+    each = rounding_tables.winners(path, each=True)
+    assert "| gradient flow | 4 | 4 | 0.1 | 2 | 75.00 (50.0) | 1.00, 2.00 | 1 |\n" in each
+    assert "| gradient flow | 4 | 8 | 0.1 | 2 | 75.00 (50.0) | 1.00, 2.00 | 1 |\n" in each
     several = {name: value for name, value in point.items() if name != "l1"} | {"m": 4, "l1s": [0.1, 0.01]}
     path.write_text(json.dumps({"points": [several | {"shared": [1.0, 2.0]}]}), encoding="utf-8")
     assert "| gradient flow | 4 | 4 | 0.01 to 0.1 | 2 | not kept | 1.00, 2.00 | 1 |\n" in rounding_tables.winners(path)

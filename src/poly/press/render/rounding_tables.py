@@ -9,8 +9,8 @@ import numpy as np
 from nbformat import NotebookNode
 from scipy import stats
 
-from poly.press import markup
-from poly.press.chapters import Page, PressError, figures_of
+from poly.press import markup, text_comparison
+from poly.press.chapters import Page, PressError, code_cells, figures_of
 from poly.press.check import reproduce, small_grids
 from poly.press.execute.progress import duration
 from poly.press.figures import figure_data
@@ -36,6 +36,8 @@ def tables(root: Path, notebooks: Mapping[Page, NotebookNode]) -> dict[str, str]
         "perturbations": variants(perturbed),
         "moved": moved(rows, notebooks),
         "winners": winners(root / reproduce.KEPT_RUNS),
+        "winners-each": winners(root / reproduce.KEPT_RUNS, each=True),
+        "texts": texts(perturbed, notebooks),
         "false-alarms": false_alarms(small_grids.kept(root), small_grids.changed_since(root)),
     }
 
@@ -117,8 +119,33 @@ def false_alarms(seeds: list[small_grids.Perturbation], changed: tuple[int, int]
     )
 
 
-def winners(path: Path) -> str:
-    """Count winners and counts that stay where networks are run again, perturbed, by method, λ and size."""
+def texts(rows: list[Row], notebooks: Mapping[Page, NotebookNode]) -> str:
+    """Say how many texts of cells the latest perturbations changed, and whether all of them may change."""
+    rows = [row for row in rows if "texts" in row]
+    cells = {
+        page.name: {cell.get("id", ""): cell for cell in code_cells(notebook)} for page, notebook in notebooks.items()
+    }
+    changed = {(row["chapter"], cell) for row in rows for cell in row["texts"] if cell in cells.get(row["chapter"], {})}
+    if not rows:
+        return "No run of this version of the book is kept yet.\n"
+    declared = sum(text_comparison.rule(cells[page][cell].metadata) is not None for page, cell in changed)
+    number = sum(len(cells.get(name, {})) for name in {row["chapter"] for row in rows})
+    return (
+        f"They changed the text of {len(changed) or 'none'} of the {number:,} cells. "
+        f"Of these, {declared or 'none'} {'says' if declared == 1 else 'say'} by how much their numbers may move.\n"
+    )
+
+
+def winners(path: Path, *, each: bool = False) -> str:
+    """Count winners and counts that stay where networks are run again, perturbed, by method, λ and size.
+
+    Args:
+        path: the results of ``poly.experiments.perturbed_archive``.
+        each: whether every size has a row; else a row has all sizes of one range of m/n.
+
+    Raises:
+        PressError: the file is damaged.
+    """
     if not path.is_file():
         return "No run of this version of the book is kept yet.\n"
     try:
@@ -126,7 +153,7 @@ def winners(path: Path) -> str:
         groups: dict[tuple[Any, ...], list[Row]] = {}
         for point in points:
             if "shared" in point:
-                groups.setdefault(_group(point), []).append(point)
+                groups.setdefault(_place(point) if each else _group(point), []).append(point)
         lines = "".join(_winners(group) for group in groups.values())
     except (ValueError, KeyError, TypeError) as error:
         raise PressError(f"{path}: not what poly.experiments.perturbed_archive writes ({error!r})") from None
@@ -145,6 +172,12 @@ def _group(point: Row) -> tuple[Any, ...]:
     wide = sum(point["m"] > ratio * point["n"] for ratio in _RATIOS)
     changed = point.get("apart", False), point.get("finer", 1)
     return point["method"], *changed, point["n"], point["l1"], wide
+
+
+def _place(point: Row) -> tuple[Any, ...]:
+    """Return the key of a table row that holds one method, size and λ."""
+    method = point["method"], "share" in point, point.get("apart", False), point.get("finer", 1)
+    return *method, point["n"], point["m"], str(point.get("l1s", point.get("l1")))
 
 
 def _winners(group: list[Row]) -> str:
