@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import functools
 import importlib
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import loky
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import torch
 
@@ -102,14 +104,17 @@ def test_after_a_failed_cell_no_other_runs_on(tmp_path: Path) -> None:
     def slow(*, n: int, generator: torch.Generator) -> int:
         if n == 0:
             raise ZeroDivisionError
-        time.sleep(12)
-        (tmp_path / f"{n}").write_text("", encoding="utf-8")
+        (tmp_path / f"{os.getpid()}").write_text("", encoding="utf-8")
+        time.sleep(600)
         return n
 
     with pytest.raises(sweep.CellError):
         sweep.sweep(slow, {"n": [1, 0]}, seeds=1)
-    time.sleep(14)
-    assert not list(tmp_path.iterdir())
+    running = []
+    for path in tmp_path.iterdir():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            running.append(psutil.Process(int(path.name)))
+    assert psutil.wait_procs(running, timeout=30)[1] == []
 
 
 def test_a_result_may_have_any_name_but_those_of_the_grid(tmp_path: Path, here: Here) -> None:

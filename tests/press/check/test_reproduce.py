@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from notebooks import notebook
+from poly.experiments import perturbed_archive
 from poly.press import __main__, execute
 from poly.press.chapters import Page, PressError, notebook_text
 from poly.press.check import reproduce, small_grids, stored_outputs, verify
@@ -136,6 +137,7 @@ def test_without_variants_or_stored_outputs_nothing_runs(book: dict[str, Any]) -
 
 def test_the_kept_results_can_be_read() -> None:
     root = Path(__file__).parents[3]
+    assert reproduce.KEPT_RUNS.name == perturbed_archive.NAME
     assert isinstance(reproduce.rows(root / reproduce.KEPT), list)
     assert isinstance(small_grids.kept(root), list)
     assert "| gradient flow | 256 |" in rounding_tables.winners(root / reproduce.KEPT_RUNS)

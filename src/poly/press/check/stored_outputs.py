@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from poly.experiments import archive_audit
 from poly.press.chapters import Page, PressError, code_cells, find_chapters, read_notebook, read_pages
 from poly.press.claims import ledger, registry
 from poly.press.execute.cache_key import changed, inputs, key_of
 from poly.press.record import registered
-from poly.sweep import archive
 
 
 def check(root: Path) -> bool:
@@ -16,6 +14,9 @@ def check(root: Path) -> bool:
     claims, outputs = _found(root, find_chapters(read_pages(root), []))
     for fault in [*claims, *(f"{fault} — `make record` refreshes it" for fault in outputs)]:
         print(fault)
+    from poly.experiments import archive_audit  # noqa: PLC0415  # it loads torch, which most commands do not need
+    from poly.sweep import archive  # noqa: PLC0415  # so does this
+
     folders = sorted(path.parent.relative_to(root) for path in (root / "book" / "data").rglob(archive.PROVENANCE))
     try:
         old = [line for folder in folders for line in archive_audit.stale(root / folder)]
