@@ -1,4 +1,4 @@
-"""Predict how many neurons features share under gradient flow: the slots law, corrected for interference.
+"""State the law of pairs and crowds: how many neurons features share under gradient flow, with interference.
 
 Two features alone. Rows that overlap positively rotate until they are orthogonal; other rows do not rotate. Rows at an
 obtuse angle have one favorite neuron with opposite signs more often. ``pair_surplus`` computes this effect without a
