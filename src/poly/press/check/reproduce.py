@@ -226,7 +226,7 @@ def _held(done: Sequence[Row]) -> str:
 class Line(NamedTuple):
     """A line of the table: for one variant on one processor, "held/of" for cells, claims and figures."""
 
-    commit: str
+    commits: str
     processor: str
     threads: int
     says: str
@@ -237,17 +237,18 @@ class Line(NamedTuple):
 
 
 def summary(rows: Iterable[Row]) -> list[Line]:
-    """Summarize rows: one line for each variant of each commit on each processor."""
+    """Summarize rows: one line for each variant on each processor, with the commits of its chapters."""
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault((str(row["commit"]), *_identity(row)[:-1]), []).append(row)
+        groups.setdefault(_identity(row)[:-1], []).append(row)
     lines = []
-    for (commit, processor, threads, instructions, seed), group in groups.items():
+    for (processor, threads, instructions, seed), group in groups.items():
+        commits = ", ".join(sorted({str(row["commit"])[:7] for row in group}))
         held = [f"{sum(row[name][0] for row in group)}/{sum(row[name][1] for row in group)}" for name in _COUNTED]
         faults = "; ".join(f"{row['chapter']}, {fault}" for row in group for fault in row["faults"])
         says = instructions if seed is None else f"{instructions}, perturbed with seed {seed}"
         time_taken = sum(row["seconds"] for row in group)
-        lines.append(Line(commit, processor, threads, says, len(group), held, time_taken, faults))
+        lines.append(Line(commits, processor, threads, says, len(group), held, time_taken, faults))
     return lines
 
 

@@ -49,7 +49,7 @@ def variants(rows: list[Row]) -> str:
     lines = ""
     for line in reproduce.summary(rows):
         shown = [
-            line.commit[:7],
+            line.commits,
             line.processor,
             line.threads,
             line.says,
