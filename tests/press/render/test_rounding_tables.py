@@ -27,11 +27,15 @@ def test_the_page_shows_what_is_kept(tmp_path: Path) -> None:
     kept.write_text(json.dumps({"runs": runs}), encoding="utf-8")
     tables = rounding_tables.tables(tmp_path, {Page("book/01-one", tmp_path): notebook()})
     assert "| abc | P | 1 | avx2 | 1 | 3/4 | 1/1 | 1/1 | 1 min 00 s | 01-one, cell 2 says " in tables["variants"]
-    assert (
-        "| abc | P | 1 | avx2, perturbed with seed 7 | 1 | 3/4 | 1/1 | 1/1 | 1 min 00 s | none |\n"
-        in tables["perturbations"]
-    )
+    assert "| abc | P | 1 | avx2, seed 7 | 1 | 3/4 | 1/1 | 1/1 | 1 min 00 s | none |\n" in tables["perturbations"]
     assert "| {numref}`fig-a` | y | 0.0005 | 0.5 | rounding, 0.001 |\n" in tables["moved"]
+
+    current = notebook()
+    current.metadata["poly"] = {"key": "new"}
+    moved = comparison.moves(notebook(), notebook(value=1.0002))
+    kept.write_text(json.dumps({"runs": [*runs, row(perturbed=8, moved=moved, key="new")]}), encoding="utf-8")
+    tables = rounding_tables.tables(tmp_path, {Page("book/01-one", tmp_path): current})
+    assert "| {numref}`fig-a` | y | 0.0002 | 0.2 | rounding, 0.001 |\n" in tables["moved"]
 
     kept.write_text("[]", encoding="utf-8")
     with pytest.raises(PressError, match=r"reproduce\.json: not a result of `make reproduce`"):

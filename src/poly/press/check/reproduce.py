@@ -246,7 +246,7 @@ def summary(rows: Iterable[Row]) -> list[Line]:
         commits = ", ".join(sorted({str(row["commit"])[:7] for row in group}))
         held = [f"{sum(row[name][0] for row in group)}/{sum(row[name][1] for row in group)}" for name in _COUNTED]
         faults = "; ".join(f"{row['chapter']}, {fault}" for row in group for fault in row["faults"])
-        says = instructions if seed is None else f"{instructions}, perturbed with seed {seed}"
+        says = instructions if seed is None else f"{instructions}, seed {seed}"
         time_taken = sum(row["seconds"] for row in group)
         lines.append(Line(commits, processor, threads, says, len(group), held, time_taken, faults))
     return lines

@@ -63,7 +63,13 @@ def variants(rows: list[Row]) -> str:
 
 
 def moved(rows: list[Row], notebooks: Mapping[Page, NotebookNode]) -> str:
-    """List, by figure, the series that some variant moved by more than a last digit, with their levels."""
+    """List, by figure, the series that some variant moved by more than a last digit, with their levels.
+
+    Runs of earlier chapters count only where none is of the chapter as it is: their levels may have been others.
+    """
+    keys = {page.name: notebook.metadata.get("poly", {}).get("key") for page, notebook in notebooks.items()}
+    new = [row for row in rows if row["key"] == keys.get(row["chapter"])]
+    rows = [*new, *(row for row in rows if row["chapter"] not in {each["chapter"] for each in new})]
     stored = {
         figure["name"]: figure_data.unpack(figure["data"])
         for notebook in notebooks.values()
