@@ -46,7 +46,7 @@ def key() -> dict[str, int]:
 
 
 def start(W: Any) -> Any:
-    """Move every nonzero weight of a start to the number above or below it, with probability 1/2 each.
+    """Move each nonzero weight of a start to the number above or below it at random, if ``POLY_PERTURB`` is set.
 
     Args:
         W: a tensor or an array of float32 or float64, of any shape; others are returned unchanged.
@@ -89,7 +89,7 @@ class Order(NamedTuple):
 
 
 def order(m: int) -> Order:
-    """Draw an order of m neurons, in which sums over neurons round differently."""
+    """Draw an order of m neurons, in which sums round differently; keep theirs if ``POLY_PERTURB`` is unset."""
     changed = seed()
     if changed is None:
         return Order()

@@ -83,7 +83,7 @@ def _load_matplotlib() -> None:
 
 
 def main() -> int:
-    """Audit one file; return 1 if it cannot be read."""
+    """Audit one file; return 1 if it cannot be read, audited or drawn, or the table cannot be written."""
     parser = argparse.ArgumentParser(
         prog="python -m poly.audit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

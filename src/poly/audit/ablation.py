@@ -55,7 +55,7 @@ class Activations:
 
 
 def directions_of(direction: Float[Array, " units"], scale: Float[Array, " units"]) -> tuple[Array, Array]:
-    """Return the vectors that a direction reads and writes by, with every unit in its own standard deviation.
+    """Return the vectors that project on a direction and subtract it, in standard deviations of each unit.
 
     So the direction stays the same if units are rescaled. Units that do not vary take no part.
     """

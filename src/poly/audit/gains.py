@@ -92,7 +92,7 @@ def accumulate(
     Args:
         ablated: what is ablated.
         directions: units, or vectors (directions, units).
-        cells: as from ``deal``.
+        cells: as from ``stratified_folds``.
         half_width: stop adding examples as soon as the interval of Π reaches this far to either side; None: use all.
         progress: as for ``audit.layer``.
     """

@@ -1,4 +1,4 @@
-"""The paper's network on inputs in which features co-occur: each is on with probability p.
+"""The paper's network on inputs in which several features may be on at once.
 
 ``y = ReLU(W Wᵀ x)`` as in ``model``, with ``x_i = 1`` or 0. Features are on independently, or in groups, or some more
 often than others.

@@ -94,7 +94,7 @@ def _gaussian(overlap: Array, j: int, w: Array, sigma: float, error: Array, push
 def _discrete(
     overlap: Array, j: int, w: Array, sigma: float, values: Array, chances: Array, error: Array, push: Array
 ) -> float:
-    """Compute the expected error of one output, and write its derivative into ``push``, for noise with few values."""
+    """Compute for noise with few values what ``_gaussian`` computes for Gaussian noise."""
     if not sigma * np.abs(values).max() * np.abs(w).sum() < _LARGEST:
         error[:] = push[:] = math.inf
         return math.inf
@@ -142,7 +142,7 @@ def _merged(one: Array, one_code: Codes, other: Array, other_code: Codes) -> tup
 
 @njit(nogil=True)
 def _meet(a: float, own: float, one: _Half, other: _Half) -> tuple[float, float]:
-    """Combine both halves: return an output's mean squared error and mean error, and add to each pattern's share."""
+    """Combine both halves: return the mean squared error and ``E[e]``, and add to each pattern's share."""
     cost, error = own, 0.0
     # Σ p, Σ p u and Σ p u² over the sums u of ``other``, of probability p, that make Y > 0 with this sum of
     # ``one``: entries from ``c`` on.

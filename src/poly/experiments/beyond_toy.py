@@ -38,7 +38,7 @@ class Scarce(NamedTuple):
 
 
 def scarce(*, n: int, m: int, l1: float, method: str, draw: int, generator: torch.Generator) -> Scarce:
-    """Train one start with any number of neurons, fewer than features or more.
+    """Train a random start, and if n ≤ 2m one near a code, with any number m ≥ 2 of neurons.
 
     Args:
         n: features, ≥ 1.
@@ -140,7 +140,7 @@ def meeting(
     inputs: int = 4096,
     generator: torch.Generator,
 ) -> Met:
-    """Train networks on inputs in which each feature is on with probability p, from the start on or later.
+    """Train networks on inputs in which features meet: from their starts, and from the end of gradient flow.
 
     Args:
         n: features, ≥ 1.
@@ -198,7 +198,7 @@ def related(
     steps: int = STEPS,
     generator: torch.Generator,
 ) -> Related:
-    """Train networks on features that meet within groups only or across groups only, or that differ in frequency.
+    """Train networks on features that are on in groups, or that differ in frequency.
 
     Args:
         n, m, l1, networks, draw, steps: as in ``meeting``.

@@ -123,7 +123,7 @@ def train_arms(
     steps: int,
     generator: torch.Generator,
 ) -> Measured:
-    """Train all arms on one split, from one start and on the same batches, and measure them.
+    """Train the given arms on one split, with the same seeds for starts and batches, and measure them.
 
     Args:
         split, labels, held: as for ``images``.

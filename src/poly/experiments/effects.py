@@ -1,4 +1,4 @@
-"""Select the effect of every intervention from stored runs: networks with it beside networks without it.
+"""Select the effect of every intervention from stored runs: networks with it, beside their controls.
 
 An intervention changes a start, changes the weights on the way, repairs the end, changes the course of the penalty, or
 replaces the optimizer. Each function takes a table of one kind of run. Networks beside each other begin at one start.

@@ -1,4 +1,4 @@
-"""Train one network from start to end, and list the winning weight of each row and its start.
+"""Train one network from start to end, and list its large weights and their values at the start.
 
 ``sweep.sweep(final_weights.train, …, paired=("method", "l1"))`` trains the same starts in several ways.
 """
@@ -158,7 +158,7 @@ def summarize(start: Float[Tensor, "n m"], end: Float[Tensor, "n m"], *, keep_ov
 
 
 class Winners(NamedTuple):
-    """The largest final weight of each feature that has one; the fields are those of ``FinalWeights``."""
+    """The neuron, sign and start of each feature's largest final weight, where it has one."""
 
     feature: Int[Array, " alive"]
     neuron: Int[Array, " alive"]
@@ -213,7 +213,7 @@ def places(row: Mapping[str, Any]) -> tuple[Places, Places]:
 
 
 def sharing_pairs(ends: Places) -> Bool[Array, " pairs"]:
-    """Tell which pairs of features share a neuron with opposite signs, in the order of ``np.triu_indices(n, 1)``.
+    """Tell which pairs of features win one neuron with opposite signs, in the order of ``np.triu_indices(n, 1)``.
 
     Args:
         ends: where each feature is at the end, from ``places``.

@@ -23,7 +23,7 @@ def enlarged(network: Network, times: float) -> Network:
 
 
 def thinned(network: Network, times: int, *, generator: torch.Generator) -> tuple[Network, Network]:
-    """Keep one in ``times`` of the weights of each layer, drawn at random, and enlarge them (``enlarged``).
+    """Return the network with enlarged weights, and masks that keep one in ``times`` of them, drawn at random.
 
     Args:
         network: W1 (d, units) and W2 (units, outputs).

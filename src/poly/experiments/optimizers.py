@@ -60,7 +60,7 @@ class Found(NamedTuple):
 def train_by_optimizer(
     *, n: int, m: int, l1: float, optimizer: str, draw: int, apart: int = 4, generator: torch.Generator
 ) -> Found:
-    """Train one start by one optimizer, in a crowd and apart.
+    """Train all features of a start in one network, and some in networks of their own, by one optimizer.
 
     Args:
         n: features, ≥ 1.

@@ -64,7 +64,7 @@ def train_arms(
     steps: int,
     generator: torch.Generator,
 ) -> Measured:
-    """Train all arms on the tasks of a draw, from one start and on the same batches, and measure them.
+    """Train the given arms on the tasks of a draw, with the same seeds for starts and batches, and measure them.
 
     Args:
         draw: number of the draw of bits.

@@ -175,7 +175,7 @@ def values(
 def by_image(
     tables: Sequence[sweep.Table], arm: str, field: str, *, without: Int[NDArray[Any], " some"]
 ) -> Float[NDArray[Any], " images"]:
-    """Compute the mean loss of each image over the networks that it was held from, in the order of the images.
+    """Compute each image's mean loss over the networks that were not trained on it, in the order of the images.
 
     Args:
         tables: of ``digits.losses``.

@@ -126,7 +126,7 @@ def _seen(t: Array, weights: list[Tensor], end: Tensor) -> Leaders:
 
 
 def _products(W: Float[Tensor, "n m"]) -> Float[Tensor, "n n"]:
-    """Approximate the largest −W_ik W_jk over the neurons of each pair: a sum of eighth powers."""
+    """Sum the eighth powers of the positive −W_ik W_jk of each pair, to order pairs roughly by the largest."""
     # If the rows are short, eighth powers would underflow.
     scaled = W / W.abs().amax().clamp(min=torch.finfo(W.dtype).tiny)
     up, down = scaled.relu() ** _POWER, (-scaled).relu() ** _POWER

@@ -43,7 +43,7 @@ class Audited(NamedTuple):
 
 
 class Block(nn.Module):
-    """Causal self-attention and an MLP, each with a residual connection behind a layer norm."""
+    """Causal self-attention and an MLP; each follows a layer norm, and a residual connection bypasses both."""
 
     def __init__(self) -> None:
         """Draw the weights, from torch's global generator."""

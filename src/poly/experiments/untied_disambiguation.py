@@ -88,7 +88,7 @@ def train(
 
 
 def correct_pairs(row: Mapping[str, Any], within: float = 0.1) -> Int[Array, " right"]:
-    """List the pairs of a row in which both features' largest errors are at most ``within``.
+    """List the indices of a row's pairs in which both features' largest errors are at most ``within``.
 
     Args:
         row: of a sweep's table of ``train``.

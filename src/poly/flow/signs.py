@@ -10,7 +10,7 @@ from poly.compiled import njit
 
 @njit(nogil=True)
 def code_of(w: float, force: float, l1: float) -> int:
-    """Return the code of a weight; that of a weight at 0 is the sign of a force above λ, or 0 if it stays there."""
+    """Return the code of a weight, or, if it is 0, that of a force above λ."""
     sign = np.sign(w) if w != 0.0 else (np.sign(force) if abs(force) > l1 else 0.0)
     return int(2 * sign if -force * sign > l1 else sign)
 

@@ -134,7 +134,7 @@ def _lists(W: Array) -> tuple[Index, Index, Index, Array]:
 def _with_activated(
     may: NDArray[np.bool_], ptr: Index, row: Index, w: Array, force: Array, S: Array, l1: float
 ) -> tuple[Index, Index, Array, Array]:
-    """Append each zero weight whose force exceeds λ; check only the neurons that ``may`` marks."""
+    """Insert each zero weight whose force exceeds λ; check only the neurons that ``may`` marks."""
     if not may.any():
         return ptr, row, w, force
     n = len(S)

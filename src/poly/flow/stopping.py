@@ -13,7 +13,7 @@ _GONE = 1e-12
 
 @njit(nogil=True)
 def at_rest(row: Index, w: Array, velocity: Array, n: int, slow: float) -> bool:
-    """Return whether no row moves.
+    """Return whether every row moves too slowly to matter.
 
     A short row is slow without being at rest, so speeds are relative to its largest weight.
     """

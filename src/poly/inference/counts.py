@@ -106,7 +106,7 @@ def rate_ratio(
 
 
 def _dispersions(sides: tuple[Float[NDArray[np.float64], "..."], ...], family: str) -> tuple[list[float], float]:
-    """Compute variance / mean on each side, and its degrees of freedom; a side that is all 0 is ignored."""
+    """Estimate variance / mean of each side as ``family`` says, and its degrees of freedom; ignore a side of zeros."""
     if family == "poisson":
         return [1.0, 1.0], np.inf
     telling = [side for side in sides if side.any()]

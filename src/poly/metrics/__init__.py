@@ -132,7 +132,7 @@ def survivors(W: Float[Tensor, "*instances n m"]) -> Int[Tensor, "*instances n"]
 
 
 def fourth_norms(W: Float[Tensor, "*instances n m"], *, relative: bool = False) -> Float[Tensor, "*instances n"]:
-    """Compute the fourth norm of each feature's row, ``‖W_i‖₄⁴ = Σ_k W_ik⁴``, a measure of its concentration.
+    """Compute ``‖W_i‖₄⁴ = Σ_k W_ik⁴`` of each feature's row, or its ratio to ``‖W_i‖₂⁴``, which measures concentration.
 
     Args:
         W: encodings, (*instances, n, m).

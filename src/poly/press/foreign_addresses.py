@@ -1,4 +1,4 @@
-"""Find the addresses on other hosts that rendered pages load as they open: there may be none."""
+"""Find the addresses on other hosts that rendered pages load as they open; a page must load none."""
 
 import html
 import re

@@ -269,7 +269,7 @@ def _cells(grid: Mapping[str, Sequence[Any]], seeds: int | Sequence[int], paired
 
 
 def _plain(name: str, value: Any) -> Any:
-    """Convert a value to one that JSON keeps unchanged: a Python number, word, None, or tuple of such."""
+    """Convert a value of the grid to plain Python: a number, a string, None, or a tuple of these."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, tuple | list):

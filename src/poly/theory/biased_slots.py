@@ -1,4 +1,4 @@
-"""State the law of pairs and crowds: how many neurons features share under gradient flow, with interference.
+"""Predict how many neurons features share under gradient flow; the book calls it the law of pairs and crowds.
 
 Two features alone. Rows that overlap positively rotate until they are orthogonal; other rows do not rotate. Rows at an
 obtuse angle have one favorite neuron with opposite signs more often. ``pair_surplus`` computes this effect without a
@@ -34,7 +34,7 @@ _LARGEST_LOG_ODDS = 50.0
 
 
 class Constants(NamedTuple):
-    """The two constants of the law: a, the effect of the negative overlap on pairs, and b, the opposite effect of κ."""
+    """The two fitted constants of the law: a weighs the final negative overlap of rows, b that at the start, κ."""
 
     a: float
     b: float

@@ -37,7 +37,7 @@ _ADAPTIVE = ("betas", "eps", "second_moments")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """Settings of a training run; the released figures use AdamW with lr 1e-3 and weight decay 0.01.
+    """Settings of a training run; ``final_weights.RELEASED`` has those of the paper's figures 2 to 4.
 
     Args:
         optimizer: "adamw", "adam", "sgd", or "sign": steps of equal size, down the gradient's sign.

@@ -55,7 +55,7 @@ def perturbations(root: Path, times: int, first: int | None = None) -> list[Vari
 
 
 def matrix(root: Path, wanted: Sequence[str], asked: Sequence[Variant]) -> None:
-    """Compare every chapter in every variant with its stored outputs; print the table, and write ``RESULT``.
+    """Compare chapters in several variants with their stored outputs; print the table, and write ``RESULT``.
 
     Args:
         root: the folder of the book.

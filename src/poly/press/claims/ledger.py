@@ -196,7 +196,7 @@ def _choices(lines: Sequence[Line]) -> list[Choice]:
 
 
 def _in_order(name: str) -> tuple[bool, list[tuple[int, str]]]:
-    """Order ids: the paper's claims first, and C2 before C10."""
+    """Return the sort key of an id: the paper's claims come first, and C2 before C10."""
     parts = [(int(part or 0), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
     return not re.match(r"C\d", name), parts
 

@@ -1,4 +1,4 @@
-"""Hold every entry of the ledger against one rule, whoever made the claim.
+"""Check every entry of the ledger by the same rules, for the paper's claims and for this book's.
 
 A tolerance follows from the margin that an entry names: a number is compared with its prediction by the same width for
 the paper's claims and for this book's.

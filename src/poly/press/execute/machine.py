@@ -37,7 +37,7 @@ def fitting(wanted: int, each: float, held: float | None = None) -> int:
 
 
 def _quotas() -> Iterator[float]:
-    """Yield the quota of every group around this process, in cores; no quota is −1 in version 1, "max" in version 2."""
+    """Yield the quota, in cores, of every control group around this process that has one."""
     for group in _groups("cpu"):
         words = _words(group / "cpu.max") or _words(group / "cpu.cfs_quota_us") + _words(group / "cpu.cfs_period_us")
         if len(words) == 2 and words[0].isdecimal() and words[1].isdecimal() and int(words[1]):
