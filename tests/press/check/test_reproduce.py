@@ -89,7 +89,7 @@ def test_what_does_not_hold_is_told_and_written(book: dict[str, Any], capsys: py
     kept = book["root"] / reproduce.KEPT
     kept.parent.mkdir()
     kept.write_text(json.dumps({"runs": rows}), encoding="utf-8")
-    assert reproduce.changed_texts(book["root"]) == {"01-one": {"one"}}
+    assert reproduce.changed_texts(reproduce.rows(kept)) == {"01-one": {"one"}}
 
 
 def test_what_is_known_stays_until_its_variant_has_run_again(book: dict[str, Any]) -> None:
@@ -150,7 +150,7 @@ def test_the_key_knows_the_perturbation(book: dict[str, Any], monkeypatch: pytes
 
 
 def test_kept_perturbations_are_read_by_figure_and_series(tmp_path: Path) -> None:
-    assert reproduce.perturbed(tmp_path) == {}
+    assert reproduce.perturbed(reproduce.rows(tmp_path / reproduce.KEPT)) == {}
     path = tmp_path / reproduce.KEPT
     path.parent.mkdir(parents=True)
     runs = [
@@ -160,7 +160,7 @@ def test_kept_perturbations_are_read_by_figure_and_series(tmp_path: Path) -> Non
         row(perturbed=3, moved={"fig-a": {"x": [9.0, 9.0]}}),  # what a fault moved explains nothing
     ]
     path.write_text(json.dumps({"runs": runs}), encoding="utf-8")
-    assert reproduce.perturbed(tmp_path) == {"fig-a": {"x": 0.5, "y": 1.0}, "fig-b": {"z": 2.0}}
+    assert reproduce.perturbed(reproduce.rows(path)) == {"fig-a": {"x": 0.5, "y": 1.0}, "fig-b": {"z": 2.0}}
 
 
 # A reader's verification

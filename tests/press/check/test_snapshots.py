@@ -11,6 +11,7 @@ from poly.press.check import reproduce, snapshots
 from poly.press.execute import provenance
 from poly.press.execute.cache_key import chapter_key
 from poly.press.figures import figure_data
+from press.render.test_rounding_tables import row
 
 
 def test_figures_are_held_against_the_stored_ones(tmp_path: Path) -> None:
@@ -68,25 +69,17 @@ def test_a_cell_that_differs_says_whether_perturbation_explains_it(
     executed: tuple[Page, dict[str, Any], list[Page]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page, _, _ = executed
-    row = {"chapter": "01-one", "texts": ["one"], "perturbed": 7, "faults": [], "key": "k", "seconds": 1.0}
-    row |= {
-        "processor": "P",
-        "threads": 1,
-        "instructions": "native",
-        "cells": [1, 1],
-        "claims": [1, 1],
-        "figures": [1, 1],
-    }
+    one = row(perturbed=7, texts=["one"])
     kept = tmp_path / reproduce.KEPT
     kept.parent.mkdir()
     for fault, known, why in (
         (
             "differs: it says '13', and said '12'",
-            [row],
+            [one],
             "; perturbation explains it: it changed the text of this cell, too",
         ),
         ("differs: it says '13', and said '12'", [], ""),
-        ("failed: its output above says how", [row], ""),
+        ("failed: its output above says how", [one], ""),
     ):
         kept.write_text(json.dumps({"runs": known}), encoding="utf-8")
         monkeypatch.setattr(snapshots, "_nbval", lambda *_, fault=fault: [("01-one", "Cell 0", fault)])

@@ -46,7 +46,10 @@ def test_the_page_says_how_many_texts_perturbations_changed() -> None:
     pages = {Page("book/01-one", Path("one")): notebook()}
     assert rounding_tables.texts([row(perturbed=1)], pages).startswith("No run")
     said = rounding_tables.texts([row(perturbed=1, texts=["one"]), row(perturbed=2, texts=["gone"])], pages)
-    assert said == "They changed the text of 1 of the 1 cells. Of these, none say by how much their numbers may move.\n"
+    assert said == (
+        "The latest perturbations changed the text of 1 of the 1 cells. "
+        "Of these, none say by how much their numbers may move.\n"
+    )
     assert "changed the text of none of the 1 cells" in rounding_tables.texts([row(perturbed=1, texts=[])], pages)
 
 

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,7 +75,8 @@ def matrix(root: Path, wanted: Sequence[str], asked: Sequence[Variant]) -> None:
     sources = {page: read_notebook(page.path) for page in pages}
     keys = {page: chapter_key(root, source) for page, source in sources.items()}
     with exclusive_lock(root / FOLDER):
-        known = _known(root)
+        known, kept = _known(root), rows(root / KEPT)
+        moves, texts = perturbed(kept), changed_texts(kept)
         todo = {variant: [page for page in pages if not _done(root, variant, page, keys[page])] for variant in asked}
         _print_expected_time(todo, sources)
         done: list[Row] = []
@@ -84,7 +86,8 @@ def matrix(root: Path, wanted: Sequence[str], asked: Sequence[Variant]) -> None:
             jobs = [execute.Job(page, sources[page], _path(root, variant, page), keys[page]) for page in todo[variant]]
             failed = _execute(root, variant, jobs)
             for page in pages:
-                done.append(_row(root, variant, page, keys[page], sources[page], failed.get(page)))
+                compare = partial(comparison.compare, perturbed=moves, texts=texts.get(page.name))
+                done.append(_row(root, variant, page, keys[page], sources[page], failed.get(page), compare))
                 for fault in done[-1]["faults"]:
                     print(f"  {page.name}, {fault}")
             print(f"  {_held(done[-len(pages) :])}; {duration(time.monotonic() - started)}", flush=True)
@@ -146,15 +149,22 @@ def _print_expected_time(todo: Mapping[Variant, Sequence[Page]], sources: Mappin
     print(f"{number} runs of chapters to do, about {duration(seconds / workers)} where nothing else runs", flush=True)
 
 
-def _row(root: Path, variant: Variant, page: Page, key: str, source: NotebookNode, failed: str | None) -> Row:
+def _row(
+    root: Path,
+    variant: Variant,
+    page: Page,
+    key: str,
+    source: NotebookNode,
+    failed: str | None,
+    compare: Callable[[NotebookNode, NotebookNode], comparison.Comparison],
+) -> Row:
     row: Row = {"processor": provenance.processor(), **variant._asdict(), "chapter": page.name, "key": key}
     if failed is not None:
-        everything = comparison.compare(source, source)
+        everything = compare(source, source)
         nothing = {name: [0, getattr(everything, name)[1]] for name in _COUNTED}
         return row | {"commit": provenance.book(root)["commit"], "seconds": 0.0, **nothing, "faults": [failed]}
     done = read_notebook(_path(root, variant, page))
-    texts = changed_texts(root).get(page.name)
-    stamp, found = provenance.stamp(done), comparison.compare(source, done, perturbed=perturbed(root), texts=texts)
+    stamp, found = provenance.stamp(done), compare(source, done)
     row |= {"commit": stamp.get("commit", "unknown"), "seconds": round(float(stamp.get("seconds", 0.0)), 1)}
     row |= {name: list(getattr(found, name)) for name in _COUNTED} | {"faults": found.faults}
     row |= {"moved": comparison.moves(source, done)}
@@ -196,10 +206,10 @@ def rows(path: Path) -> list[Row]:
     return found
 
 
-def perturbed(root: Path) -> dict[str, dict[str, float]]:
-    """Find the largest move of each series in the kept perturbations, by figure; empty if none are kept."""
+def perturbed(kept: Iterable[Row]) -> dict[str, dict[str, float]]:
+    """Find the largest move of each series in the perturbations among kept rows, by figure."""
     found: dict[str, dict[str, float]] = {}
-    for row in rows(root / KEPT):
+    for row in kept:
         # A row with faults is left out: what a fault moved explains nothing.
         explains = row["perturbed"] is not None and not row["faults"]
         for figure, series in (row.get("moved", {}) if explains else {}).items():
@@ -208,10 +218,10 @@ def perturbed(root: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def changed_texts(root: Path) -> dict[str, set[str]]:
-    """Find the cells whose text a kept perturbation changed, by chapter; a chapter without one is not listed."""
+def changed_texts(kept: Iterable[Row]) -> dict[str, set[str]]:
+    """Find the cells whose text a perturbation among kept rows changed, by chapter; others are not listed."""
     found: dict[str, set[str]] = {}
-    for row in rows(root / KEPT):
+    for row in kept:
         if "texts" in row:
             found.setdefault(row["chapter"], set()).update(row["texts"])
     return found

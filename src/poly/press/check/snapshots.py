@@ -40,16 +40,17 @@ def chapters(root: Path, pages: Sequence[Page], variables: Mapping[str, str], *,
     if known:
         names = ", ".join(page.name for page in known)
         print(f"executed by the last build, and not again: {names} (ARGS=--execute executes them)", flush=True)
-    moves, texts = reproduce.perturbed(root), reproduce.changed_texts(root)
+    kept = reproduce.rows(root / reproduce.KEPT)
+    moves, texts = reproduce.perturbed(kept), reproduce.changed_texts(kept)
     held = [
         comparison.compare(read_notebook(page.path), done, perturbed=moves, texts=texts.get(page.name))
         for page, done in known.items()
     ]
     executed = [page for page in pages if page not in known]
     cases = _cases(root, executed, variables) if executed else []
-    ids = {page.name: [cell.get("id", "") for cell in code_cells(read_notebook(page.path))] for page in executed}
+    paths = {page.name: page.path for page in executed}
     failed = [
-        f"{where}, {name} {fault}{_explained(fault, ids.get(where, []), name, texts.get(where))}"
+        f"{where}, {name} {fault}{_explained(fault, paths.get(where), name, texts.get(where))}"
         for where, name, fault in cases
         if fault
     ]
@@ -62,12 +63,12 @@ def chapters(root: Path, pages: Sequence[Page], variables: Mapping[str, str], *,
     return {"cells": _held(cells), "figures": _held(drawn), "faults": faults}
 
 
-def _explained(fault: str, ids: Sequence[str], name: str, texts: Collection[str] | None) -> str:
+def _explained(fault: str, path: Path | None, name: str, texts: Collection[str] | None) -> str:
     """Say whether perturbation explains that nbval's cell "…Cell 5" differs; its numbers begin with 0."""
     number = re.search(r"(\d+)$", name)
-    if not fault.startswith("differs") or number is None or int(number[1]) >= len(ids):
+    if not fault.startswith("differs") or number is None or path is None:
         return ""
-    return comparison.explained(ids[int(number[1])], texts)
+    return comparison.explained(code_cells(read_notebook(path))[int(number[1])].get("id", ""), texts)
 
 
 def _held(counts: Sequence[tuple[int, int]]) -> str:

@@ -128,16 +128,16 @@ def false_alarms(seeds: list[small_grids.Perturbation], changed: tuple[int, int]
 def texts(rows: list[Row], notebooks: Mapping[Page, NotebookNode]) -> str:
     """Say how many texts of cells the latest perturbations changed, and whether all of them may change."""
     rows = [row for row in rows if "texts" in row]
+    if not rows:
+        return "No run of this version of the book is kept yet.\n"
     cells = {
         page.name: {cell.get("id", ""): cell for cell in code_cells(notebook)} for page, notebook in notebooks.items()
     }
     changed = {(row["chapter"], cell) for row in rows for cell in row["texts"] if cell in cells.get(row["chapter"], {})}
-    if not rows:
-        return "No run of this version of the book is kept yet.\n"
     declared = sum(text_comparison.rule(cells[page][cell].metadata) is not None for page, cell in changed)
     number = sum(len(cells.get(name, {})) for name in {row["chapter"] for row in rows})
     return (
-        f"They changed the text of {len(changed) or 'none'} of the {number:,} cells. "
+        f"The latest perturbations changed the text of {len(changed) or 'none'} of the {number:,} cells. "
         f"Of these, {declared or 'none'} {'says' if declared == 1 else 'say'} by how much their numbers may move.\n"
     )
 
