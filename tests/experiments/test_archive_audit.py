@@ -123,6 +123,24 @@ def test_on_other_instructions_the_mean_impurity_may_move_a_little(
     assert archive_audit.audit(tmp_path) == []
 
 
+COUNTED = SOURCE.replace('"k": n}', '"shared": n + SHIFT}\n\n\nSHIFT = 0')
+
+
+@pytest.mark.parametrize(("method", "shift", "holds"), [("adamw", 1, True), ("adamw", 2, False), ("flow", 1, False)])
+def test_on_other_instructions_counts_of_adamw_may_move_a_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, shift: int, holds: bool
+) -> None:
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    module = load(tmp_path, monkeypatch, COUNTED)
+    monkeypatch.setitem(archive_audit._METHODS, "draw", method)
+    archive.compute_missing(tmp_path, "a", module.draw, {"n": [3]}, seeds=3, paired=(), store=None)
+    known = json.loads((tmp_path / archive.PROVENANCE).read_text())
+    known["kept-a.npz"]["capability"] = "of another processor"
+    (tmp_path / archive.PROVENANCE).write_text(json.dumps(known))
+    load(tmp_path, monkeypatch, COUNTED.replace("SHIFT = 0", f"SHIFT = {shift}"))
+    assert (archive_audit.audit(tmp_path) == []) is holds
+
+
 def test_a_renamed_function_is_an_error_until_its_files_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuse to recompute the sweep silently, which could take hours."""
     before = archive.read(folder / "kept-a.npz")

@@ -27,9 +27,17 @@ LEAST_SHARE = 0.9
 LAST_DIGITS = 1e-12
 # The relative change of a result of gradient flow by another instruction set.
 ROUNDING = 1e-6
+# The change of the mean number of shared neurons by another instruction set: this share of it, or one neuron if that is
+# more; about twice what perturbations moved.
+COUNTS = 0.1
 # How far the mean impurity of networks trained on minibatches may move with another instruction set, on which single
 # networks end elsewhere: about twice what it differs between pilots' seeds.
 IMPURITY = 0.1
+
+# Runs of one method, by function or module. All others follow gradient flow, unless a point names a method.
+_METHODS = {"adamw_variants": "adamw", "meeting": "adamw", "related": "adamw", "rectified": "adamw"} | dict.fromkeys(
+    ("purity", "portrait", "digits", "parity", "transformers"), "adam"
+)
 
 
 class Kept(NamedTuple):
@@ -64,6 +72,14 @@ def stale(folder: Path) -> list[str]:
         elif (now := code_hash(run)) != (was := str(made.get("code", "unknown"))):
             lines.append(f"{folder / name}: stale: it was made by other code ({was[:8]}, now {now[:8]})")
     return lines
+
+
+def method_of(run: Callable[..., Any], point: Mapping[str, Any]) -> str:
+    """Return how a run trains at a point: "flow", "adamw", "adam", or "optimizers" for any other."""
+    if "optimizer" in point:
+        return "flow" if point["optimizer"] == "flow" else "optimizers"
+    names = run.__name__, run.__module__.rpartition(".")[2]
+    return str(point.get("method") or next((_METHODS[name] for name in names if name in _METHODS), "flow"))
 
 
 def audit(folder: Path, *, cells: int = CELLS, every: bool = False) -> list[str]:
@@ -136,11 +152,17 @@ def _again(one: Kept, code: str, cells: int) -> dict[str, Any]:
     here = archive.machine()["capability"] == one.made.get("capability")
     holds, share = largest <= LAST_DIGITS, None
     if not holds and not here:
-        flow = point.get("method") != "adamw" and "adamw" not in one.run.__module__
         share = _same_winners(before, after) if "feature" in before else None
-        holds = largest <= ROUNDING if flow else share is not None and share >= LEAST_SHARE
-        if "impurity" in before:
+        counts = [name for name in before if name.endswith("shared")]
+        if "impurity" in before and not counts:
             holds = _mean_difference(before.impurity, after.impurity) <= IMPURITY
+        elif method_of(one.run, point) == "flow":
+            holds = largest <= ROUNDING
+        elif share is not None:
+            holds = share >= LEAST_SHARE
+        elif counts:
+            was, now = (np.mean([np.mean(row) for name in counts for row in table[name]]) for table in (before, after))
+            holds = abs(now - was) <= max(COUNTS * was, 1.0)
     # Where whole numbers differ, there is no largest difference.
     found = {"cells": len(seeds), "of": len(one.rows), "largest": largest if np.isfinite(largest) else None}
     found["holds"] = bool(holds)

@@ -18,6 +18,7 @@ import numpy as np
 from poly import perturb, sweep
 from poly.experiments import (
     adamw_archive,
+    archive_audit,
     beyond_archive,
     final_weights,
     flow_archive,
@@ -55,7 +56,6 @@ class Asked(NamedTuple):
     """A stored sweep: its name, its arguments, and its rows."""
 
     name: str
-    method: str
     run: Callable[..., Any]
     grid: Mapping[str, Sequence[Any]]
     paired: Sequence[str]
@@ -75,26 +75,24 @@ def kept_sweeps(folder: Path, cells: int = CELLS) -> Iterator[Asked]:
     """
     for name, asked in flow_archive.sweeps().items():
         rows = archive.load_or_run(folder / FLOW, **(asked | {"seeds": cells}))
-        yield Asked(name, "flow", asked["run"], asked["grid"], asked["paired"], rows)
+        yield Asked(name, asked["run"], asked["grid"], asked["paired"], rows)
     for name, (run, grid, networks, paired) in adamw_archive.VARIANTS.items():
         rows = archive.load_or_run(folder / ADAMW, run, grid, seeds=min(cells, networks), paired=paired)
-        yield Asked(name, "adamw", run, grid, paired, rows)
+        yield Asked(name, run, grid, paired, rows)
     known = adamw_archive.load(folder / ADAMW)
     for m, l1 in adamw_archive.SETTINGS:
         rows = known[(known.m == m) & (known.l1 == l1) & (known.seed < cells)].reset_index(drop=True)
         run, grid, paired = adamw_archive.requested(m, l1)
-        yield Asked(f"m{m:04d}-l1-{l1:g}", "adamw", run, grid, paired, rows)
+        yield Asked(f"m{m:04d}-l1-{l1:g}", run, grid, paired, rows)
     parts = ((PURITY, purity_archive), (TASKS, tasks_archive), (BEYOND, beyond_archive))
     for place, kept in parts:
         for name, asked in kept.sweeps().items():
             some = asked | {"grid": asked["grid"] | FEW.get(name, {}), "seeds": min(cells, asked["seeds"])}
             rows = archive.load_or_run(folder / place, **some)
-            method = "adamw" if kept is beyond_archive else "adam"
-            method = "flow" if name in ("scarce", "scarce-other", "changed") else method
-            yield Asked(name, method, some["run"], some["grid"], some["paired"], rows)
+            yield Asked(name, some["run"], some["grid"], some["paired"], rows)
     for name, asked in surgery_archive.sweeps().items():
         rows = archive.load_or_run(folder / SURGERY, **(asked | {"seeds": cells}))
-        yield Asked(name, "flow", asked["run"], asked["grid"], asked["paired"], rows)
+        yield Asked(name, asked["run"], asked["grid"], asked["paired"], rows)
 
 
 def compare_rerun(
@@ -103,7 +101,8 @@ def compare_rerun(
     """Compare the stored networks of one point with their perturbed reruns.
 
     Args:
-        name, method, point: of the sweep.
+        name, point: of the sweep.
+        method: how it trains there (``archive_audit.method_of``).
         before, after: a row for each cell, in the same order.
 
     Returns:
@@ -112,8 +111,6 @@ def compare_rerun(
             how many networks have another count. ``moved``: the largest change of every other number; if there is an
             impurity, the largest change of an arm's mean impurity and of its mean ln loss.
     """
-    if point.get("optimizer", "flow") != "flow":
-        method = "optimizers"
     found: dict[str, Any] = {"sweep": name, "method": method, **point}
     if "impurity" in before and "shared" not in before:
         sides = [{k: np.stack(t[k].tolist()) for k in ("impurity", "loss")} for t in (before, after)]
@@ -198,7 +195,7 @@ def main() -> None:
                 zip(names, [value.item() if hasattr(value, "item") else value for value in values], strict=True)
             )
             before = sweep.rows_at(asked.rows, **{name: value for name, value in point.items() if name in asked.rows})
-            rows.append(compare_rerun(asked.name, asked.method, point, before, after))
+            rows.append(compare_rerun(asked.name, archive_audit.method_of(asked.run, point), point, before, after))
         print(f"{asked.name}: {time.perf_counter() - started:.0f} s", flush=True)
     result = {
         "seed": options.seed,

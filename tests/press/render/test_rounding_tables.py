@@ -68,6 +68,12 @@ def test_the_page_shows_the_winners_that_stay(tmp_path: Path) -> None:
     several = {name: value for name, value in point.items() if name != "l1"} | {"m": 4, "l1s": [0.1, 0.01]}
     path.write_text(json.dumps({"points": [several | {"shared": [1.0, 2.0]}]}), encoding="utf-8")
     assert "| gradient flow | 4 | 4 | 0.01 to 0.1 | 2 | not kept | 1.00, 2.00 | 1 |\n" in rounding_tables.winners(path)
+    for changed in ({"isolated": True, "step_refinement": 4}, {"apart": True, "finer": 4}):
+        path.write_text(json.dumps({"points": [points[0], points[0] | changed]}), encoding="utf-8")
+        for each_size in (False, True):
+            said = rounding_tables.winners(path, each=each_size)
+            assert "| gradient flow | 4 " in said
+            assert "| gradient flow, features apart, 4 times finer | 4 " in said
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(PressError, match=r"not what poly\.experiments\.perturbed_archive writes"):
         rounding_tables.winners(path)

@@ -176,22 +176,33 @@ def _group(point: Row) -> tuple[Any, ...]:
     if "share" not in point:
         return (point["method"],)
     wide = sum(point["m"] > ratio * point["n"] for ratio in _RATIOS)
-    changed = point.get("apart", False), point.get("finer", 1)
-    return point["method"], *changed, point["n"], point["l1"], wide
+    return point["method"], *_changed(point), point["n"], point["l1"], wide
 
 
 def _place(point: Row) -> tuple[Any, ...]:
     """Return the key of a table row that holds one method, size and λ."""
-    method = point["method"], "share" in point, point.get("apart", False), point.get("finer", 1)
+    method = point["method"], "share" in point, *_changed(point)
     return *method, point["n"], point["m"], str(point.get("l1s", point.get("l1")))
+
+
+def _changed(point: Row) -> tuple[bool, int]:
+    """Return whether AdamW had each feature by itself, and how many times as fine its steps were.
+
+    Older results have the names that these arguments have in the random stream.
+    """
+    return (
+        point.get("isolated", point.get("apart", False)),
+        point.get("step_refinement", point.get("finer", 1)),
+    )
 
 
 def _winners(group: list[Row]) -> str:
     method = _METHODS[group[0]["method"]]
-    if group[0].get("apart"):
+    isolated, refinement = _changed(group[0])
+    if isolated:
         method += ", features apart"
-    if group[0].get("finer", 1) > 1:
-        method += f", {group[0]['finer']} times finer"
+    if refinement > 1:
+        method += f", {refinement} times finer"
     shares = np.concatenate([point.get("share", []) for point in group])
     stay = f"{100 * shares.mean():.2f} ({100 * shares.min():.1f})" if len(shares) else "not kept"
     weights = [point["networks"] for point in group]
