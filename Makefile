@@ -61,7 +61,7 @@ perturb: install ## check the levels: every start moved in its last digit: CHAPT
 	@$(PRESS) perturb $(call every,CHAPTERS) $(call every,ARGS)
 
 audit: install ## recompute some cells of each kept run that other code made, and note the result
-	@$(BIN)/python -m poly.experiments.archive_audit $(call every,ARGS) book/data/flow-runs book/data/adamw-runs book/data/purity-runs book/data/tasks-runs book/data/surgery-runs book/data/beyond-runs
+	@$(BIN)/python -m poly.experiments.archive_audit $(call every,ARGS) $(sort $(dir $(wildcard book/data/*/provenance.json)))
 
 unchanged: install ## compare every stored value, figure, claim and address with another commit's: BASE=main~1
 	@$(PRESS) unchanged -- $(call one,BASE)

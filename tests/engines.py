@@ -50,7 +50,7 @@ HEARD = """() => {
   return heard.concat(performance.getEntriesByType('resource').filter(wrong).map(({name}) => name));
 }"""
 # A window of that small browser is at least 447 px wide; a frame may be narrower, so the page is loaded in one.
-FRAMED = """() => new Promise(done => {
+TWO_FRAMES = """() => new Promise(done => {
   const frame = document.createElement('iframe');
   frame.style.cssText = 'border: 0; height: 800px; max-width: none';
   frame.onload = () => done(null);
@@ -205,7 +205,7 @@ class WebKit:
 
     def resize(self, width: int) -> None:
         if not self.framed:
-            self.run(FRAMED)
+            self.run(TWO_FRAMES)
             self.driver.switch_to.frame(0)
             self.framed = True
         self.run(f"() => {{ frameElement.style.width = '{width}px'; }}")

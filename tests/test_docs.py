@@ -1,8 +1,10 @@
 """The pages for contributors name files, commands and modules that exist."""
 
+import ast
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -74,3 +76,26 @@ def test_the_layout_names_every_module() -> None:
     text = (ROOT / "docs" / "layout.md").read_text(encoding="utf-8")
     modules = [path for path in (ROOT / "src" / "poly").rglob("*.py") if path.name != "__init__.py"]
     assert [path.name for path in modules if path.name not in text] == []
+
+
+def test_the_layout_lists_what_each_chapter_imports() -> None:
+    text = (ROOT / "docs" / "layout.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `((?:\d\d|appendix|playground)[^`]*)` \| (.*) \|$", text, flags=re.MULTILINE))
+    listed = {page: set(re.findall(r"`(?:\w+/)*(\w+)(?:\.py|/)`", row)) for page, row in rows.items()}
+    assert listed == {path.stem: _imports(path) for path in (ROOT / "book").glob("*.ipynb")}
+
+
+def _imports(path: Path) -> set[str]:
+    """Return the modules of the laboratory that a chapter imports, but for those that nearly all import."""
+    found = set()
+    for cell in nbformat.read(path, as_version=4).cells:  # type: ignore[no-untyped-call]
+        for node in ast.walk(ast.parse(cell.source if cell.cell_type == "code" else "")):
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            package = str(node.module).split(".")
+            if package[0] == "poly" and package[:2] != ["poly", "press"]:
+                folder = ROOT.joinpath("src", *package)
+                for name in (alias.name for alias in node.names):
+                    is_module = (folder / f"{name}.py").is_file() or (folder / name).is_dir()
+                    found.add(name if is_module else package[-1])
+    return found - {"checks", "inference", "sweep", "archive", "perturb"}

@@ -42,8 +42,8 @@ CALLS: dict[str, Callable[[], Any]] = {
     "turning": lambda: kurtosis.predicted_rate(weights(), 0.1),
     "outcome": lambda: final_weights.train(**WATCH, method="flow", generator=generator()).weight,
     "follow": lambda: trajectories.trajectory(**WATCH, method="flow", records=5, generator=generator()).auc,
-    "displaced": lambda: trajectories.lead_changes(**WATCH, records=9, generator=generator()).t,
-    "handicap": lambda: (
+    "lead changes": lambda: trajectories.lead_changes(**WATCH, records=9, generator=generator()).t,
+    "interference": lambda: (
         neuron_sharing.interference(**WATCH, first=0.01, last=0.3, records=3, generator=generator()).opposite_sign
     ),
     "descend": lambda: noise_runs.descend(n=3, m=3, noise="bipolar", sigma=0.1, generator=generator()).W,

@@ -38,8 +38,8 @@ def dimensionality_by_loops(rows: list[list[float]]) -> list[float]:
         if length == 0:
             found.append(0.0)
             continue
-        crowding = sum(sum(x / length * y for x, y in zip(a, b, strict=True)) ** 2 for b in rows)
-        found.append(length**2 / crowding)
+        overlaps = sum(sum(x / length * y for x, y in zip(a, b, strict=True)) ** 2 for b in rows)
+        found.append(length**2 / overlaps)
     return found
 
 

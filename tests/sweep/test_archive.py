@@ -64,13 +64,13 @@ def test_points_are_read_in_the_order_asked_for(folder: Path, no_runs: None) -> 
         {"paired": ("l1",)},
     ],
 )
-def test_another_question_is_run(folder: Path, no_runs: None, change: dict[str, Any]) -> None:
+def test_another_sweep_is_run(folder: Path, no_runs: None, change: dict[str, Any]) -> None:
     asked: dict[str, Any] = {"grid": GRID, "seeds": 3, "paired": PAIRED} | change
     with pytest.raises(AssertionError, match="was run"):
         archive.load_or_run(folder, final_weights.train, asked.pop("grid"), **asked)
 
 
-def test_who_checks_has_it_run(folder: Path, no_runs: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recompute_ignores_kept_files(folder: Path, no_runs: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(archive.RECOMPUTE, f"elsewhere,{folder.name}")
     with pytest.raises(AssertionError, match="was run"):
         archive.load_or_run(folder, final_weights.train, GRID, seeds=3, paired=PAIRED)

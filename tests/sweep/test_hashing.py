@@ -113,7 +113,7 @@ def test_what_lies_in_another_module_of_ones_own_makes_another_cell(
     assert len(list((tmp_path / "store").glob("*.json"))) == 2
 
 
-def test_so_does_what_lies_in_a_package_within_a_package(user: Any) -> None:
+def test_nested_packages_are_hashed(user: Any) -> None:
     user("kit.__init__", "")
     user("kit.deep.__init__", "")
     found = []

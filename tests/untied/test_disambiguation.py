@@ -89,7 +89,7 @@ def test_two_features_of_one_sign_can_be_told_apart_at_no_loss(build: Any, size:
     assert [column.tolist() for column in pairs] == [[0], [0], [size]]
 
 
-def test_a_counter_is_found_and_missed_and_a_voter_is_not() -> None:
+def test_a_disambiguating_neuron_is_found() -> None:
     x = all_inputs(10, 3, 2)
     counter, crowd = by_counter(5, 3), by_crowd(5, 3)
     assert disambiguation.separation(counter, x, 0, 5).amax(0).argmax().item() == 5

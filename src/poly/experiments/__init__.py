@@ -1,1 +1,1 @@
-"""Functions for sweeps: each runs networks from start to end and measures them."""
+"""What chapters run: functions for sweeps, what they have in common, and the settings of stored runs."""

@@ -64,13 +64,28 @@ def sweeps() -> dict[str, SweepArguments]:
 
 
 def scarce(n: int, neurons: Sequence[int], networks: int, *, l1: float = L1, method: str = "flow") -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.scarce``."""
+    """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.scarce``.
+
+    Args:
+        n: features.
+        neurons: the numbers m of neurons.
+        networks: starts at each m.
+        l1: λ, in the units of ``model.loss``.
+        method: "flow" or "adamw".
+    """
     grid: Grid = {"n": [n], "m": list(neurons), "l1": [l1], "method": [method]}
     return _asked(beyond_toy.scarce, networks, grid, "method", draw=DRAW_Y1 if method == "flow" else DRAW_Y11)
 
 
 def changed(n: int, neurons: Sequence[int], networks: int, *, l1: float = L1) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.changed``."""
+    """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.changed``.
+
+    Args:
+        n: features.
+        neurons: the numbers m of neurons.
+        networks: starts at each m.
+        l1: λ, in the units of ``model.loss``.
+    """
     return _asked(beyond_toy.changed, networks, {"n": [n], "m": list(neurons), "l1": [l1]}, draw=DRAW_Y11)
 
 
@@ -84,7 +99,19 @@ def related(
     l1: float = L1,
     steps: int = beyond_toy.STEPS,
 ) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.related``, for a name of ``RELATIONS``."""
+    """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.related``.
+
+    Args:
+        relation: which features co-occur, a name of ``RELATIONS``.
+        n, m: features, neurons.
+        networks: starts in each cell of the sweep.
+        cells: how many cells.
+        l1: λ, in the units of ``model.loss``.
+        steps: of AdamW.
+
+    Raises:
+        ValueError: another relation.
+    """
     checks.one_of("relation", relation, tuple(RELATIONS))
     settings = RELATIONS[relation]
     grid: Grid = {"n": [n], "m": [m], "l1": [l1], "networks": [networks]}
@@ -102,7 +129,16 @@ def meeting(
     cells: int = CELLS,
     steps: int = beyond_toy.STEPS,
 ) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.meeting`` at one size and λ."""
+    """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.meeting`` at one size and λ.
+
+    Args:
+        n, m: features, neurons.
+        probabilities: that a feature is on, one after another.
+        l1: λ, in the units of ``model.loss``.
+        networks: starts in each cell of the sweep.
+        cells: how many cells.
+        steps: of AdamW.
+    """
     grid: Grid = {"n": [n], "m": [m], "l1": [l1], "p": list(probabilities), "networks": [networks]}
     return _asked(beyond_toy.meeting, cells, grid | _unusual_steps(steps), "p")
 
@@ -110,7 +146,14 @@ def meeting(
 def rectified(
     n: int, m: int, networks: int, *, l1: float = L1, active: int = 1, steps: int = beyond_toy.STEPS
 ) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.rectified`` at one size."""
+    """Return the arguments of ``archive.load_or_run`` for ``beyond_toy.rectified`` at one size.
+
+    Args:
+        n, m, networks: features, neurons, starts.
+        l1: λ, in the units of ``model.loss``.
+        active: features that are on in an input, ≥ 1.
+        steps: of AdamW.
+    """
     grid: Grid = {"n": [n], "m": [m], "l1": [l1]}
     if checks.count("active", active) == 1:  # the stored sweeps do not name one feature
         return _asked(beyond_toy.rectified, networks, grid | _unusual_steps(steps))

@@ -137,7 +137,15 @@ def count(*, n: int, m: int, l1: float, networks: int, generator: torch.Generato
 
 
 def summarize(start: Float[Tensor, "n m"], end: Float[Tensor, "n m"], *, keep_overlap: bool = False) -> FinalWeights:
-    """List the large weights of one network, and their starts."""
+    """List the weights of one network that end at ``SMALLEST`` or above, and their starts.
+
+    Args:
+        start, end: encodings, of one shape (n, m).
+        keep_overlap: whether the overlaps ``W_start W_endᵀ`` are kept.
+
+    Raises:
+        ValueError: weights that are not finite, or two shapes.
+    """
     tensors.weights(start)
     W = tensors.weights(end).double()
     if start.shape != W.shape or W.ndim != 2:

@@ -7,12 +7,31 @@ from poly.mlp import Network
 
 
 def largest(network: Network, read: int, written: int) -> Network:
-    """Return the masks of the largest weights: ``read`` entries of W1 and ``written`` entries of W2."""
+    """Return the masks of the largest weights, with 1 where a weight stays and 0 elsewhere; biases stay.
+
+    Args:
+        network: W1 (d, units) and W2 (units, outputs).
+        read: how many weights of W1 stay.
+        written: how many weights of W2 stay.
+
+    Raises:
+        ValueError: more weights than there are.
+    """
     return _of(network, top(network.W1.abs(), read), top(network.W2.abs(), written))
 
 
 def random(network: Network, read: int, written: int, *, generator: torch.Generator) -> Network:
-    """Return the masks of weights drawn at random: ``read`` entries of W1 and ``written`` entries of W2."""
+    """Return the masks of weights drawn at random, as ``largest`` does.
+
+    Args:
+        network: W1 (d, units) and W2 (units, outputs).
+        read: how many weights of W1 stay.
+        written: how many weights of W2 stay.
+        generator: source of the draw.
+
+    Raises:
+        ValueError: more weights than there are.
+    """
     drawn = [torch.rand(part.shape, generator=generator) for part in (network.W1, network.W2)]
     return _of(network, top(drawn[0], read), top(drawn[1], written))
 

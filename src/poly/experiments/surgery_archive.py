@@ -86,8 +86,14 @@ def sweep_of(
 ) -> SweepArguments:
     """Return the arguments of ``archive.load_or_run`` for a run of ``surgery`` at one size.
 
-    Without a draw it is that of the first claims at this size. For all values of the ``paired`` arguments a network has
-    one start; ``more`` arguments have one value.
+    Args:
+        run: the function; it has ``n``, ``m``, ``l1``, ``method`` and ``draw`` among its arguments.
+        n, m, networks: features, neurons, starts.
+        l1: λ, in the units of ``model.loss``.
+        methods: names in ``final_weights.METHODS``.
+        draw: number of the set of starts; None: the set of the first claims at this size.
+        paired: values of further arguments; a network has the same start at all of them.
+        more: further arguments with one value.
     """
     if draw is None:
         draw = DRAW_V14 if (n, m) == SIZE_256[:2] else DRAW_V1
@@ -111,13 +117,27 @@ def changes(
     names: str | tuple[str, ...] = "every",
     draw: int | None = None,
 ) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for ``surgery.apply_changes`` at one size."""
+    """Return the arguments of ``archive.load_or_run`` for ``surgery.apply_changes`` at one size.
+
+    Args:
+        n, m, networks: features, neurons, starts.
+        l1: λ, in the units of ``model.loss``.
+        methods: names in ``final_weights.METHODS``.
+        when: times of the change in units of λt; 0 changes the start.
+        names: which changes, as in ``surgery.apply_changes``.
+        draw: number of the set of starts; None: the set of the first claims at this size.
+    """
     paired = {"when": when, "changes": [names]}
     return sweep_of(surgery.apply_changes, n, m, networks, l1=l1, methods=methods, draw=draw, paired=paired)
 
 
 def positive_weights(n: int, m: int, networks: int, *, l1: float = L1) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for positive weights alone, under gradient flow."""
+    """Return the arguments of ``archive.load_or_run`` for positive weights alone, under gradient flow.
+
+    Args:
+        n, m, networks: features, neurons, starts.
+        l1: λ, in the units of ``model.loss``.
+    """
     return changes(n, m, networks, l1=l1, methods=("flow",), names=("same signs",), draw=DRAW_V24)
 
 
@@ -132,17 +152,37 @@ def late_changes(
     method: str = "flow",
     draw: int = DRAW_V26,
 ) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for changes on the way of one method."""
+    """Return the arguments of ``archive.load_or_run`` for changes of a network in training.
+
+    Args:
+        n, m, networks: features, neurons, starts.
+        l1: λ, in the units of ``model.loss``.
+        times: of the change, in units of λt.
+        names: which changes, as in ``surgery.apply_changes``.
+        method: "flow" or "adamw".
+        draw: number of the set of starts.
+    """
     return changes(n, m, networks, l1=l1, methods=(method,), when=times, names=names, draw=draw)
 
 
 def returning_pairs(n: int, m: int, networks: int, *, l1: float = L1) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for ``surgery.come_back`` by AdamW, early and late."""
+    """Return the arguments of ``archive.load_or_run`` for ``surgery.come_back`` by AdamW, after one and two trainings.
+
+    Args:
+        n, m, networks: features, neurons, starts.
+        l1: λ, in the units of ``model.loss``.
+    """
     return sweep_of(surgery.come_back, n, m, networks, l1=l1, methods=("adamw",), draw=DRAW_V26, paired=ROUNDS)
 
 
 def repairs(n: int, m: int, networks: int, *, l1: float = L1, draw: int | None = None) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for ``surgery.repair_end`` at one size, early and late."""
+    """Return the arguments of ``archive.load_or_run`` for ``surgery.repair_end``, after one and two trainings.
+
+    Args:
+        n, m, networks: features, neurons, starts.
+        l1: λ, in the units of ``model.loss``.
+        draw: number of the set of starts; None: the set of the first claims at this size.
+    """
     return sweep_of(surgery.repair_end, n, m, networks, l1=l1, draw=draw, paired=ROUNDS)
 
 
@@ -156,7 +196,15 @@ def penalty_schedules(
     names: Sequence[str] = (),
     method: str = "flow",
 ) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for ``schedules.train_by_schedule``; no names: all."""
+    """Return the arguments of ``archive.load_or_run`` for ``schedules.train_by_schedule`` at one size.
+
+    Args:
+        n, m, networks: features, neurons, starts.
+        l1: λ, in the units of ``model.loss``.
+        draw: number of the set of starts.
+        names: of schedules; none: all of them.
+        method: "flow" or "adamw".
+    """
     grid: dict[str, list[Any]] = {"n": [n], "m": [m], "l1": [l1], "draw": [draw]}
     asked: dict[str, list[Any]] = {"schedules": [tuple(names)]} if names else {}
     asked |= {} if method == "flow" else {"method": [method]}
@@ -167,6 +215,10 @@ def adamw_changes(sizes: Sequence[Sequence[int]], *, l1: float = L1) -> list[Swe
     """Return the arguments of ``archive.load_or_run`` for changes on the way of AdamW, at three sizes.
 
     At the last size only favorites are changed, and not in the middle: large networks take long.
+
+    Args:
+        sizes: features, neurons and networks, three times.
+        l1: λ, in the units of ``model.loss``.
     """
     few = {"names": LATE_CHANGES[:1], "times": ADAMW_TIMES[::2]}
     tried: tuple[dict[str, Any], ...] = ({"times": ADAMW_TIMES}, {"times": ADAMW_TIMES}, few)
@@ -180,6 +232,10 @@ def adamw_schedules(sizes: Sequence[Sequence[int]], *, l1: float = L1) -> list[S
     """Return the arguments of ``archive.load_or_run`` for other courses of AdamW's penalty, at three sizes.
 
     At the last size there are those of ``SCHEDULES_256`` only.
+
+    Args:
+        sizes: features, neurons and networks, three times.
+        l1: λ, in the units of ``model.loss``.
     """
     names: tuple[tuple[str, ...], ...] = ((), (), SCHEDULES_256)
     return [
@@ -197,7 +253,14 @@ def optimizer_runs(
     names: Sequence[str] = optimizers.OPTIMIZERS,
     draw: int = DRAW_V14,
 ) -> SweepArguments:
-    """Return the arguments of ``archive.load_or_run`` for ``optimizers.train_by_optimizer`` at one size."""
+    """Return the arguments of ``archive.load_or_run`` for ``optimizers.train_by_optimizer`` at one size.
+
+    Args:
+        n, m, networks: features, neurons, starts.
+        l1: λ, in the units of ``model.loss``.
+        names: of ``optimizers.OPTIMIZERS``.
+        draw: number of the set of starts.
+    """
     grid = {"n": [n], "m": [m], "l1": [l1], "optimizer": list(names), "draw": [draw]}
     return {"run": optimizers.train_by_optimizer, "grid": grid, "seeds": networks, "paired": ("l1", "optimizer")}
 

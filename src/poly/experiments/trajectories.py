@@ -51,12 +51,12 @@ class Leaders(NamedTuple):
 class LeadChanges(NamedTuple):
     """Features whose largest weight at the start, their favorite, does not win, and how each lost its lead.
 
-    ``t`` is the time at which the winner is ahead for good. Until then the logarithm of winner over favorite grows from
-    −``gap`` to 0. Interference on either weight changes it, and so does regularization, which acts against the smaller
-    weight. Benefit multiplies both weights equally. So ``interference + regularization = gap``, but for the error
-    between records. ``favorite`` is the part of interference that pushes the favorite down. ``strongest`` is the share
-    of that force from the one feature that pushes most. ``taken``: whether that feature has the favorite's neuron with
-    its sign in the end.
+    ``t``, in the time of ``flow.flow``, is when the winner is ahead for good. Until then the logarithm of winner over
+    favorite grows from −``gap`` to 0. Interference on either weight changes it, and so does regularization, which acts
+    against the smaller weight. Benefit multiplies both weights equally. So ``interference + regularization = gap``, but
+    for the error between records. ``favorite`` is the part of interference that pushes the favorite down. ``strongest``
+    is the share of that force from the one feature that pushes most. ``taken``: whether that feature has the favorite's
+    neuron with its sign in the end.
     """
 
     feature: Int[Array, " changes"]
@@ -158,7 +158,9 @@ def auc(score: Float[Array, " pairs"], share: Bool[Array, " pairs"]) -> float:
 def lead_changes(*, n: int, m: int, l1: float, records: int, generator: torch.Generator) -> LeadChanges:
     """Run one network by gradient flow, and integrate the forces by which favorites lose.
 
-    The force on a logarithm of a weight is interpolated linearly between records.
+    Interference adds ``∫ (f_w/|w| − f_v/|v|) dt`` to the logarithm of winner w over favorite v, where f is the outward
+    force of interference. Regularization adds ``λ ∫ (1/|v| − 1/|w|) dt``. Both integrands are interpolated linearly
+    between records.
 
     Args:
         n, m, l1, generator: as in ``trajectory``.

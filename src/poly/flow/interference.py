@@ -20,7 +20,12 @@ _PAIR = 20
 
 @njit(nogil=True)
 def rows_are_faster(ptr: Index, n: int) -> bool:
-    """Return whether sums by rows are faster than sums by pairs."""
+    """Return whether ``force_by_rows`` is faster than ``force_by_pairs``.
+
+    Args:
+        ptr: (m + 1); neuron k has the entries ptr[k] … ptr[k + 1] − 1 of the list of weights.
+        n: features.
+    """
     pairs = 0
     for k in range(ptr.size - 1):
         held = int(ptr[k + 1] - ptr[k])
@@ -30,7 +35,12 @@ def rows_are_faster(ptr: Index, n: int) -> bool:
 
 @njit(nogil=True)
 def by_feature(ptr: Index, row: Index, n: int) -> tuple[Index, Index, Index]:
-    """Sort the list by block and feature.
+    """Sort the list by block of neurons and by feature.
+
+    Args:
+        ptr: (m + 1); neuron k has the entries ptr[k] … ptr[k + 1] − 1 of the list of weights.
+        row: the feature of each entry.
+        n: features.
 
     Returns:
         The place where each block and feature begins, each entry's neuron in its block, and its place in the original
@@ -121,7 +131,7 @@ def add_rows(rows: Array, chosen: Index, weights: Array, out: Array) -> None:
 
 @njit(nogil=True)
 def relu(S: Array, R: Array) -> None:
-    """Compute R = ReLU(S), of which the lower triangle is given."""
+    """Compute R = ReLU(S), both triangles; S (n, n) is symmetric, and only its lower triangle is read."""
     n = len(S)
     for i in range(n):
         for j in range(i + 1):
@@ -136,7 +146,15 @@ def relu(S: Array, R: Array) -> None:
 
 @njit(nogil=True)
 def force_by_pairs(ptr: Index, row: Index, w: Array, S: Array, out: Array) -> None:
-    """Compute the forces on w; write W Wᵀ into the lower triangle of S, which must be zero before."""
+    """Compute the forces ``4 (W_ik − Σ_j ReLU(W_i·W_j) W_jk)``, but for regularization, by pairs of entries.
+
+    Args:
+        ptr: (m + 1); neuron k has the entries ptr[k] … ptr[k + 1] − 1 of the list of weights.
+        row: the feature of each entry.
+        w: the weight of each entry.
+        S: (n, n), zero before; its lower triangle becomes W Wᵀ.
+        out: becomes the force on each entry.
+    """
     for k in range(ptr.size - 1):
         for a in range(ptr[k], ptr[k + 1]):
             if w[a] != 0.0:
@@ -156,7 +174,13 @@ def force_by_pairs(ptr: Index, row: Index, w: Array, S: Array, out: Array) -> No
 
 @njit(nogil=True)
 def clear(ptr: Index, row: Index, S: Array) -> None:
-    """Set S to 0 where ``force_by_pairs`` has written, or everywhere, whichever is less work."""
+    """Set S to 0 where ``force_by_pairs`` has written, or everywhere, whichever is less work.
+
+    Args:
+        ptr: (m + 1); neuron k has the entries ptr[k] … ptr[k + 1] − 1 of the list of weights.
+        row: the feature of each entry.
+        S: (n, n).
+    """
     pairs = 0
     for k in range(ptr.size - 1):
         pairs += (ptr[k + 1] - ptr[k]) ** 2 // 2
@@ -172,7 +196,12 @@ def clear(ptr: Index, row: Index, S: Array) -> None:
 
 @njit(nogil=True)
 def row_error(squares: Array, S: Array) -> float:
-    """Compute the largest error of a row from the squared errors; for a row shorter than 1, relative to its length."""
+    """Compute ``max_i √(squares_i / min(‖W_i‖², 1))``; rows without an error count as 0.
+
+    Args:
+        squares: (n), the squared error of each row.
+        S: (n, n), with ‖W_i‖² on its diagonal.
+    """
     worst = 0.0
     for i in range(len(S)):
         if squares[i] > 0.0:

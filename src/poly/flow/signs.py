@@ -10,7 +10,10 @@ from poly.compiled import njit
 
 @njit(nogil=True)
 def code_of(w: float, force: float, l1: float) -> int:
-    """Return the code of a weight, or, if it is 0, that of a force above λ."""
+    """Return the code of a weight: its sign, doubled if the force drives it through 0.
+
+    A weight at 0 has the sign of its force if that exceeds λ, else the code 0.
+    """
     sign = np.sign(w) if w != 0.0 else (np.sign(force) if abs(force) > l1 else 0.0)
     return int(2 * sign if -force * sign > l1 else sign)
 

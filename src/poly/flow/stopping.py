@@ -16,6 +16,12 @@ def at_rest(row: Index, w: Array, velocity: Array, n: int, slow: float) -> bool:
     """Return whether every row moves too slowly to matter.
 
     A short row is slow without being at rest, so speeds are relative to its largest weight.
+
+    Args:
+        row: the feature of each entry of the list of weights.
+        w, velocity: the weight of each entry, and its change by time.
+        n: features.
+        slow: the largest speed that does not matter, for a weight of size 1.
     """
     speed, size = np.zeros(n), np.zeros(n)
     for e in range(w.size):

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of independent instances, as a thin layer over scipy."""
+"""Bootstrap intervals of independent instances: those of scipy, and two that it lacks."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -166,7 +166,16 @@ def adamw_rule(
     beta2: float = BETA2,
     eps: float = EPS,
 ) -> Any:
-    """Return the factors of step number ``step``, which counts from 0, in the type of ``zero``."""
+    """Return the seven factors of one step of AdamW, as ``adamw`` reads them.
+
+    They are ``1 − ηd``, ``η/(1 − β₁ᵗ)``, ``(1 − β₂ᵗ)^(−1/2)``, ``1 − β₁``, β₂, ``1 − β₂`` and ε, with t = step + 1.
+
+    Args:
+        step: its number, from 0.
+        lr, weight_decay: η and d.
+        zero: a number of the type that the factors get.
+        beta1, beta2, eps: β₁, β₂ and ε.
+    """
     number = type(zero)
     return (
         number(1 - lr * weight_decay),

@@ -92,7 +92,17 @@ def advance(
 def forward(
     write: Array, spread: Array, offset: Array, active: Any, m: int, rectified: bool, hidden: Array, output: Array
 ) -> None:
-    """Compute the hidden layer and the outputs before their ReLU, for one input, in place."""
+    """Compute ``h = Σ_{i active} encoder_i`` and ``h decoder + b``, the outputs before their ReLU, for one input.
+
+    Args:
+        write: (n, m'), the encoder. m' and n' are m and n, filled up with zeros.
+        spread: (m', n'), the decoder.
+        offset: (n'), the bias b.
+        active: the features that are on.
+        m: neurons.
+        rectified: whether h passes a ReLU.
+        hidden, output: (m') and (n'), become h and the outputs.
+    """
     zero = hidden.dtype.type(0)
     hidden[:] = zero
     for i in active:
@@ -121,7 +131,18 @@ def backward(
     to_read: Array,
     back: Array,
 ) -> None:
-    """Add one input's gradient of bias and decoder, and compute that of the hidden layer, ``back``, in place."""
+    """Add one input's gradient of bias and decoder, and compute that of the hidden layer, in place.
+
+    Args:
+        read: (n, m'), the decoder, transposed.
+        output: (n'), before the ReLU.
+        on: (n), the input.
+        hidden: (m').
+        scale: the derivative of the loss by an output is ``scale (output − on)``.
+        rectified: whether the hidden layer has a ReLU.
+        to_bias, to_read: (n) and (n, m'); the gradients are added to them.
+        back: (m'), becomes the gradient of the hidden layer before its ReLU.
+    """
     zero = hidden.dtype.type(0)
     back[:] = zero
     for i in range(len(on)):

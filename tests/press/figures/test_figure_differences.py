@@ -133,7 +133,7 @@ def shown(networks: Any, other: Any) -> FigureData:
     return figure_data.unpack(packed)
 
 
-def test_what_is_shown_of_networks_hangs_on_nothing_else() -> None:
+def test_what_is_shown_of_networks_depends_on_nothing_else() -> None:
     """Check that an interval may move, by twice what the mean may, only at points where a network moved."""
     bounds = np.stack([NETWORKS.mean(0), NETWORKS.min(0), NETWORKS.max(0)], -1)
     stored = shown(NETWORKS, bounds)

@@ -58,7 +58,7 @@ class Line(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a claim is measured: the page's name, and how readers know it, such as "chapter 4"."""
+    """The page that measures a claim: its name, and how readers know it, such as "chapter 4"."""
 
     name: str
     words: str

@@ -98,7 +98,8 @@ def _compiled(tree: ast.Module) -> types.CodeType:
 def data_files(book: Path, literals: Iterable[str]) -> list[Path]:
     """Find the files below `book` that a string of the code names: by path, by folder, or by name when in `book/data`.
 
-    Pages do not count, and neither do notes on where stored runs come from. Of claims.yml only named entries count.
+    Pages do not count, and neither do notes on where stored runs come from. A change in claims.yml counts only in
+    entries that the code names.
     """
     by_name: dict[str, list[Path]] = {}
     for path in sorted((book / "data").rglob("*")):

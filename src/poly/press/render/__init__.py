@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from nbformat import NotebookNode, from_dict
 
-from poly.press import claims, foreign_addresses, reader_settings, record, sources, typeset
+from poly.press import claims, execute, foreign_addresses, reader_settings, record, sources, typeset
 from poly.press.chapters import (
     Page,
     PressError,
@@ -49,7 +49,6 @@ STRICT = ("-W", "-n", "--keep-going")
 # The system's errors in jupyter-book's output if the disk is full, or refuses its files.
 DISK = (errno.EACCES, errno.EFBIG, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO)
 REFUSED = re.compile(rf"\[Errno (?:{'|'.join(map(str, DISK))})\] ([^:\n]+)(?:: '([^'\n]+)')?")
-ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # The folder of pictures for narrow screens, beside what Sphinx reads.
 NARROW = "narrow"
 SKIPPED = shutil.ignore_patterns(*sources.PASSED_OVER, "*.ipynb")
@@ -278,7 +277,7 @@ def _jupyter_book(stage: Path, out: Path, strict: bool, builder: str = "html") -
         errors="replace",
         check=False,
     )
-    log = ANSI.sub("", done.stdout)
+    log = execute.ANSI.sub("", done.stdout)
     atomic_write(out / "render.log", log)
     html = work / "_build" / builder
     if done.returncode and (refused := REFUSED.search(log)):

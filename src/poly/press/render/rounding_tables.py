@@ -190,10 +190,8 @@ def _changed(point: Row) -> tuple[bool, int]:
 
     Older results have the names that these arguments have in the random stream.
     """
-    return (
-        point.get("isolated", point.get("apart", False)),
-        point.get("step_refinement", point.get("finer", 1)),
-    )
+    isolated = point.get("isolated") or point.get("apart")
+    return bool(isolated), int(point.get("step_refinement") or point.get("finer") or 1)
 
 
 def _winners(group: list[Row]) -> str:
