@@ -69,3 +69,21 @@ def test_a_retired_claim_that_was_measured_keeps_its_address() -> None:
     retired = [claim for claim in load(ROOT / "book" / "claims.yml").values() if "Last record" in claim.retired]
     assert len(retired) > 3
     assert [claim.id for claim in retired if f'<span id="claim-{claim.id}"></span>' not in pages] == []
+
+
+def test_a_chapter_has_at_most_1500_words() -> None:
+    assert words("## A title\n\nSee {term}`rows <row>` and {glue:text}`a_b:s`.\n\n$$x = 1$$\n\n:::{note}\n") == 6
+    found = {page.name: words(markdown(page)) for page in STORY}
+    assert {name: number for name, number in found.items() if number > 1500} == {}
+
+
+def markdown(page: Page) -> str:
+    return "\n\n".join(cell.source for cell in read_notebook(page.path).cells if cell.cell_type == "markdown")
+
+
+def words(text: str) -> int:
+    """Count words between white space, without equations and the lines of directives; a glued number is one word."""
+    text = re.sub(r"\$\$.*?\$\$", " ", text, flags=re.DOTALL)
+    text = re.sub(r"\{glue:text\}`[^`]*`", "0.5", text)
+    text = re.sub(r"\{\w+(?::\w+)?\}`([^`<]*)(?:<[^`]*>)?`", r"\1", text)
+    return len(re.sub(r"^(?::::|```|:\w+:|\(.*\)=).*$|^#+ ", "", text, flags=re.MULTILINE).split())
