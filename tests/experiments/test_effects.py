@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poly import sweep
+from poly import inference, sweep
 from poly.experiments import effects, optimizers, schedules, surgery, surgery_archive
 from poly.sweep import archive
 
@@ -129,7 +129,7 @@ def test_optimizers_stand_beside_gradient_flow() -> None:
 
 
 def effect(shared: list[list[float]], loss: list[list[float]]) -> effects.Effect:
-    return effects.Effect("repair", "flow", 4, 4, 0.0, np.array(shared), np.array(loss))
+    return effects.Effect("repair", "flow", 4, 4, 0.0, np.array(shared), np.array(loss), np.full(len(shared), 4.0))
 
 
 def test_an_effect_is_a_ratio_with_an_interval_and_a_cost() -> None:
@@ -159,3 +159,22 @@ def test_every_name_has_a_label() -> None:
     assert effects.CHANGES.keys() == {*surgery.CHANGES, "repair", "late repair"}
     assert effects.SCHEDULES.keys() == {*schedules.SCHEDULES} - {"constant"}
     assert effects.OPTIMIZERS.keys() == {*optimizers.OPTIMIZERS} - {"beta2 0"}  # it diverges
+
+
+def test_a_network_without_neurons_is_unfinished_and_removes_nothing() -> None:
+    one = effect([[0.0, 2.0]] * 16, [[1.0, 1.0]] * 16)
+    none = inference.Estimate(0.0, 0.0, 0.05)
+    assert one.word(none) == "removes"
+    assert one._replace(features=np.full(16, 3.9)).word(none) == "unfinished"
+    assert one._replace(features=np.full(16, 3.9)).word(inference.Estimate(1.0, 0.95, 1.05)) == "does not"
+
+
+def test_the_features_of_each_effect_are_those_with_the_intervention() -> None:
+    table = stored("changes-32")
+    rows = table[table.method == "adamw"]
+    found = next(one for one in effects.of_changes(table) if (one.change, one.method) == ("same signs", "adamw"))
+    place = surgery.names_of("every").index("same signs")
+    assert found.features.tolist() == [row[place] for row in rows.changed_features]
+    assert not found.is_finished()
+    assert all(one.is_finished() for one in effects.of_schedules(stored("schedules-32")))
+    assert all(one.is_finished() for one in effects.of_optimizers(stored("optimizers-64")))

@@ -6,7 +6,7 @@ import torch
 
 from generators import generator
 from poly import flow, metrics, model, training
-from poly.experiments import optimizers
+from poly.experiments import optimizers, surgery
 from poly.experiments.final_weights import RELEASED
 
 SMALL: dict[str, Any] = {"n": 6, "m": 8, "l1": 1e-2, "draw": 0}
@@ -93,3 +93,36 @@ def test_bad_input_is_refused(changed: dict[str, Any], message: str) -> None:
 def test_the_flow_has_no_settings() -> None:
     with pytest.raises(ValueError, match="optimizer='flow': must be one of 'SGD'"):
         optimizers.settings("flow", 1e-3)
+
+
+def test_changes_are_trained_to_their_end_beside_their_controls() -> None:
+    settings: dict[str, Any] = {"n": 6, "m": 40, "l1": 0.01, "draw": 3, "changes": ("same signs", "code, noise 0.3")}
+    found = optimizers.apply_changes_to_end(**settings, generator=generator())
+    assert found.shared.shape == found.moved.shape == ()
+    assert found.changed_shared.shape == found.control_loss.shape == (2,)
+    assert found.features == 6
+    assert found.changed_features.tolist() == [6, 6]
+    assert found.changed_shared[1] == 0
+    # The same start, change and control as in the released number of steps.
+    other = surgery.apply_changes(**settings, method="adamw", generator=generator())
+    assert other.changed_shared[1] == 0
+    np.testing.assert_allclose(found.changed_loss, other.changed_loss, rtol=0.02)
+    # From the same start unchanged, AdamW is the one among the optimizers.
+    alone = optimizers.train_by_optimizer(n=6, m=40, l1=0.01, draw=3, optimizer="AdamW", generator=generator())
+    assert (found.shared, found.features) == (alone.shared, alone.features[0])
+    assert found.loss == pytest.approx(alone.loss)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"m": 5}, "m=5: must be"),
+        ({"l1": 0.0}, "l1=0.0: must be"),
+        ({"draw": -1}, "draw=-1: must be"),
+        ({"changes": "none"}, "changes='none': must be one of"),
+    ],
+)
+def test_bad_changes_to_the_end_are_refused(changed: dict[str, Any], message: str) -> None:
+    settings: dict[str, Any] = {"n": 6, "m": 8, "l1": 0.01, "draw": 3, "changes": "few"}
+    with pytest.raises(ValueError, match=message):
+        optimizers.apply_changes_to_end(**settings | changed, generator=generator())

@@ -61,9 +61,11 @@ OPTIMIZERS = {
     "decay 1": "weight decay 1",
     "sign": "signs only",
 }
-_FIELDS = ("shared", "loss")
+_FIELDS = ("shared", "loss", "features")
 # Networks without which there is no word on an intervention, and the ratio of losses from which on it is costly.
 _LEAST, _COSTLY = 16, 1.1
+# The share of features that have a neuron in a network that is finished.
+_PLACED = 0.99
 # The largest chance of a resample in which no network shares a neuron without the intervention.
 _RARE = 1e-8
 
@@ -79,6 +81,7 @@ class Effect(NamedTuple):
         shared: shared neurons with the intervention, and of what it is compared with, (networks, 2): the control of a
             change, otherwise the same network without the intervention.
         loss: the loss at the end with the intervention and without it, (networks, 2).
+        features: how many have a weight in the paper's window at the end of each network.
     """
 
     change: str
@@ -88,6 +91,7 @@ class Effect(NamedTuple):
     when: float
     shared: Float[Array, "networks 2"]
     loss: Float[Array, "networks 2"]
+    features: Float[Array, " networks"]
 
     def has_ratio(self) -> bool:
         """Tell whether the ratio exists in practically every bootstrap resample."""
@@ -102,8 +106,18 @@ class Effect(NamedTuple):
         return inference.ratio_of_counts(self.shared, seed=seed)
 
     def word(self, found: inference.Estimate) -> str:
-        """Say in a word what its ``ratio`` found: ``in_a_word``; "" with fewer than 16 networks."""
-        return in_a_word(found.low, found.high) if len(self.shared) >= _LEAST else ""
+        """Say in a word what its ``ratio`` found: ``in_a_word``; "" with fewer than 16 networks.
+
+        A network in which features have no neuron yet shares few neurons: that removes nothing, and is "unfinished".
+        """
+        if len(self.shared) < _LEAST:
+            return ""
+        word = in_a_word(found.low, found.high)
+        return "unfinished" if word == "removes" and not self.is_finished() else word
+
+    def is_finished(self) -> bool:
+        """Tell whether at least 99 of a hundred features have a neuron at the end."""
+        return bool(self.features.mean() >= _PLACED * self.n)
 
     def cost(self) -> float:
         """Compute the mean loss with the intervention, over that without it."""
@@ -132,7 +146,8 @@ def of_changes(table: sweep.Table, *, against: str = "control") -> list[Effect]:
         for name in names:
             shared = pairs(rows, name, against=against)
             loss = pairs(rows, name, "loss", against="default")
-            found.append(Effect(name, str(method), *_size(table), float(when), shared, loss))
+            features = pairs(rows, name, "features")[:, 0]
+            found.append(Effect(name, str(method), *_size(table), float(when), shared, loss, features))
     return found
 
 
@@ -145,8 +160,8 @@ def of_repairs(table: sweep.Table) -> list[Effect]:
     found = []
     for (method, rounds), rows in table.groupby(["method", "rounds"], sort=False):
         name = "repair" if rounds == 1 else "late repair"
-        sides = (np.stack(rows[field].tolist()).astype(float)[:, [2, 3]] for field in _FIELDS)
-        found.append(Effect(name, str(method), *_size(table), 0.0, *sides))
+        shared, loss, features = (np.stack(rows[field].tolist()).astype(float)[:, [2, 3]] for field in _FIELDS)
+        found.append(Effect(name, str(method), *_size(table), 0.0, shared, loss, features[:, 0]))
     return found
 
 
@@ -161,7 +176,7 @@ def of_schedules(table: sweep.Table) -> list[Effect]:
     constant = names.index("constant")
     method = str(table.method.iloc[0]) if "method" in table else "flow"
     return [
-        Effect(name, method, *_size(table), 0.0, *(values[:, [k, constant]] for values in each))
+        Effect(name, method, *_size(table), 0.0, *(values[:, [k, constant]] for values in each[:2]), each[2][:, k])
         for k, name in enumerate(names)
         if k != constant
     ]
@@ -181,7 +196,11 @@ def of_optimizers(table: sweep.Table) -> list[Effect]:
         raise ValueError(f"table: has optimizers {', '.join(map(str, rows))}, must have flow to compare with")
     flow = rows.pop("flow")
     return [
-        Effect(str(name), str(name), *_size(table), 0.0, *(_beside(some, flow, field) for field in _FIELDS))
+        Effect(
+            *(str(name), str(name), *_size(table), 0.0),
+            *(_beside(some, flow, field) for field in _FIELDS[:2]),
+            np.stack(some.features.tolist())[:, 0].astype(float),  # of the crowd
+        )
         for name, some in rows.items()
     ]
 

@@ -2,9 +2,10 @@
 initial weight.
 
 In a *crowd* all features of a network are trained together. *Apart*, each feature has a network of its own and begins
-with the same row, so that nothing interferes.
+with the same row, so that nothing interferes. ``apply_changes_to_end`` trains changed starts by AdamW to its end.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poly import checks, flow, metrics, model, training
+from poly import checks, flow, interventions, metrics, model, training
+from poly.experiments import surgery
 from poly.experiments.final_weights import RELEASED, released
 
 Array = NDArray[Any]
@@ -93,6 +95,62 @@ def train_by_optimizer(
             shared, loss = int(metrics.polysemantic_neurons(end)), float(model.loss(end, l1))
     features, kept, moved = np.array(found).T
     return Found(features, kept, moved, shared, loss)
+
+
+class ChangedEnds(NamedTuple):
+    """Ends of one start by AdamW: as it is, with each change, and with the control of each.
+
+    ``shared``, ``features``, ``loss``: as in ``surgery.Compared``. ``moved``: features whose largest weight changes its
+    neuron in the second half of training.
+    """
+
+    shared: Int[Array, ""]
+    changed_shared: Int[Array, " changes"]
+    control_shared: Int[Array, " changes"]
+    features: Int[Array, ""]
+    changed_features: Int[Array, " changes"]
+    control_features: Int[Array, " changes"]
+    loss: Float[Array, ""]
+    changed_loss: Float[Array, " changes"]
+    control_loss: Float[Array, " changes"]
+    moved: Int[Array, ""]
+    changed_moved: Int[Array, " changes"]
+    control_moved: Int[Array, " changes"]
+
+
+def apply_changes_to_end(
+    *, n: int, m: int, l1: float, draw: int, changes: str | Sequence[str], generator: torch.Generator
+) -> ChangedEnds:
+    """Change a start as ``surgery.apply_changes`` does, and train by AdamW for four times the released steps.
+
+    Args:
+        n: features, ≥ 2.
+        m: hidden neurons, ≥ n.
+        l1: λ > 0, in the units of ``model.loss``.
+        draw: a whole number ≥ 0. The function does not use it; a sweep gives each value a stream of its own.
+        changes: names of ``surgery.CHANGES``, or the name of one of ``surgery.SETS``.
+        generator: source of the start, and of all draws of changes and controls.
+
+    Returns:
+        ChangedEnds.
+
+    Raises:
+        ValueError: bad input, or weights that stop being finite.
+    """
+    n, l1 = checks.count("n", n, at_least=2), checks.positive("l1", l1)
+    checks.count("draw", draw, at_least=0)
+    names = surgery.names_of(changes)
+    W = model.init(n, checks.count("m", m, at_least=n), generator=generator)
+    changed = torch.cat([W[:0], *(surgery.CHANGES[name](W, generator) for name in names)])
+    controls = torch.cat([W[:0], *(interventions.control(W, each[None], generator=generator) for each in changed)])
+    half, end = _train(torch.cat([W, changed, controls]), l1, "AdamW")
+    measured = surgery.measure(end, l1)
+    measured["moved"] = (metrics.winners(half) != metrics.winners(end)).sum(-1).numpy()
+    found: dict[str, Any] = {}
+    for name, values in measured.items():
+        found[name], parts = values[0], values[1:].reshape(2, -1)
+        found["changed_" + name], found["control_" + name] = parts
+    return ChangedEnds(**found)
 
 
 def settings(optimizer: str, l1: float) -> training.TrainConfig:
