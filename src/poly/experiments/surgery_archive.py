@@ -11,9 +11,9 @@ from poly.experiments import final_weights, optimizers, schedules, surgery
 from poly.sweep import archive
 
 # The reported starts are drawn with the number that the commit which registered their claims begins with: V1 to V13,
-# V14 to V21, V22 and V23, V24 and V25, V26 to V33, and V34 to V38.
+# V14 to V21, V22 and V23, V24 and V25, V26 to V33, V34 to V38, and V39 to V42.
 DRAW_V1, DRAW_V14, DRAW_V22 = 0x56EB6A, 0x84C4F5, 0x7953FE
-DRAW_V24, DRAW_V26, DRAW_V34 = 0x74D854, 0x27E8C4, 0xD65089
+DRAW_V24, DRAW_V26, DRAW_V34, DRAW_V39 = 0x74D854, 0x27E8C4, 0xD65089, 0x9058AB
 L1 = 1e-3
 # Features, neurons, networks. All is measured on the first size, and some changes on the widest networks.
 SIZE_32, SIZE_64, SIZE_32_WIDE = (32, 32, 768), (64, 128, 128), (32, 128, 384)
@@ -37,6 +37,9 @@ SCHEDULES_256 = ("constant", "up", "down")
 ADAMW_TIMES = (0.1, 0.3, 0.9)
 ADAMW_SIZES = ((32, 32, 512), (64, 128, 128), SIZE_256)
 ADAMW_COURSE_SIZES = ((32, 32, 512), (64, 128, 192), SIZE_256)
+# Changes of starts that AdamW trains to its end, and sizes; the largest networks have the first change alone.
+CHANGES_TO_END = ("same signs", "scores below 0.9", "scores below 0.5", "scores below all")
+SIZES_TO_END = ((32, 32, 256), (32, 128, 256), (64, 128, 128), SIZE_256)
 # Other rates of AdamW with 64 features, and with how many starts.
 OPTIMIZERS_RATES, RATES_NETWORKS = ("flow", "rate / 4", "4 rate"), 64
 SweepArguments = dict[str, Any]
@@ -68,6 +71,7 @@ def sweeps() -> dict[str, SweepArguments]:
         "schedules-256": penalty_schedules(*SIZE_256, draw=DRAW_V26, names=SCHEDULES_256),
         **{f"way-{asked['grid']['n'][0]}-adamw": asked for asked in adamw_changes(ADAMW_SIZES)},
         **{f"schedules-{asked['grid']['n'][0]}-adamw": asked for asked in adamw_schedules(ADAMW_COURSE_SIZES)},
+        **{f"end-{asked['grid']['n'][0]}-{asked['grid']['m'][0]}": asked for asked in changes_to_end(SIZES_TO_END)},
         "optimizers-64-rates": optimizer_runs(*SIZE_64[:2], RATES_NETWORKS, names=OPTIMIZERS_RATES, draw=DRAW_V26),
     }
 
@@ -263,6 +267,25 @@ def optimizer_runs(
     """
     grid = {"n": [n], "m": [m], "l1": [l1], "optimizer": list(names), "draw": [draw]}
     return {"run": optimizers.train_by_optimizer, "grid": grid, "seeds": networks, "paired": ("l1", "optimizer")}
+
+
+def changes_to_end(sizes: Sequence[Sequence[int]], *, l1: float = L1) -> list[SweepArguments]:
+    """Return the arguments of ``archive.load_or_run`` for ``optimizers.apply_changes_to_end``, at several sizes.
+
+    Args:
+        sizes: features, neurons and networks; the last size has the first change alone, as large networks take long.
+        l1: λ, in the units of ``model.loss``.
+    """
+    names = [CHANGES_TO_END] * (len(sizes) - 1) + [CHANGES_TO_END[:1]]
+    return [
+        {
+            "run": optimizers.apply_changes_to_end,
+            "grid": {"n": [n], "m": [m], "l1": [l1], "draw": [DRAW_V39], "changes": [some]},
+            "seeds": networks,
+            "paired": ("l1", "changes"),
+        }
+        for (n, m, networks), some in zip(sizes, names, strict=True)
+    ]
 
 
 def main() -> None:
