@@ -233,3 +233,28 @@ def test_bad_choices_are_refused() -> None:
         audit.layer(model, "hidden", x, x[:, :4], squared, half_width=0)
     with pytest.raises(ValueError, match="loss=3: must be a function"):
         audit.layer(model, "hidden", x, x[:, :4], 3)  # type: ignore[arg-type]
+
+
+def test_a_loss_for_each_class_is_that_of_its_probability() -> None:
+    outputs = torch.tensor([[2.0, 0.0, -1.0], [40.0, 0.0, 0.0]])
+    p = outputs.double().softmax(-1)
+    found = audit.class_losses(outputs, torch.tensor([1, 0]))
+    expected = [-(1 - p[0, 0]).log(), -p[0, 1].log(), -(1 - p[0, 2]).log()]
+    assert found[0].tolist() == pytest.approx([each.item() for each in expected])
+    assert found[1, 0].item() == pytest.approx(0, abs=1e-12)
+    assert torch.isfinite(audit.class_losses(torch.tensor([[1e4, 0.0]]), torch.tensor([1]))).all()
+
+
+def test_a_classifier_with_pure_units_is_pure_against_the_rest() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(3).repeat(100)
+    hidden = nn.functional.one_hot(labels, 3) + 0.1 * torch.rand(300, 3, generator=generator)
+    model = nn.Sequential(nn.ReLU(), nn.Linear(3, 3)).eval()
+    with torch.no_grad():
+        model[1].weight.copy_(8 * torch.eye(3))
+        model[1].bias.copy_(torch.full((3,), -4.0))
+    report = audit.layer(model, "0", hidden, labels, audit.class_losses, progress=False)
+    assert report.withheld == ""
+    # A unit's own class loses most; the softmax passes a little of it to the others.
+    assert report.impurity.measured < 0.5
+    assert report.table.serves.tolist() == [0, 1, 2]

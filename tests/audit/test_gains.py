@@ -30,6 +30,8 @@ def test_every_example_is_dealt_once_and_groups_evenly() -> None:
         (np.zeros(9), np.zeros(8, int), r"groups: has shape \(8,\)"),
         (np.zeros(9), np.full(9, -1), "whole numbers ≥ 0"),
         (np.zeros((3, 2)), None, "inputs: hold 3 examples"),
+        (np.zeros((9, 1)), None, "loss: gives one column of losses, must be at least two groups"),
+        (np.zeros(9), np.zeros(9, int), "groups: are all 0, must be at least two groups"),
     ],
 )
 def test_groups_that_do_not_fit_are_refused(base: Any, groups: Any, said: str) -> None:

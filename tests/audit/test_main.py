@@ -74,6 +74,14 @@ def test_whole_numbers_are_classes(run: Run, tmp_path: Path) -> None:
     found = run(tmp_path / "a.npz", "--no-rotation")
     assert found.returncode == 0, found.stderr
     assert "random directions" not in found.stdout
+    against = run(tmp_path / "a.npz", "--no-rotation", "--against-rest")
+    assert against.returncode == 0, against.stderr
+    assert "3 groups" in against.stdout
+    assert against.stdout != found.stdout
+    np.savez(tmp_path / "b.npz", **arrays)
+    refused = run(tmp_path / "b.npz", "--against-rest")
+    assert refused.returncode == 1
+    assert refused.stderr == "error: --against-rest: targets are outputs, must be classes\n"
 
 
 @pytest.mark.parametrize(

@@ -28,12 +28,15 @@ def test_the_table_has_a_line_for_each_unit() -> None:
 def test_impurity_is_withheld_where_it_says_nothing() -> None:
     assert make([[3, 1], [0, 2]]).withheld == ""
     negative = make([[3, -1], [0, 2]])
-    assert negative.withheld == "16.7 % of the gains are negative, must be at most 5 %; more examples may help"
+    assert negative.withheld == "16.7 % of the gains are negative, must be at most 5 %; more examples may help, " + (
+        "and for classes a loss for each class: audit.class_losses"
+    )
     assert np.isnan(negative.impurity.measured)
     assert "impurity withheld: 16.7 %" in negative.summary
     assert np.isnan(negative.nulls["permuted"].measured)
     assert "\ngains dealt to units" not in negative.summary
     assert "may be 0" in make([[0.01, 0], [0, 0.01]], noise=1).withheld
+    assert "is below 0" in make([[-3, 0], [0, -3]]).withheld
     assert make([[0, 0]], live=[False]).withheld == "no unit is live"
 
 

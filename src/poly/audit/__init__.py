@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
@@ -18,10 +20,12 @@ from poly.audit.ablation import Activations, Layer
 from poly.audit.gains import accumulate, random_directions, stratified_folds
 from poly.audit.report import Report, build_report
 
-__all__ = ["Report", "activations", "layer"]
+__all__ = ["Report", "activations", "class_losses", "layer"]
 
 # Random directions that are ablated: enough, because they are all alike.
 _DIRECTIONS = 64
+# The logarithm of the largest probability that doubles can tell from 1.
+_SURE = -1e-15
 
 
 def layer(
@@ -108,6 +112,29 @@ def activations(
     """
     checks.function("loss", loss)
     return _audit("activations", Activations(H, loss), groups, None, rotated, seed, progress)
+
+
+def class_losses(
+    outputs: Float[Tensor, "examples classes"], targets: Int[Tensor, " examples"]
+) -> Float[Tensor, "examples classes"]:
+    """Compute a loss for each example and class, for audits of a classifier without ``groups``.
+
+    It is ``−ln p_t`` for the example's class t, and ``−ln(1 − p_t)`` for every other, where p is the softmax of the
+    outputs. Under cross-entropy alone, ablating a unit often helps other classes, and such gains are negative.
+
+    Args:
+        outputs: the logits.
+        targets: the class of each example, from 0.
+
+    Returns:
+        Losses in float64, at most about 35.
+
+    Example:
+        >>> report = audit.layer(model, "hidden", images, labels, audit.class_losses)
+    """
+    logs = outputs.double().log_softmax(-1)
+    others = (-torch.expm1(logs.clamp(max=_SURE))).log()
+    return -torch.where(nn.functional.one_hot(targets, outputs.shape[-1]).bool(), logs, others)
 
 
 def _audit(

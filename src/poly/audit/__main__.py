@@ -1,9 +1,18 @@
 """Audit stored activations: ``python -m poly.audit FILE.npz``.
 
 The file holds plain arrays, no pickles: ``activations`` (examples, units), what a linear readout makes of them,
-``weights`` (units, outputs) and optionally ``bias`` (outputs,), and ``targets``. Whole numbers (examples,) are classes:
-the loss is the cross-entropy, and gains are by class. Numbers (examples, outputs) are outputs: the loss is the squared
-error of each.
+``weights`` (units, outputs) and optionally ``bias`` (outputs,), and ``targets``. Numbers (examples, outputs) are
+outputs: the loss is the squared error of each. Whole numbers (examples,) are classes: the loss is the cross-entropy,
+and gains are by class. With --against-rest each class has a loss of its own, −ln p where it is right and −ln(1 − p)
+elsewhere; fewer gains are negative then.
+
+For example, with a torch.nn.Linear `head` that reads the activations `h`:
+
+  numpy.savez("layer.npz", activations=h, weights=head.weight.T, bias=head.bias, targets=labels)
+  python -m poly.audit layer.npz --against-rest --plot audit.png
+
+The impurity is 0 if each unit serves one group. Compare it with its nulls: gains dealt to units at random, and random
+directions. The book's page "Audit your own layer" says what you may conclude.
 """
 
 import argparse
@@ -16,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import special
 
@@ -60,11 +70,20 @@ def load(path: Path) -> Stored:
     return stored
 
 
-def losses(stored: Stored) -> tuple[Callable[[Array], Array], Array | None]:
-    """Return the loss as a function of activations, and the groups, if targets are classes."""
+def losses(stored: Stored, *, against_rest: bool = False) -> tuple[Callable[[Array], Array], Array | None]:
+    """Return the loss as a function of activations, and the groups, if targets are classes.
+
+    Raises:
+        ValueError: classes against the rest, and targets that are no classes.
+    """
     _, V, c, y = stored
     if y.ndim == 2:
+        if against_rest:
+            raise ValueError("--against-rest: targets are outputs, must be classes")
         return lambda H: (H @ V + c - y) ** 2, None
+    if against_rest:
+        labels = torch.from_numpy(y.astype(np.int64))
+        return lambda H: audit.class_losses(torch.from_numpy(H @ V + c), labels).numpy(), None
 
     def cross_entropy(H: Array) -> Array:
         outputs = H @ V + c
@@ -89,13 +108,14 @@ def main() -> int:
     )
     parser.add_argument("file", type=Path, help="an .npz file")
     parser.add_argument("--seed", type=int, default=0, help="of the order of examples and of the nulls (default 0)")
+    parser.add_argument("--against-rest", action="store_true", help="give each class a loss of its own")
     parser.add_argument("--no-rotation", action="store_true", help="leave out the null that takes longest")
     parser.add_argument("--table", type=Path, metavar="CSV", help="write a line for each unit")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw gains and impurity")
     options = parser.parse_args()
     try:
         stored = load(options.file)
-        loss, groups = losses(stored)
+        loss, groups = losses(stored, against_rest=options.against_rest)
         report = audit.activations(stored.activations, loss, groups, rotated=not options.no_rotation, seed=options.seed)
         print(report.summary)
         if options.table:

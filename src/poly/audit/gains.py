@@ -60,6 +60,8 @@ def stratified_folds(base: Float[Array, "examples ..."], groups: ArrayLike | Non
             raise ValueError(f"groups: must be None, because loss gives {base.shape[1]} losses for each example")
         if len(base) < LEAST:
             raise ValueError(f"inputs: hold {len(base)} examples, must be at least {LEAST}")
+        if base.shape[1] < 2:
+            raise ValueError("loss: gives one column of losses, must be at least two groups")
         folds = min(FOLDS, len(base) // 2 * 2)
         return Cells([order[fold::folds] for fold in range(folds)], folds, base.shape[1])
     if groups is None:
@@ -71,6 +73,8 @@ def stratified_folds(base: Float[Array, "examples ..."], groups: ArrayLike | Non
     if labels.max() >= len(base):
         raise ValueError(f"groups: holds {labels.max()}, must be whole numbers below the number of groups")
     sizes = np.bincount(labels)
+    if len(sizes) < 2:
+        raise ValueError("groups: are all 0, must be at least two groups")
     least = int(sizes.argmin())
     if sizes[least] < LEAST:
         raise ValueError(f"groups: group {least} has {sizes[least]} examples, must have at least {LEAST}")
@@ -154,13 +158,14 @@ def total(found: metrics.Impurity) -> Estimate:
 
 
 def withheld(found: metrics.Impurity) -> str:
-    """Say why Π is withheld: its gains may sum to 0, or too many of them are negative; "" if neither is so."""
+    """Say why Π is withheld: its gains may sum to 0 or less, or too many are negative; "" if neither is so."""
     whole = total(found)
     if whole.low <= 0:
-        return f"the sum of all gains, {in_words(whole)}, may be 0"
+        return f"the sum of all gains, {in_words(whole)}, {'is below 0' if whole.high < 0 else 'may be 0'}"
     if found.negative > MOST_NEGATIVE:
         share, most = (f"{100 * value:.{digits}f} %" for value, digits in ((found.negative, 1), (MOST_NEGATIVE, 0)))
-        return f"{share} of the gains are negative, must be at most {most}; more examples may help"
+        helps = "more examples may help, and for classes a loss for each class: audit.class_losses"
+        return f"{share} of the gains are negative, must be at most {most}; {helps}"
     return ""
 
 
