@@ -249,10 +249,11 @@ def test_a_classifier_with_pure_units_is_pure_against_the_rest() -> None:
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(3).repeat(100)
     hidden = nn.functional.one_hot(labels, 3) + 0.1 * torch.rand(300, 3, generator=generator)
-    model = nn.Sequential(nn.ReLU(), nn.Linear(3, 3)).eval()
+    readout = nn.Linear(3, 3)
+    model = nn.Sequential(nn.ReLU(), readout).eval()
     with torch.no_grad():
-        model[1].weight.copy_(8 * torch.eye(3))
-        model[1].bias.copy_(torch.full((3,), -4.0))
+        readout.weight.copy_(8 * torch.eye(3))
+        readout.bias.copy_(torch.full((3,), -4.0))
     report = audit.layer(model, "0", hidden, labels, audit.class_losses, progress=False)
     assert report.withheld == ""
     # A unit's own class loses most; the softmax passes a little of it to the others.

@@ -171,12 +171,12 @@ def of_schedules(table: sweep.Table) -> list[Effect]:
     Args:
         table: of ``schedules.train_by_schedule``, with "constant" among its schedules.
     """
-    each = [np.stack(table[field].tolist()).astype(float) for field in _FIELDS]
+    shared, loss, features = (np.stack(table[field].tolist()).astype(float) for field in _FIELDS)
     names = tuple(table.schedules.iloc[0]) if "schedules" in table else schedules.SCHEDULES
     constant = names.index("constant")
     method = str(table.method.iloc[0]) if "method" in table else "flow"
     return [
-        Effect(name, method, *_size(table), 0.0, *(values[:, [k, constant]] for values in each[:2]), each[2][:, k])
+        Effect(name, method, *_size(table), 0.0, shared[:, [k, constant]], loss[:, [k, constant]], features[:, k])
         for k, name in enumerate(names)
         if k != constant
     ]
@@ -197,8 +197,12 @@ def of_optimizers(table: sweep.Table) -> list[Effect]:
     flow = rows.pop("flow")
     return [
         Effect(
-            *(str(name), str(name), *_size(table), 0.0),
-            *(_beside(some, flow, field) for field in _FIELDS[:2]),
+            str(name),
+            str(name),
+            *_size(table),
+            0.0,
+            _beside(some, flow, "shared"),
+            _beside(some, flow, "loss"),
             np.stack(some.features.tolist())[:, 0].astype(float),  # of the crowd
         )
         for name, some in rows.items()
