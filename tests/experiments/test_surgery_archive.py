@@ -13,7 +13,7 @@ DATA = Path(__file__).parents[2] / "book" / "data"
 
 def test_reported_starts_are_drawn_from_the_registering_commit() -> None:
     registered = json.loads((DATA / "registered.json").read_text(encoding="utf-8"))
-    draws = {name: int(registered[name]["commit"][:6], 16) for name in ("V1", "V14", "V22", "V24", "V26", "V34")}
+    draws = {name: int(registered[name]["commit"][:6], 16) for name in ("V1", "V14", "V22", "V24", "V26", "V34", "V39")}
     assert tuple(draws.values()) == (
         surgery_archive.DRAW_V1,
         surgery_archive.DRAW_V14,
@@ -21,6 +21,7 @@ def test_reported_starts_are_drawn_from_the_registering_commit() -> None:
         surgery_archive.DRAW_V24,
         surgery_archive.DRAW_V26,
         surgery_archive.DRAW_V34,
+        surgery_archive.DRAW_V39,
     )
     last = {"back-32", "back-64", "way-64", "way-256", "schedules-64", "schedules-256", "optimizers-64-rates"}
     for name, asked in surgery_archive.sweeps().items():
@@ -29,6 +30,7 @@ def test_reported_starts_are_drawn_from_the_registering_commit() -> None:
         claim = "V24" if name.startswith("positive") else claim
         claim = "V26" if name in last else claim
         claim = "V34" if name.endswith("adamw") else claim
+        claim = "V39" if name.startswith("end-") else claim
         assert asked["grid"]["draw"] == [draws[claim]], name
 
 
