@@ -84,7 +84,8 @@ def test_a_setting_of_the_pilots_comes_again(settings: list[dict[str, Any]]) -> 
     if known.any() and row["solved"] < row["networks"]:
         # On other processors single networks end elsewhere.
         assert np.log(loss[known].mean()) == pytest.approx(np.log(row["loss"]), abs=1.0), row
-    if known.any():
+    # The mean is NaN if the impurity of a network is withheld.
+    if known.any() and not np.isnan(row["impurity"]):
         assert np.nanmean(np.concatenate(again.impurity.tolist())) == pytest.approx(row["impurity"], abs=0.1), row
 
 
