@@ -24,7 +24,7 @@ __all__ = ["Report", "activations", "class_losses", "layer"]
 
 # Random directions that are ablated: enough, because they are all alike.
 _DIRECTIONS = 64
-# The logarithm of the largest probability that doubles can tell from 1.
+# The logarithm of about the largest probability that doubles can tell from 1.
 _SURE = -1e-15
 
 

@@ -127,7 +127,7 @@ def changes(
         n, m, networks: features, neurons, starts.
         l1: λ, in the units of ``model.loss``.
         methods: names in ``final_weights.METHODS``.
-        when: times of the change in units of λt; 0 changes the start.
+        when: of the change, one or several, as in ``surgery.apply_changes``; 0 changes the start.
         names: which changes, as in ``surgery.apply_changes``.
         draw: number of the set of starts; None: the set of the first claims at this size.
     """
@@ -161,7 +161,7 @@ def late_changes(
     Args:
         n, m, networks: features, neurons, starts.
         l1: λ, in the units of ``model.loss``.
-        times: of the change, in units of λt.
+        times: of the change: λt for the flow, parts of its steps for AdamW.
         names: which changes, as in ``surgery.apply_changes``.
         method: "flow" or "adamw".
         draw: number of the set of starts.
@@ -270,7 +270,7 @@ def optimizer_runs(
 
 
 def changes_to_end(sizes: Sequence[Sequence[int]], *, l1: float = L1) -> list[SweepArguments]:
-    """Return the arguments of ``archive.load_or_run`` for ``optimizers.apply_changes_to_end``, at several sizes.
+    """Return the arguments of ``archive.load_or_run`` for ``optimizers.apply_changes_to_end``, one for each size.
 
     Args:
         sizes: features, neurons and networks; the last size has the first change alone, as large networks take long.
